@@ -205,6 +205,18 @@ describe('a line of text', () => {
     expect(formatTextLine({ timestamp: at, message: 'm', duration_ms: 1234.5 })).toMatch(/ m 1\.23s\n$/);
   });
 
+  it('has the time to the first token and the tokens of a request to a model, as far as they are known', () => {
+    const textOf = (attributes: object, kind = 'request') =>
+      formatTextLine({ timestamp: at, message: 'm', kind, duration_ms: 1500, attributes: { ...attributes } });
+    expect(textOf({ first_token_ms: 305.07, input_tokens: 7, output_tokens: 20 })).toMatch(
+      / m 1\.50s ttft 305\.1ms, 7 \+ 20 tokens\n$/,
+    );
+    expect(textOf({ input_tokens: 7 })).toMatch(/ m 1\.50s 7 \+ \? tokens\n$/);
+    expect(textOf({ first_token_ms: 1200 })).toMatch(/ m 1\.50s ttft 1\.20s\n$/);
+    expect(textOf({ input_tokens: 'x' })).toMatch(/ m 1\.50s\n$/);
+    expect(textOf({ input_tokens: 7, output_tokens: 20 }, 'line')).toMatch(/ m 1\.50s\n$/);
+  });
+
   it('differs only in escape sequences when coloured', () => {
     const painted = formatTextLine(line, true);
     expect(painted).toContain('\u001b[31mERROR\u001b[0m');

@@ -130,6 +130,7 @@ export interface LogEntry {
   readonly replica?: string;
   readonly request_id?: string;
   readonly duration_ms?: number;
+  readonly attributes?: Readonly<Record<string, unknown>>;
 }
 
 export interface LogPage {

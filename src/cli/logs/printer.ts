@@ -34,7 +34,7 @@ const durationText = (ms: number): string =>
 /**
  * `[2026-11-20 17:52:26]: ERROR (abc12 31255019…) message 12.3ms`, in UTC, as `--start` reads it (docs/contracts/serving.md 8.2). Level,
  * replica and request id (in parentheses) and duration appear if the record has them. The status of a request is part
- * of its message.
+ * of its message. After a request to a language model: `ttft 305.1ms, 7 + 20 tokens`.
  */
 export function formatTextLine(log: LogEntry, isColored = false): string {
   const { timestamp, message, level, replica, request_id: id, duration_ms: duration } = log;
@@ -46,8 +46,22 @@ export function formatTextLine(log: LogEntry, isColored = false): string {
   if (from.length > 0) parts.push(color(`(${from.join(' ')})`, GRAY));
   parts.push(message);
   if (duration !== undefined) parts.push(color(durationText(duration), GRAY));
+  const ofModel = log.kind === 'request' ? modelText(log.attributes ?? {}) : '';
+  if (ofModel !== '') parts.push(color(ofModel, GRAY));
   return `${parts.join(' ')}\n`;
 }
+
+/** Time to the first token, and tokens of input and output, as far as they are known. */
+function modelText(attributes: Readonly<Record<string, unknown>>): string {
+  const { first_token_ms: first, input_tokens: input, output_tokens: output } = attributes;
+  const hasTokens = typeof input === 'number' || typeof output === 'number';
+  return [
+    ...(typeof first === 'number' ? [`ttft ${durationText(first)}`] : []),
+    ...(hasTokens ? [`${tokensText(input)} + ${tokensText(output)} tokens`] : []),
+  ].join(', ');
+}
+
+const tokensText = (count: unknown): string => (typeof count === 'number' ? String(count) : '?');
 
 /** Whether text is coloured: on a terminal, unless NO_COLOR is set (https://no-color.org) or TERM is dumb. */
 export function isColored(color: ColorMode, isTerminal: boolean, env: NodeJS.ProcessEnv): boolean {

@@ -47,13 +47,13 @@ export function modelMembers(facts: ModelFacts): string {
   return text;
 }
 
-/** For a terminal: ` first token 812.3ms, 7 + 20 tokens`. */
+/** For a terminal: ` ttft 812.3ms, 7 + 20 tokens`. */
 export function modelText(facts: ModelFacts): string {
   const first = valueOf(facts, FIRST_TOKEN);
   const [input, output] = [valueOf(facts, INPUT), valueOf(facts, OUTPUT)];
   const parts = [
-    ...(first === undefined ? [] : [`first token ${first.toFixed(1)}ms`]),
-    ...(input === undefined && output === undefined ? [] : [`${input ?? '?'} + ${output ?? 0} tokens`]),
+    ...(first === undefined ? [] : [`ttft ${first.toFixed(1)}ms`]),
+    ...(input === undefined && output === undefined ? [] : [`${input ?? '?'} + ${output ?? '?'} tokens`]),
     ...(facts.is_finished === false ? ['unfinished'] : []),
   ];
   return parts.length === 0 ? '' : ` ${parts.join(', ')}`;
