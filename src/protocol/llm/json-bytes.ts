@@ -2,8 +2,8 @@
 
 export const QUOTE = 0x22;
 export const BACKSLASH = 0x5c;
-export const LF = 0x0a;
-export const CR = 0x0d;
+const LF = 0x0a;
+const CR = 0x0d;
 export const SPACE = 0x20;
 export const COMMA = 0x2c;
 export const COLON = 0x3a;

@@ -54,8 +54,8 @@ export const SEEN = {
 } as const;
 
 export const RAW = { error: 0, groqError: 1, choiceError: 2, responseError: 3, code: 4 } as const;
-export const FLAG = { done: 0 } as const;
-export const BOUNDS = { choice: 0 } as const;
+const FLAG = { done: 0 } as const;
+const BOUNDS = { choice: 0 } as const;
 
 const text = (slot: number): SkimNode => skim(TAKE.text, slot);
 const count = (slot: number): SkimNode => skim(TAKE.number, slot);

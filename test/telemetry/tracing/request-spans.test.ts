@@ -198,7 +198,7 @@ describe('the spans of a request', () => {
     };
     const genAiOf = (names: GenAiNames) =>
       Object.fromEntries(
-        Object.entries(named(spans(one, names), 'chat llama-3')!.attributes).filter(([name]) =>
+        Object.entries(named(spans(one, names), 'chat llama-3').attributes).filter(([name]) =>
           name.startsWith('gen_ai'),
         ),
       );
