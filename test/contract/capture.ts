@@ -290,7 +290,7 @@ export function captureContract(by: AcceptedBy, args: readonly string[]): void {
       const weir = await start(replica.url, { capture: 'full' });
       for (const path of ['/error', '/breaks', '/fine']) {
         const raw = new RawClient(weir.port).send(
-          `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+          `POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
         );
         await raw.expectClosed();
       }
@@ -307,7 +307,7 @@ export function captureContract(by: AcceptedBy, args: readonly string[]): void {
         expect([query, new Set(paths)]).toEqual([query, new Set(['/breaks', '/error'])]);
       }
       const [error] = recordsIn(data, 'path:/error');
-      expect(error).toMatchObject({ status: 200, message: 'GET /error 200 stream error: engine died' });
+      expect(error).toMatchObject({ status: 200, message: 'POST /error 200 stream error: engine died' });
       expect(error!.fields).toMatchObject({ response_error_type: 'internal_error', is_assembled: false });
     });
 

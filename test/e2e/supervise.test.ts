@@ -14,19 +14,27 @@ afterEach(async () => {
   await closeReplicas();
 });
 
-const server = (port: number) => `
+/** It listens once the file `gate` exists; at once if `gate` is empty. */
+const server = (port: number, gate: string) => `
   const { createServer } = require('node:http');
+  const { existsSync } = require('node:fs');
   console.log(JSON.stringify({ event: 'replica says', text: 'starting' }));
   for (const signal of ['SIGHUP', 'SIGUSR1', 'SIGUSR2'])
     process.on(signal, () => console.log(JSON.stringify({ event: 'replica got', signal })));
   process.on('SIGTERM', () => { console.log(JSON.stringify({ event: 'replica got', signal: 'SIGTERM' })); process.exit(0); });
-  setTimeout(() => createServer((req, res) => {
-    if (req.url === '/die') process.exit(3);
-    res.end(String(process.pid));
-  }).listen(${port}, '127.0.0.1'), 200);
+  const waiting = setInterval(() => {
+    if (${JSON.stringify(gate)} !== '' && !existsSync(${JSON.stringify(gate)})) return;
+    clearInterval(waiting);
+    createServer((req, res) => {
+      if (req.url === '/die') process.exit(3);
+      res.end(String(process.pid));
+    }).listen(${port}, '127.0.0.1');
+  }, 10);
 `;
 
-async function supervise(port: number, ...args: string[]): Promise<Weir> {
+const supervise = (port: number, ...args: string[]): Promise<Weir> => superviseBehind('', port, ...args);
+
+async function superviseBehind(gate: string, port: number, ...args: string[]): Promise<Weir> {
   return startWeir(
     [
       '--replica',
@@ -35,7 +43,7 @@ async function supervise(port: number, ...args: string[]): Promise<Weir> {
       '--child-restart-delay=50ms',
       ...args,
     ],
-    { command: 'run', rest: [process.execPath, '-e', server(port)] },
+    { command: 'run', rest: [process.execPath, '-e', server(port, gate)] },
   );
 }
 
@@ -48,8 +56,10 @@ const isAlive = (pid: number) => {
 };
 
 it('starts the replica, is ready when the replica is, and stops it at the end', async () => {
-  const weir = await supervise(await freePort());
+  const gate = join(folder(), 'gate');
+  const weir = await superviseBehind(gate, await freePort());
   expect((await fetch(`${weir.admin}/readyz`)).status).toBe(503);
+  writeFileSync(gate, '');
   await until('it is ready', async () => (await fetch(`${weir.admin}/readyz`)).status === 200);
   const pid = Number((await call(weir.url, '/')).text);
   expect(isAlive(pid)).toBe(true);
@@ -147,7 +157,7 @@ describe('weir run with a second deployment that it does not supervise', () => {
     );
     return startWeir(
       ['--config', file, '--pool-probe-retry-interval=50ms', '--child-restart-delay=50ms', ...args],
-      { command: 'run', rest: [process.execPath, '-e', server(port)] },
+      { command: 'run', rest: [process.execPath, '-e', server(port, '')] },
     );
   }
 

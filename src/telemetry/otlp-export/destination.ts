@@ -5,13 +5,9 @@ import { nearest } from '../../core/nearest-name.ts';
 import { keysAt, read } from '../../core/read-settings.ts';
 import { choice, flag, required, section, text, wordList, type Settings } from '../../core/settings.ts';
 import { encodings } from '../../protocol/otlp/codec.ts';
-import { COMMON_GEN_AI_NAMES } from '../tracing/tracing.ts';
 
-/**
- * Attributes that are sent by default: those of the contract (docs/contracts/serving.md 8.3), and of requests to language
- * models those of the GenAI conventions.
- */
-const DEFAULT_ATTRIBUTES: readonly string[] = [
+/** Attributes that are sent by default (docs/contracts/serving.md 8.3). */
+const CONTRACT_ATTRIBUTES: readonly string[] = [
   'message',
   'model_id',
   'model_version_id',
@@ -21,7 +17,6 @@ const DEFAULT_ATTRIBUTES: readonly string[] = [
   'training_job_id',
   'chainlet_id',
   'exc_info',
-  ...COMMON_GEN_AI_NAMES,
 ];
 
 /** Replaces header values in output. As input it means the current value. */
@@ -57,7 +52,7 @@ const schema = section({
   encoding: choice(encodings, { default: 'protobuf', doc: '' }),
   compression: choice(['gzip', 'none'], { default: 'gzip', doc: '' }),
   attributes: wordList({
-    default: DEFAULT_ATTRIBUTES,
+    default: CONTRACT_ATTRIBUTES,
     pattern: /^\S{1,128}$/,
     like: 'names of attributes',
     doc: '',

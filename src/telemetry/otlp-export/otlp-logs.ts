@@ -59,7 +59,7 @@ export function logsOf(
   destination: Pick<DestinationSettings, 'attributes' | 'service_name'>,
   { version, own: ownWriter }: ExportOrigin,
 ): LogsRequest {
-  const names = destination.attributes.map(sentName);
+  const names = [...new Set(destination.attributes)].map(sentName);
   const own = ownWriter();
   const groups = new Map<string, LogGroup>();
   for (const record of records) {

@@ -1,7 +1,7 @@
 // What the reader thread of the log store does for exporters: reads batches and encodes them, so that the main thread
 // only sends bytes. The reader thread loads this file (telemetry/logs/threads/reader-thread.ts).
 // Invariant: each destination has at most one batch in memory.
-import { spansOf, type TraceSubject } from '../tracing/tracing.ts';
+import { genAiNames, spansOf, type TraceSubject } from '../tracing/tracing.ts';
 import type { QueryNode, ReadRecords, RecordWriter } from '../logs/logs.ts';
 import { Batch, MAX_RECORDS, type BatchFacts, type EncodedRequest } from './batch.ts';
 import { spanProjection } from './otlp-spans.ts';
@@ -21,7 +21,9 @@ export interface ReadDestination {
 function batchFor({ settings, version, own, trace }: ReadDestination): Batch {
   const origin = { version, own: () => own };
   const spans = spanProjection((record) => spansOf(record, trace), origin);
-  return new Batch(new RequestEncoder(settings, origin, spans));
+  // Requests to language models have more attributes than the destination names.
+  const attributes = [...settings.attributes, ...genAiNames(trace.genAi)];
+  return new Batch(new RequestEncoder({ ...settings, attributes }, origin, spans));
 }
 
 export interface ExportOperations {

@@ -34,10 +34,9 @@ export function genAiValue(name: string, attributes: Attributes): SpanValue | un
   return entry && valueOf(entry, attributes);
 }
 
-/** The GenAI names that OTLP records have unless a destination says otherwise. */
-export const COMMON_GEN_AI_NAMES: readonly string[] = NAMES.filter(([, , isNew]) => !isNew).map(
-  ([name]) => name,
-);
+/** The names that OTLP log records of requests to language models have. */
+export const genAiNames = (names: GenAiNames): readonly string[] =>
+  names === 'off' ? [] : NAMES.filter(([, , isNew]) => names === 'latest' || !isNew).map(([name]) => name);
 
 /** Attributes of a span; empty for a request that is not one to a language model. */
 export function genAiAttributes(

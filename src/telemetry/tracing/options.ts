@@ -22,7 +22,7 @@ export const traceOptions = section({
   }),
   gen_ai: choice(GEN_AI_NAMES, {
     default: 'common',
-    doc: 'Attributes `gen_ai.*` of spans of requests to language models. OpenTelemetry has not declared any of them stable. `common`: those that have not changed since 2024, and the provider. `latest`: also those for streams, cached and reasoning tokens and the time to the first chunk. `off`: none.',
+    doc: 'Attributes `gen_ai.*` of spans and OTLP log records of requests to language models. OpenTelemetry has not declared any of them stable. `common`: those that have not changed since 2024, and the provider. `latest`: also those for streams, cached and reasoning tokens and the time to the first chunk. `off`: none.',
   }),
 });
 export type TraceOptions = Settings<typeof traceOptions>;

@@ -12,7 +12,7 @@ import type { Span } from './span.ts';
 import { spansOf, type TraceSubject } from './request-spans.ts';
 
 export type { DeliverySpan } from './webhook-span.ts';
-export { COMMON_GEN_AI_NAMES, genAiValue } from './gen-ai.ts';
+export { genAiNames, genAiValue } from './gen-ai.ts';
 export { spansOf, type TraceSubject } from './request-spans.ts';
 export { STATUS } from './span.ts';
 export type { Span } from './span.ts';
