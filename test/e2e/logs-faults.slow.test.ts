@@ -379,7 +379,10 @@ it('stores the incomplete last line of a replica that dies', async () => {
     command: 'run',
     rest: [process.execPath, '-e', source],
   });
-  await weir.expectMetric('baseten_container_restarts_total', 3);
+  await until(
+    'it has died three times',
+    async () => ((await weir.page()).value('baseten_container_restarts_total') ?? 0) >= 3,
+  );
   const found = await until('three lines are found', async () => {
     const { logs } = await search(adminOf(weir), { q: 'source:stdout' });
     return logs.length >= 3 && logs;
