@@ -39,7 +39,7 @@ export function readInPieces(
   length?: number,
 ): LlmFacts | undefined {
   follower.requestBegins(undefined, undefined);
-  const sink = follower.responseBegins(type, undefined, length);
+  const sink = follower.responseBegins(type, undefined, length, undefined, true);
   let from = 0;
   for (const to of [...cuts, body.length]) {
     const piece = Buffer.alloc(to - from + 8, '"');

@@ -85,6 +85,8 @@ const TRAILER = 13;
 const ATTEMPTS = 14;
 const TRACESTATE = 15;
 const X_REQUEST_ID = 16;
+const CONTENT_TYPE = 17;
+const CONTENT_ENCODING = 18;
 
 /**
  * The kinds, which a parser copies to constants of its own, since V8 reads imported and exported bindings more slowly.
@@ -107,6 +109,8 @@ export const FIELD_KINDS = {
   ATTEMPTS,
   TRACESTATE,
   X_REQUEST_ID,
+  CONTENT_TYPE,
+  CONTENT_ENCODING,
 } as const;
 
 /** The kind of the name at `at`. Compares lengths first, since most names have a length that no known name has. */
@@ -130,6 +134,7 @@ export function fieldKind(bytes: Uint8Array, at: number, length: number): number
     case 11:
       return isWord(bytes, at, 'traceparent') ? TRACEPARENT : OTHER;
     case 12:
+      if (isWord(bytes, at, 'content-type')) return CONTENT_TYPE;
       return isWord(bytes, at, 'x-request-id') ? X_REQUEST_ID : OTHER;
     case 14:
       if (isWord(bytes, at, 'content-length')) return CONTENT_LENGTH;
@@ -137,6 +142,7 @@ export function fieldKind(bytes: Uint8Array, at: number, length: number): number
     case 15:
       return isWord(bytes, at, 'x-forwarded-for') ? FORWARDED_FOR : OTHER;
     case 16:
+      if (isWord(bytes, at, 'content-encoding')) return CONTENT_ENCODING;
       if (isWord(bytes, at, 'x-forwarded-host')) return FORWARDED_HOST;
       return isWord(bytes, at, 'proxy-connection') ? HOP_BY_HOP : OTHER;
     case 17:

@@ -34,6 +34,8 @@ const {
   TRAILER,
   TRANSFER_ENCODING,
   BASETEN_REQUEST_ID,
+  CONTENT_TYPE,
+  CONTENT_ENCODING,
 } = FIELD_KINDS;
 
 const CR = 13;
@@ -75,6 +77,10 @@ export class RequestHead {
   hasForwardedHost = false;
   /** `kept` has an `X-Request-Id` line, which the client sent. */
   hasRequestId = false;
+  /** The first Content-Type; empty without one. `kept` has it too, like the next one. */
+  type = '';
+  /** The values of Content-Encoding, joined with ", "; empty without one. */
+  coding = '';
   /** Header lines to pass on unchanged, each with its line end. */
   kept = '';
 }
@@ -133,6 +139,9 @@ export function readRequestHead(bytes: Buffer, start: number, head: RequestHead)
   let hasForwardedProto = false;
   let hasForwardedHost = false;
   let hasRequestId = false;
+  let typeStart = -1;
+  let typeEnd = -1;
+  let coding = '';
   let forwardedFor = '';
   let forwarded = '';
 
@@ -205,6 +214,14 @@ export function readRequestHead(bytes: Buffer, start: number, head: RequestHead)
       case X_REQUEST_ID:
         hasRequestId = true;
         break;
+      case CONTENT_TYPE:
+        if (typeStart !== -1) break;
+        typeStart = line.valueStart;
+        typeEnd = line.valueEnd;
+        break;
+      case CONTENT_ENCODING:
+        coding += `${coding === '' ? '' : ', '}${bytes.latin1Slice(line.valueStart, line.valueEnd)}`;
+        break;
       case HOP_BY_HOP:
         isDropped = true;
         break;
@@ -249,6 +266,8 @@ export function readRequestHead(bytes: Buffer, start: number, head: RequestHead)
   head.hasForwardedProto = hasForwardedProto;
   head.hasForwardedHost = hasForwardedHost;
   head.hasRequestId = hasRequestId;
+  head.type = typeStart === -1 ? '' : text.slice(typeStart - start, typeEnd - start);
+  head.coding = coding;
   head.kept = dropped.remove(text, start, linesStart, i);
   return READY;
 }

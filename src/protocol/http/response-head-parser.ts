@@ -28,6 +28,8 @@ const {
   TRAILER,
   TRANSFER_ENCODING,
   BASETEN_REQUEST_ID,
+  CONTENT_TYPE,
+  CONTENT_ENCODING,
 } = FIELD_KINDS;
 
 const CR = 13;
@@ -48,6 +50,10 @@ export class ResponseHead {
   /** Bytes of the body, if it is framed by length. */
   length = 0;
   keepAlive = true;
+  /** The first Content-Type; empty without one. `kept` has it too, like the next one. */
+  type = '';
+  /** The values of Content-Encoding, joined with ", "; empty without one. */
+  coding = '';
   /** Header lines to pass on unchanged, each with its line end. */
   kept = '';
 }
@@ -103,6 +109,9 @@ export function readResponseHead(
   let coding = '';
   let hasTrailer = false;
   let connection = '';
+  let typeStart = -1;
+  let typeEnd = -1;
+  let contentCoding = '';
   dropped.reset();
   for (;;) {
     if (i + 1 >= size) return INCOMPLETE;
@@ -143,6 +152,16 @@ export function readResponseHead(
         hasTrailer = true;
         isDropped = false;
         break;
+      case CONTENT_TYPE:
+        isDropped = false;
+        if (typeStart !== -1) break;
+        typeStart = line.valueStart;
+        typeEnd = line.valueEnd;
+        break;
+      case CONTENT_ENCODING:
+        isDropped = false;
+        contentCoding += `${contentCoding === '' ? '' : ', '}${bytes.latin1Slice(line.valueStart, line.valueEnd)}`;
+        break;
       default:
         isDropped = false;
     }
@@ -160,6 +179,8 @@ export function readResponseHead(
   head.status = status;
   head.reason = text.slice(reasonStart - start, reasonEnd - start);
   head.end = i + 2;
+  head.type = typeStart === -1 ? '' : text.slice(typeStart - start, typeEnd - start);
+  head.coding = contentCoding;
   head.kept = dropped.remove(text, start, linesStart, i);
   head.keepAlive = minor === 1 || connection === 'keep-alive';
   if (connection !== '' && connection !== 'keep-alive') {

@@ -34,7 +34,7 @@ export class EventValues {
   errorType = '';
 
   clear(): void {
-    if (this.has !== 0) this.counts.fill(UNKNOWN);
+    if (this.has !== 0) for (let i = 0; i < this.counts.length; i++) this.counts[i] = UNKNOWN;
     this.has = this.seen = this.choices = this.seenChoices = this.endedChoices = 0;
     this.promptEval = this.eval = UNKNOWN;
     this.firstIndex = Infinity;

@@ -20,25 +20,27 @@ const PLAIN = 1;
 const EVENTS = 2;
 const LINES = 3;
 
-/** Most responses have the type of the one before. */
-let lastType = '';
-let lastForm = NOTHING;
-
 const isCoded = (coding: string | undefined): coding is string =>
   coding !== undefined && coding !== '' && !/^\s*identity\s*$/i.test(coding);
 
+/** Forms of the types that came; few are in use. */
+const forms = new Map<string, number>();
+const MAX_FORMS = 64;
+
 function formOf(type: string | undefined): number {
-  if (type === undefined) return NOTHING;
-  if (type === lastType) return lastForm;
-  lastType = type;
-  lastForm = JSON_TYPE.test(type)
+  if (type === undefined || type === '') return NOTHING;
+  const known = forms.get(type);
+  if (known !== undefined) return known;
+  const form = JSON_TYPE.test(type)
     ? PLAIN
     : EVENT_TYPE.test(type)
       ? EVENTS
       : LINES_TYPE.test(type)
         ? LINES
         : NOTHING;
-  return lastForm;
+  // A copy, since the text may be a part of a whole head.
+  if (forms.size < MAX_FORMS) forms.set(Buffer.from(type, 'latin1').toString('latin1'), form);
+  return form;
 }
 
 /** A body with a content coding. */
@@ -85,14 +87,16 @@ export class LlmFollower implements LlmSource {
 
   /**
    * A response begins. The parameters and the result are those of `requestBegins`. `copy`: a copy that is made of the
-   * body, which is read at the end if the body has a content coding.
+   * body, which is read at the end if the body has a content coding. `wantsId`: the id of the response is of interest.
    */
   responseBegins(
     type: string | undefined,
     coding: string | undefined,
     length = Infinity,
     copy?: BodyCopy,
+    wantsId = copy !== undefined,
   ): PayloadSink | undefined {
+    this.#responseReader.wantsId = wantsId;
     this.#coded = undefined;
     if (isCoded(coding)) {
       this.#form = NOTHING;

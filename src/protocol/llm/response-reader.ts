@@ -24,6 +24,8 @@ export class ResponseReader implements SkimListener {
   readonly #skimmer = new JsonSkimmer(this);
   readonly #event = new EventValues();
   #facts = new LlmFacts();
+  /** The id of the response is of interest. It is another one in each response. */
+  wantsId = true;
   /** Something of a language model was seen. */
   #isKnown = false;
   #isStream = false;
@@ -94,7 +96,7 @@ export class ResponseReader implements SkimListener {
         if (facts.responseModel === '' && event.model === '') event.model = cache.text(slot, bytes, from, to);
         break;
       case TEXT.id:
-        if (facts.responseId === '' && event.id === '') event.id = jsonText(bytes, from, to);
+        if (this.wantsId && facts.responseId === '' && event.id === '') event.id = jsonText(bytes, from, to);
         break;
       case TEXT.generated:
         event.seen |= SEEN.end;

@@ -10,13 +10,6 @@ import type { RequestHead } from '../../../protocol/http/request-head-parser.ts'
 import type { ResponseHead } from '../../../protocol/http/response-head-parser.ts';
 import type { LlmFollower } from '../../../protocol/llm/llm-follower.ts';
 
-/** Field values of the head that was read last; undefined without the field. One object is reused for every head. */
-const fields = {
-  type: undefined as string | undefined,
-  coding: undefined as string | undefined,
-  debug: undefined as string | undefined,
-};
-
 /**
  * What reads the body of a request; undefined: nothing. `length`: of the whole body, if that is known. `isCaptured`: it
  * is copied, unless a header forbids that. `follower`: undefined if it is not followed.
@@ -28,11 +21,11 @@ export function requestSink(
   isCaptured: boolean,
   follower: LlmFollower | undefined,
 ): PayloadSink | undefined {
-  readFields(head.kept);
-  if (isCaptured && !isPrivate(fields.debug)) exchange.captureBodies();
+  const { type, coding } = head;
+  if (isCaptured && !isPrivate(valuesOf(head.kept, DEBUG_HEADER))) exchange.captureBodies();
   const copy = exchange.bodyCapture?.request;
-  copy?.describe(fields.type, fields.coding, length);
-  return both(copy, follower?.requestBegins(fields.type, fields.coding, length));
+  copy?.describe(type, coding, length);
+  return both(copy, follower?.requestBegins(type, coding, length));
 }
 
 /** What reads the body of the response. The parameters are those of `requestSink`. */
@@ -42,10 +35,10 @@ export function responseSink(
   length: number | undefined,
   follower: LlmFollower | undefined,
 ): PayloadSink | undefined {
-  readFields(head.kept);
-  bodyCapture?.responseBegins(fields.type, fields.coding, length);
+  const { type, coding } = head;
+  bodyCapture?.responseBegins(type, coding, length);
   const copy = bodyCapture?.response;
-  return both(copy, follower?.responseBegins(fields.type, fields.coding, length, copy));
+  return both(copy, follower?.responseBegins(type, coding, length, copy));
 }
 
 function both(one: PayloadSink | undefined, other: PayloadSink | undefined): PayloadSink | undefined {
@@ -58,27 +51,21 @@ function both(one: PayloadSink | undefined, other: PayloadSink | undefined): Pay
   };
 }
 
-/** Sets `fields`. `lines`: header lines, each with its line end. As in Node, the first Content-Type counts. */
-function readFields(lines: string): void {
-  fields.type = fields.coding = fields.debug = undefined;
+/** The values of a header field, joined with ", "; undefined without it. `lines`: each with its line end. */
+function valuesOf(lines: string, name: string): string | undefined {
+  let values: string | undefined;
   let at = 0;
   while (at < lines.length) {
     // One character, since V8 searches for more of them far slower.
     const colon = lines.indexOf(':', at);
     const end = lines.indexOf('\n', colon);
-    switch (colon - at) {
-      case 12:
-        if (isNamed(lines, at, 'content-type')) fields.type ??= valueOf(lines, colon, end);
-        break;
-      case 15:
-        if (isNamed(lines, at, DEBUG_HEADER)) fields.debug = joined(fields.debug, valueOf(lines, colon, end));
-        break;
-      case 16:
-        if (isNamed(lines, at, 'content-encoding'))
-          fields.coding = joined(fields.coding, valueOf(lines, colon, end));
+    if (colon - at === name.length && isNamed(lines, at, name)) {
+      const value = lines.slice(colon + 1, end).trim();
+      values = values === undefined ? value : `${values}, ${value}`;
     }
     at = end + 1;
   }
+  return values;
 }
 
 /** Compares the field name at `at` without regard to case. `name`: in lower case, and as long. */
@@ -87,10 +74,3 @@ function isNamed(lines: string, at: number, name: string): boolean {
     if ((lines.charCodeAt(at + i) | 0x20) !== name.charCodeAt(i)) return false;
   return true;
 }
-
-/** The value between the colon and the line feed. */
-const valueOf = (lines: string, colon: number, end: number): string => lines.slice(colon + 1, end).trim();
-
-/** The values of a field that may be there several times, as one list. */
-const joined = (before: string | undefined, value: string): string =>
-  before === undefined ? value : `${before}, ${value}`;

@@ -3,7 +3,7 @@
 // carry secrets. Hot path: what requests share is formatted once, the rest is digits.
 import { clockTime } from '../../../core/logger.ts';
 import { FLAG, REQUEST, type FrameBytes } from './frames.ts';
-import { modelMembers, modelText, type ModelFacts } from './model-line.ts';
+import type { ModelLine } from './model-line.ts';
 
 /** What the lines of many requests share. */
 export interface AccessFacts {
@@ -30,6 +30,7 @@ export interface AccessTexts {
 
 const encoder = new TextEncoder();
 const NO_BYTES = new Uint8Array();
+const NO_NUMBERS = new Float64Array();
 const bytesOf = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(text);
 
 /** A line up to its id. The time stands at TIME_AT, its milliseconds at MILLIS_AT. */
@@ -88,12 +89,14 @@ export class AccessLines {
     this.#isText = isText;
   }
 
-  /** Adds the line of the request whose frame is at byte `at`. `model`: undefined if it was not to a language model. */
+  /** Adds the line of the request whose frame is at byte `at`. `model`, `numbers`: of a request to a
+   * language model. */
   add(
     { before, after, facts }: AccessTexts,
     { u8, u32, f64 }: FrameBytes,
     at: number,
-    model?: ModelFacts,
+    model?: ModelLine,
+    numbers = NO_NUMBERS,
   ): void {
     const double = at >> 3;
     const second = u32[(at >> 2) + 1]!;
@@ -103,8 +106,10 @@ export class AccessLines {
     const startMs = f64[double + REQUEST.startMs / 2]!;
     const duration = f64[double + REQUEST.duration / 2]!;
     if (this.#isText)
-      return this.addText(textLine(facts, startMs, duration, idText(u8, idAt, idLength, isHex), model));
-    const members = model === undefined ? NO_BYTES : bytesOf(modelMembers(model));
+      return this.addText(
+        textLine(facts, startMs, duration, idText(u8, idAt, idLength, isHex), model?.text(numbers)),
+      );
+    const members = model === undefined ? NO_BYTES : bytesOf(model.members(numbers));
     this.#reserve(NUMBERS_BYTES + before.length + after.length + idLength + members.length);
     this.#putBegin(startMs);
     this.#putId(u8, idAt, idLength, isHex);
@@ -233,19 +238,13 @@ export const idText = (bytes: Uint8Array, at: number, length: number, isHex: boo
 };
 
 /** The line for a terminal. `duration`: in microseconds. */
-function textLine(
-  facts: AccessFacts,
-  startMs: number,
-  duration: number,
-  id: string,
-  model: ModelFacts | undefined,
-): string {
+function textLine(facts: AccessFacts, startMs: number, duration: number, id: string, model = ''): string {
   const { method, path, status, cause, detail, deployment, replica } = facts;
   // JSON quoting, without the quotes: a client's control characters must not reach the terminal.
   const target = JSON.stringify(`${method} ${path}`).slice(1, -1);
   const where = deployment === '' ? '' : ` ${deployment}${replica === '' ? '' : `/${replica}`}`;
   return (
     `${clockTime(new Date(startMs))} ${status} ${target} ${(duration / 1000).toFixed(1)}ms` +
-    `${where} ${id}${model === undefined ? '' : modelText(model)}${cause === 'ok' ? '' : ` ${cause}`}${detail === '' ? '' : ` (${detail})`}\n`
+    `${where} ${id}${model}${cause === 'ok' ? '' : ` ${cause}`}${detail === '' ? '' : ` (${detail})`}\n`
   );
 }

@@ -1,18 +1,13 @@
 // What a line of the access log says of a language model.
-// Invariant: a value that is not known is left out.
+// Invariant: a value that is not known is left out. What requests share is formatted once.
 import { LLM_NUMBERS, llmValue } from '../store/llm-numbers.ts';
 
 /** What requests share, under the names that it has in records. */
-export interface SharedModelFacts {
+interface SharedModelFacts {
   readonly model?: string;
   readonly finish_reason?: string;
   readonly is_finished?: boolean;
   readonly currency?: string;
-}
-
-export interface ModelFacts extends SharedModelFacts {
-  /** LLM_NUMBERS as they are in columns. */
-  readonly numbers: Float64Array;
 }
 
 const indexOf = (name: string): number => LLM_NUMBERS.findIndex((one) => one.name === name);
@@ -28,33 +23,49 @@ const SHOWN = [
   FIRST_TOKEN,
   indexOf('cost'),
 ];
+const NAMES = LLM_NUMBERS.map(({ name }) => `,"${name}":`);
 
-const valueOf = ({ numbers }: ModelFacts, index: number): number | undefined =>
+/** `numbers`: LLM_NUMBERS as they are in columns. */
+const valueOf = (numbers: Float64Array, index: number): number | undefined =>
   llmValue(numbers[index]!, LLM_NUMBERS[index]!.scale);
 
-/** Members of a JSON object, each with a comma before it. */
-export function modelMembers(facts: ModelFacts): string {
-  const { model, finish_reason, is_finished, currency } = facts;
-  let text = '';
-  if (model !== undefined) text += `,"model":${JSON.stringify(model)}`;
-  for (const index of SHOWN) {
-    const value = valueOf(facts, index);
-    if (value !== undefined) text += `,"${LLM_NUMBERS[index]!.name}":${value}`;
-  }
-  if (currency !== undefined) text += `,"currency":"${currency}"`;
-  if (finish_reason !== undefined) text += `,"finish_reason":${JSON.stringify(finish_reason)}`;
-  if (is_finished === false) text += ',"is_finished":false';
-  return text;
-}
+/** The parts of the lines of requests that share their facts about a model. */
+export class ModelLine {
+  readonly #before: string;
+  readonly #after: string;
+  readonly #isUnfinished: boolean;
 
-/** For a terminal: ` ttft 812.3ms, 7 + 20 tokens`. */
-export function modelText(facts: ModelFacts): string {
-  const first = valueOf(facts, FIRST_TOKEN);
-  const [input, output] = [valueOf(facts, INPUT), valueOf(facts, OUTPUT)];
-  const parts = [
-    ...(first === undefined ? [] : [`ttft ${first.toFixed(1)}ms`]),
-    ...(input === undefined && output === undefined ? [] : [`${input ?? '?'} + ${output ?? '?'} tokens`]),
-    ...(facts.is_finished === false ? ['unfinished'] : []),
-  ];
-  return parts.length === 0 ? '' : ` ${parts.join(', ')}`;
+  /** `shared`: members of a JSON object, without braces (store/llm-numbers.ts). */
+  constructor(shared: string) {
+    const facts = JSON.parse(`{${shared}}`) as SharedModelFacts;
+    const { model, finish_reason, is_finished, currency } = facts;
+    this.#isUnfinished = is_finished === false;
+    this.#before = model === undefined ? '' : `,"model":${JSON.stringify(model)}`;
+    this.#after =
+      (currency === undefined ? '' : `,"currency":"${currency}"`) +
+      (finish_reason === undefined ? '' : `,"finish_reason":${JSON.stringify(finish_reason)}`) +
+      (this.#isUnfinished ? ',"is_finished":false' : '');
+  }
+
+  /** Members of a JSON object, each with a comma before it. */
+  members(numbers: Float64Array): string {
+    let text = this.#before;
+    for (const index of SHOWN) {
+      const value = valueOf(numbers, index);
+      if (value !== undefined) text += NAMES[index]! + String(value);
+    }
+    return text + this.#after;
+  }
+
+  /** For a terminal: ` ttft 812.3ms, 7 + 20 tokens`. */
+  text(numbers: Float64Array): string {
+    const first = valueOf(numbers, FIRST_TOKEN);
+    const [input, output] = [valueOf(numbers, INPUT), valueOf(numbers, OUTPUT)];
+    const parts = [
+      ...(first === undefined ? [] : [`ttft ${first.toFixed(1)}ms`]),
+      ...(input === undefined && output === undefined ? [] : [`${input ?? '?'} + ${output ?? '?'} tokens`]),
+      ...(this.#isUnfinished ? ['unfinished'] : []),
+    ];
+    return parts.length === 0 ? '' : ` ${parts.join(', ')}`;
+  }
 }

@@ -10,7 +10,7 @@ import { SEVERITY } from '../severity.ts';
 import { cleanError } from '../ingest/bodies/body-reader.ts';
 import { accessTexts, idText, type AccessLines, type AccessTexts } from './access-lines.ts';
 import type { LlmFrame } from './llm-frame.ts';
-import type { ModelFacts, SharedModelFacts } from './model-line.ts';
+import { ModelLine } from './model-line.ts';
 import { FLAG, PROTOCOLS, REQUEST, SHARED, type FrameBytes } from './frames.ts';
 
 /** Words that requests share, and how many such tuples are kept. */
@@ -122,8 +122,8 @@ export class RequestFrames {
   #texts: string[] = [''];
   /** Redacted paths and details, by their numbers. */
   #redacted: (string | undefined)[] = [];
-  /** Shared facts of models, by the numbers of their texts. */
-  #models: (SharedModelFacts | undefined)[] = [];
+  /** Facts about models that requests share, by the numbers of their texts. */
+  #models: (ModelLine | undefined)[] = [];
 
   /** The store is open. `redact` removes secrets from texts; `own`: pod and model of the records. */
   storeOpened(redact: (text: string) => string, own: RecordWriter): void {
@@ -168,13 +168,9 @@ export class RequestFrames {
   /** Adds the line of the access log for the frame at byte `at`. */
   addLine(frames: FrameBytes, at: number, llm: LlmFrame, lines: AccessLines): void {
     const { access, hasLlm } = this.#sharedOf(frames, at);
-    lines.add(access, frames, at, hasLlm ? this.#modelLine(llm) : undefined);
-  }
-
-  /** What the access log says of a model. */
-  #modelLine({ shared, numbers }: LlmFrame): ModelFacts {
-    const facts = (this.#models[shared] ??= JSON.parse(`{${this.#texts[shared] ?? ''}}`) as SharedModelFacts);
-    return { ...facts, numbers };
+    if (!hasLlm) return lines.add(access, frames, at);
+    const model = (this.#models[llm.shared] ??= new ModelLine(this.#texts[llm.shared] ?? ''));
+    lines.add(access, frames, at, model, llm.numbers);
   }
 
   /** Adds the row of the frame at byte `at`. `bodies`: what its bodies say. */
