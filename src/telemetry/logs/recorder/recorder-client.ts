@@ -21,7 +21,7 @@ const MAX_IN_RING = 64 * 1024;
 /** Longest wait for the recorder at exit, in milliseconds. */
 const FLUSH_MS = 2000;
 /** Without limits the heap of a thread grows far before it is collected. */
-const HEAP = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 48 };
+const HEAP = { maxOldGenerationSizeMb: 512 };
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
 
