@@ -1,6 +1,7 @@
 // Records as CSV (RFC 4180), for downloads and for weir logs.
 // Invariant: no spreadsheet runs a formula of the file. A text that looks like a formula gets an apostrophe in front,
 // as OWASP recommends.
+import { escapedJson } from './escaped-json.ts';
 
 /** Fields of a record as clients get it, in the order of the columns. */
 export const COLUMNS = [
@@ -34,7 +35,7 @@ const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
 function cell(value: unknown): string {
   if (value === undefined) return '';
   if (typeof value === 'number') return String(value);
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  const text = typeof value === 'string' ? value : escapedJson(value);
   const safe = FORMULA.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

@@ -1,5 +1,6 @@
 // Prints records as text, JSON or CSV.
 // Invariant: a closed pipe (`| head`) ends the command without an error, and no logged text can control the terminal.
+import { escapedJson } from '../../core/escaped-json.ts';
 import { CSV_HEAD, csvRow } from '../../core/record-csv.ts';
 import type { LogEntry } from './admin-client.ts';
 import type { ColorMode, OutputFormat } from './flags.ts';
@@ -127,8 +128,8 @@ export class Printer {
   #one(log: LogEntry): string {
     const isFirst = this.#count++ === 0;
     if (this.#output === 'none') return '';
-    if (this.#output === 'jsonl') return `${JSON.stringify(log)}\n`;
-    if (this.#output === 'json') return `${isFirst ? '[' : ','}\n${JSON.stringify(log)}`;
+    if (this.#output === 'jsonl') return `${escapedJson(log)}\n`;
+    if (this.#output === 'json') return `${isFirst ? '[' : ','}\n${escapedJson(log)}`;
     if (this.#output === 'csv') return `${isFirst ? CSV_HEAD : ''}${csvRow(log)}`;
     if (!this.#isColored && !this.#stream.isTTY) return formatTextLine(log);
     return formatTextLine(withoutControl(log), this.#isColored);

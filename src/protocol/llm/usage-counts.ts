@@ -8,6 +8,8 @@ import { USAGE, USAGE_OF, USAGE_SIZE } from './response-paths.ts';
 /** Which usage objects of an event have counts. Bits. */
 export const HAS_COUNTS = { body: 1, groq: 2, choice: 4 } as const;
 
+/** A sum that is no longer exact is not known. */
+const safe = (sum: number): number => (sum < Number.MAX_SAFE_INTEGER ? sum : UNKNOWN);
 const firstKnown = (a: number, b: number): number => (a === UNKNOWN ? b : a);
 
 export class UsageCounts {
@@ -55,16 +57,18 @@ export class UsageCounts {
       facts.inputTokens = counts[USAGE.prompt]!;
       // Anthropic's input tokens are without those that were read from or written to the cache.
       if (counts[USAGE.input] !== UNKNOWN)
-        facts.inputTokens =
+        facts.inputTokens = safe(
           counts[USAGE.input]! +
-          Math.max(0, counts[USAGE.cacheRead]!) +
-          Math.max(0, counts[USAGE.cacheCreation]!);
+            Math.max(0, counts[USAGE.cacheRead]!) +
+            Math.max(0, counts[USAGE.cacheCreation]!),
+        );
       facts.outputTokens = firstKnown(counts[USAGE.output]!, counts[USAGE.completion]!);
       facts.cachedTokens = firstKnown(counts[USAGE.cacheRead]!, counts[USAGE.cached]!);
       facts.reasoningTokens = counts[USAGE.reasoning]!;
     }
     const { inputTokens, outputTokens } = facts;
-    if (inputTokens !== UNKNOWN && outputTokens !== UNKNOWN) facts.totalTokens = inputTokens + outputTokens;
+    if (inputTokens !== UNKNOWN && outputTokens !== UNKNOWN)
+      facts.totalTokens = safe(inputTokens + outputTokens);
     else facts.totalTokens = this.#hasUsage ? counts[USAGE.total]! : UNKNOWN;
   }
 }

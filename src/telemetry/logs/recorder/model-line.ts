@@ -1,5 +1,6 @@
 // What a line of the access log says of a language model.
 // Invariant: a value that is not known is left out. What requests share is formatted once.
+import { escapedJson } from '../../../core/escaped-json.ts';
 import { LLM_NUMBERS, llmValue } from '../store/llm-numbers.ts';
 
 /** What requests share, under the names that it has in records. */
@@ -40,10 +41,10 @@ export class ModelLine {
     const facts = JSON.parse(`{${shared}}`) as SharedModelFacts;
     const { model, finish_reason, is_finished, currency } = facts;
     this.#isUnfinished = is_finished === false;
-    this.#before = model === undefined ? '' : `,"model":${JSON.stringify(model)}`;
+    this.#before = model === undefined ? '' : `,"model":${escapedJson(model)}`;
     this.#after =
       (currency === undefined ? '' : `,"currency":"${currency}"`) +
-      (finish_reason === undefined ? '' : `,"finish_reason":${JSON.stringify(finish_reason)}`) +
+      (finish_reason === undefined ? '' : `,"finish_reason":${escapedJson(finish_reason)}`) +
       (this.#isUnfinished ? ',"is_finished":false' : '');
   }
 

@@ -1,5 +1,6 @@
 // The numbers of a request to a language model, as columns of the store and in the same order in frames.
-// Invariant: a column has whole numbers: 0 if the value is not known, else the value in units of `1 / scale`, plus 1.
+// Invariant: a column has whole numbers: 0 if the value is not known, else the value in units of `1 / scale` (of a very
+// high cost: in larger units), plus 1.
 // New ones go to the end, since pages have them in this order.
 import { LlmFacts, UNKNOWN } from '../../../core/exchange/llm-facts.ts';
 
@@ -46,15 +47,26 @@ export const LLM_NUMBERS: readonly LlmNumber[] = [
   { name: 'cost', scale: PICOS, read: (facts) => facts.cost },
 ];
 
-/** A value as it is in a column. */
+/**
+ * Where the unit is that small, a value of more units than this is stored in units of COARSE times the size: the cost of a
+ * request may be 100,000 in a currency of small units.
+ */
+const MAX_FINE = 2 ** 52;
+const COARSE = 1e8;
+
+/** A value as it is in a column. A larger value has a larger number. */
 export function storedNumber(value: number, scale: number): number {
-  const units = Math.round(value * scale);
+  const fine = Math.round(value * scale);
+  const units = fine <= MAX_FINE || scale < COARSE ? fine : MAX_FINE + Math.round(fine / COARSE);
   return units >= 0 && units < Number.MAX_SAFE_INTEGER ? units + 1 : 0;
 }
 
 /** The value of an attribute; undefined if it is not known. `stored`: as in a column. */
-export const llmValue = (stored: number, scale: number): number | undefined =>
-  stored === 0 ? undefined : (stored - 1) / scale;
+export function llmValue(stored: number, scale: number): number | undefined {
+  if (stored === 0) return undefined;
+  const units = stored - 1;
+  return units <= MAX_FINE || scale < COARSE ? units / scale : (units - MAX_FINE) / (scale / COARSE);
+}
 
 /** Attributes that many requests share, as members of a JSON object without braces. Those of the request before. */
 const last = { facts: new LlmFacts(), isEstimate: false, members: '' };
