@@ -170,3 +170,25 @@ it('redacts secrets in errors of streams, on disk and in outputs', async () => {
   for (const name of readdirSync(join(data, 'logs')))
     expect(readFileSync(join(data, 'logs', name)).includes(secret), name).toBe(false);
 });
+
+it('redacts names of models like other texts of a record', async () => {
+  const weir = await start('--logs-redact-patterns=cust-[0-9]{8}');
+  const secret = 'sk-abcdefghijklmnopqrstuvwxyz012345';
+  response = JSON.stringify({
+    model: secret,
+    choices: [{ finish_reason: 'stop' }],
+    usage: { total_tokens: 3 },
+  });
+  await ask(weir, { model: 'ft:cust-12345678:"x"' });
+  const [record] = await recordsOf(weir, 1);
+  expect(record!.attributes).toMatchObject({
+    model: 'ft:[redacted]:"x"',
+    response_model: '[redacted]',
+    finish_reason: 'stop',
+  });
+  await weir.stop();
+  for (const name of readdirSync(join(data, 'logs'))) {
+    const bytes = readFileSync(join(data, 'logs', name));
+    expect([bytes.includes(secret), bytes.includes('cust-1')], name).toEqual([false, false]);
+  }
+});

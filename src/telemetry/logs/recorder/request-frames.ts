@@ -124,12 +124,15 @@ export class RequestFrames {
   #redacted: (string | undefined)[] = [];
   /** Facts about models that requests share, by the numbers of their texts. */
   #models: (ModelLine | undefined)[] = [];
+  /** The same as members of a JSON object for records, redacted. */
+  #redactedModels: (string | undefined)[] = [];
 
   /** The store is open. `redact` removes secrets from texts; `own`: pod and model of the records. */
   storeOpened(redact: (text: string) => string, own: RecordWriter): void {
     this.#redact = redact;
     this.#own = own;
     this.#redacted = [];
+    this.#redactedModels = [];
     this.#shared.clear();
   }
 
@@ -142,6 +145,7 @@ export class RequestFrames {
   forget(): void {
     this.#texts = [''];
     this.#redacted = [];
+    this.#redactedModels = [];
     this.#models = [];
     this.#shared.clear();
   }
@@ -171,6 +175,14 @@ export class RequestFrames {
     if (!hasLlm) return lines.add(access, frames, at);
     const model = (this.#models[llm.shared] ??= new ModelLine(this.#texts[llm.shared] ?? ''));
     lines.add(access, frames, at, model, llm.numbers);
+  }
+
+  /** The members of a record that requests to a model share. */
+  #sharedMembers(number: number): string {
+    return (this.#redactedModels[number] ??= JSON.stringify(
+      JSON.parse(`{${this.#texts[number] ?? ''}}`),
+      (_, value: unknown) => (typeof value === 'string' ? this.#redact(value) : value),
+    ).slice(1, -1));
   }
 
   /** Adds the row of the frame at byte `at`. `bodies`: what its bodies say. */
@@ -298,7 +310,7 @@ export class RequestFrames {
     if (shape === undefined) {
       const facts = {
         ...native,
-        shared: this.#texts[model] ?? '',
+        shared: this.#sharedMembers(model),
         ...(isFailed && { isFailedStream: true, streamError: failed.response_error ?? '' }),
       };
       shape = this.#makeShape(shared, columns, facts);
