@@ -1,9 +1,10 @@
 // What a model did for a request, with the real binary: the same numbers in the metrics, the store, the spans, the
 // exports, the access log and `weir logs`, whatever the API of the model.
-import { Agent } from 'node:http';
+import { once } from 'node:events';
+import { Agent, type IncomingMessage } from 'node:http';
 import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
 import { ask, expectResponses, type Question } from '../contract/llm-metrics.ts';
-import { call } from '../kit/client.ts';
+import { begin, call } from '../kit/client.ts';
 import { folder, removeFolders } from '../kit/folder.ts';
 import { search, type Log } from '../kit/log-api.ts';
 import { APIS, ModelReplica, TOKENS } from '../kit/model-replica.ts';
@@ -237,4 +238,99 @@ it('has no tokens, no cost and no model of a request before on the same connecti
     await weir.stop();
   }
   agent.destroy();
+});
+
+it('has records of streams that did not come to their end', async () => {
+  for (const lane of ['true', 'false']) {
+    const weir = await start(`--proxy-fast-lane=${lane}`);
+    const begun = async () => {
+      const headers = { 'content-type': 'application/json' };
+      const request = begin(weir.url, '/v1/chat/completions', { method: 'POST', headers });
+      request.on('error', () => undefined);
+      request.end(JSON.stringify({ model: 'vLLM', stream: true }));
+      const [response] = (await once(request, 'response')) as [IncomingMessage];
+      let text = '';
+      response.on('error', () => undefined);
+      response.on('data', (part: Buffer) => (text += part.toString()));
+      await until('the last token came', () => text.includes('flows'));
+      return { request, id: String(response.headers['x-baseten-request-id']) };
+    };
+    model.end = 'none';
+    const left = await begun();
+    left.request.destroy();
+    const cut = await begun();
+    model.replica.drop();
+    model.end = 'error';
+    const broken = await idOf(weir, { model: 'vLLM', stream: true });
+    const common = {
+      model: 'vLLM',
+      is_stream: true,
+      is_finished: false,
+      is_estimate: true,
+      content_events: 3,
+    };
+    const expected = [
+      [left.id, { level: 'WARN' }, { cause: 'client_gone' }],
+      [cut.id, { level: 'ERROR' }, { cause: 'reset_midway' }],
+      [
+        broken,
+        { level: 'ERROR' },
+        { cause: 'ok', response_error: 'out of memory', response_error_type: '500' },
+      ],
+    ] as const;
+    for (const [id, fields, attributes] of expected) {
+      const record = await recordOf(weir, id);
+      expect(record, id).toMatchObject({ ...fields, attributes: { ...common, ...attributes } });
+      for (const name of [
+        'input_tokens',
+        'output_tokens',
+        'total_tokens',
+        'cost',
+        'currency',
+        'finish_reason',
+      ])
+        expect(record.attributes[name], `${id} ${name}`).toBeUndefined();
+      const line = await weir.expectExchange(id);
+      expect(line).toMatchObject({ model: 'vLLM', is_finished: false });
+      expect('cost' in line || 'input_tokens' in line).toBe(false);
+    }
+    await weir.stop();
+  }
+});
+
+it('has the tokens of queued requests in their records', async () => {
+  const weir = await start();
+  for (const name of APIS)
+    for (const stream of [false, true]) {
+      const body = JSON.stringify({ model_input: { model: name, stream } });
+      const path = '/production/async_predict';
+      const { status, text } = await call(weir.url, path, { method: 'POST', body });
+      expect(status, text).toBe(201);
+    }
+  const logs = await until('all are stored', async () => {
+    const found = await search({ url: weir.admin }, { q: `kind:request async:true tokens:10` });
+    return found.logs.length === 2 * APIS.length && found.logs;
+  });
+  for (const name of APIS)
+    expect(logs.filter(({ attributes }) => (attributes as { model: string }).model === name)).toHaveLength(2);
+});
+
+it('counts requests by model', async () => {
+  const weir = await start();
+  for (let i = 0; i < 9; i++) await idOf(weir, { model: APIS[i % 4]!, stream: i % 2 === 0 });
+  const json = async (path: string) =>
+    JSON.parse((await call(weir.admin, path)).text) as Record<string, unknown>;
+  await until('all are stored', async () => {
+    return (await search({ url: weir.admin }, { q: 'kind:request tokens:10' })).logs.length === 9;
+  });
+  expect(await json('/v1/logs/fields/model/values?q=tokens:10')).toMatchObject({
+    values: [
+      { value: 'vLLM', count: 3 },
+      { value: 'Anthropic', count: 2 },
+      { value: 'OpenAI', count: 2 },
+      { value: 'SGLang', count: 2 },
+    ],
+    missing_count: 0,
+  });
+  expect(await json('/v1/logs/hits?q=model:vLLM')).toMatchObject({ total: 3 });
 });

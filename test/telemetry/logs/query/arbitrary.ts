@@ -101,6 +101,14 @@ const leaf: fc.Arbitrary<QueryNode> = fc.oneof(
     fc.oneof(text, fc.constantFrom<number | string>(5, 50, '5')),
   ),
   field(
+    oneOf('total_tokens', 'first_token_ms', 'tokens_per_second', 'cost', 'first_byte_ms'),
+    fc.constantFrom(0, 0.005, 0.05, 5, 50, 5000, 1e-12, 78_000.4),
+  ),
+  field(
+    oneOf('model', 'is_finished', 'is_stream', 'finish_reason', 'response_id'),
+    oneOf('m', '超', 'true', 'false', 'ß'),
+  ),
+  field(
     oneOf('user.id', 'x', 'replica', 'message', 'input_tokens', 'traceId'),
     oneOf('f*', '*o*', 'abc*', '*1', 'a**2', '5*', '404', 'a*'),
     fc.constant('like'),
@@ -119,6 +127,11 @@ const leaf: fc.Arbitrary<QueryNode> = fc.oneof(
       '@status',
       'x',
       'input_tokens',
+      'first_token_ms',
+      'cost',
+      'model',
+      'is_finished',
+      'response_id',
     ),
   }),
 );

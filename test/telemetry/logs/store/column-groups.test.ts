@@ -28,7 +28,7 @@ import { folder, removeFolders } from '../../../kit/folder.ts';
 import { record, recordOf } from '../query/arbitrary.ts';
 import { question, totaled } from './arbitrary-questions.ts';
 import { drain, type Given } from './arbitrary-rows.ts';
-import { BASE_MS, lineRow } from './stored-rows.ts';
+import { BASE_MS, lineRow, modelRow } from './stored-rows.ts';
 
 const closing: (() => void)[] = [];
 afterEach(() => {
@@ -140,7 +140,8 @@ const FIELDS = [
   'message', 'requestId', 'traceId', 'spanId', 'parentSpanId', 'durationNs',
   'method', 'path', 'protocol', 'cause', 'detail', 'remote', 'attempts', 'retries', 'async', 'is_sampled',
   'has_bodies', 'queue_ms', 'async_wait_ms', 'leased_ms', 'connected_ms', 'head_ms', 'first_byte_ms',
-  'request_bytes', 'response_bytes', 'input_tokens', 'exc_info', 'x', '@x', 'user', 'user.id', 'user.x', 'x.a.b',
+  'request_bytes', 'response_bytes', 'input_tokens', 'total_tokens', 'first_token_ms', 'tokens_per_second', 'cost',
+  'model', 'finish_reason', 'is_stream', 'is_finished', 'currency', 'response_id', 'exc_info', 'x', '@x', 'user', 'user.id', 'user.x', 'x.a.b',
   'a.b', 'a.b.c', '@status', '@level', '', '.', 'path.x', 'missing',
 ]; // prettier-ignore
 const field = fc.constantFrom(...FIELDS);
@@ -183,6 +184,31 @@ it('a group query on columns gives what the same query on records gives', () => 
   );
   expect(groups).toBeGreaterThan(800);
 }, 120_000);
+
+it('what models did is grouped by model, over the tail and sealed blocks', () => {
+  const a = (n: number): Given => ({
+    row: modelRow('a', { first_token_ms: 100 * n, total_tokens: n, cost: n / 1e6 }),
+  });
+  const b = (n: number): Given => ({ row: modelRow('b', { total_tokens: 1000 * n }) });
+  const reader = readerOf([[[a(1), b(1)], [a(2)]], [[b(2)]]], [[a(3)], [a(4), b(3), a(50_000)]]);
+  const query: GroupQuery = {
+    node: { op: 'field', name: 'kind', compare: '=', value: 'request' },
+    ...EVERY,
+    by: [{ field: 'model' }],
+    measures: [
+      { op: 'count' },
+      { op: 'percentile', p: 0.5, field: 'first_token_ms' },
+      { op: 'sum', field: 'total_tokens' },
+      { op: 'sum', field: 'cost' },
+    ],
+  };
+  const found = onColumns(reader, query);
+  expectSame(found, onRecords(reader, query));
+  expect(Object.fromEntries(found.groups.map(({ key: [model], values }) => [model, values]))).toEqual({
+    a: [5, 300, 50_010, expect.closeTo(0.05001, 12)],
+    b: [3, null, 6000, null],
+  });
+});
 
 it('rows with annotations are read from their records', () => {
   let changed = 0;

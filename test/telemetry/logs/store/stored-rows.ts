@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { derivedSpanId, derivedTraceId } from '../../../../src/core/exchange/identity.ts';
 import type { LogRecord } from '../../../../src/telemetry/logs/log-record.ts';
 import { columnsOf, OWN_ID_BYTES, type BlockRows } from '../../../../src/telemetry/logs/store/block-rows.ts';
-import { LLM_NUMBERS } from '../../../../src/telemetry/logs/store/llm-numbers.ts';
+import { LLM_NUMBERS, llmValue, storedNumber } from '../../../../src/telemetry/logs/store/llm-numbers.ts';
 import { HAS, ShapeTable, type NativeFacts, type Shape } from '../../../../src/telemetry/logs/store/shape.ts';
 import { record as anyRecord, text } from '../query/arbitrary.ts';
 
@@ -173,12 +173,68 @@ function nativeAttributesOf({ facts, numbers, hasBodies, llm }: NativeRow): Reco
     ...Object.fromEntries(
       LLM_NUMBERS.flatMap(({ name, scale }, i) => {
         const stored = llm?.numbers[i] ?? 0;
-        return stored === 0 ? [] : [[name, (stored - 1) / scale]];
+        const value = llmValue(stored, scale);
+        return value === undefined ? [] : [[name, value]];
       }),
     ),
     ...given('response_id', llm?.responseId, (llm?.responseId ?? '') !== ''),
   };
 }
+
+const FACTS: NativeFacts = {
+  method: 'POST',
+  path: '/',
+  protocol: 'http',
+  cause: 'ok',
+  detail: '',
+  remote: '',
+  attempts: 1,
+  retries: 0,
+  isAsync: false,
+  isSampled: false,
+  streamError: '',
+  isFailedStream: false,
+  shared: '',
+};
+const NO_NUMBERS: NativeNumbers = {
+  leased: undefined,
+  connected: undefined,
+  head: undefined,
+  firstByte: undefined,
+  waited: 0,
+  queued: 0,
+  requestBytes: 0,
+  responseBytes: 0,
+};
+
+/** The row of a request to a language model at BASE_MS. `values`: attributes by their names in LLM_NUMBERS. */
+export const modelRow = (model: string, values: Readonly<Record<string, number>>): Row =>
+  nativeRow({
+    ms: BASE_MS,
+    durationNs: 1,
+    facts: { ...FACTS, shared: `"model":${JSON.stringify(model)}` },
+    origin: {
+      severity: 9,
+      status: 200,
+      deployment: 'd1',
+      environment: '',
+      replica: '',
+      source: 'weir',
+      pod: '',
+      modelId: '',
+    },
+    numbers: NO_NUMBERS,
+    id: { own: '0'.repeat(25) },
+    traceId: undefined,
+    spanId: undefined,
+    parentSpanId: '',
+    hasBodies: false,
+    llm: {
+      numbers: LLM_NUMBERS.map(({ name, scale }) => storedNumber(values[name] ?? NaN, scale)),
+      responseId: '',
+    },
+    attributes: {},
+  });
 
 const oneOf = <T>(...values: T[]) => fc.constantFrom(...values);
 const microseconds = fc.oneof(fc.constant(undefined), fc.nat(100), fc.nat(10_000_000));
@@ -204,7 +260,11 @@ export const natives: fc.Arbitrary<Row> = fc
       isSampled: fc.boolean(),
       streamError: oneOf('', 'time out'),
       isFailedStream: fc.boolean(),
-      shared: oneOf('', '"model":"m"', '"model":"超","is_stream":true,"is_finished":false'),
+      shared: oneOf(
+        '',
+        '"model":"m","finish_reason":"ß","currency":"USD","price_input":5',
+        '"model":"超","is_stream":true,"is_finished":false',
+      ),
     }),
     origin: fc.record({
       severity: oneOf(0, 9, 17),
@@ -238,7 +298,7 @@ export const natives: fc.Arbitrary<Row> = fc
     llm: fc.oneof(
       fc.constant(undefined),
       fc.record({
-        numbers: fc.array(oneOf(0, 1, 6, 51, 5_000_001), {
+        numbers: fc.array(oneOf(0, 1, 6, 51, 5_000_001, 2 ** 52 + 780_000_001), {
           minLength: LLM_NUMBERS.length,
           maxLength: LLM_NUMBERS.length,
         }),
