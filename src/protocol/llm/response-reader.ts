@@ -14,6 +14,8 @@ import { HAS_COUNTS, UsageCounts } from './usage-counts.ts';
 /** Choices from this one on count as one, and from the second one on for nothing. */
 const LAST_CHOICE = 30;
 const MAX_CHOICES = 128;
+/** After so many values of errors that are not valid JSON, no error of a stream is looked for. */
+const MAX_BROKEN_ERRORS = 32;
 /** Types of the last event of a stream. */
 const LAST_TYPES = new Set(['message_stop', 'response.completed', 'response.incomplete', 'response.failed']);
 
@@ -37,6 +39,8 @@ export class ResponseReader implements SkimListener {
   #endedChoices = 0;
   #choiceIndex = 0;
   #choiceFinish = '';
+  /** Values of errors that were not valid JSON. */
+  #brokenErrors = 0;
   /** The lowest index of a choice: its finish reason counts. */
   #firstIndex = Infinity;
 
@@ -49,7 +53,7 @@ export class ResponseReader implements SkimListener {
     this.#facts.isFinished = false;
     this.#isKnown = this.#isEnded = false;
     this.#usage.clear();
-    this.#seenChoices = this.#endedChoices = 0;
+    this.#seenChoices = this.#endedChoices = this.#brokenErrors = 0;
     this.#firstIndex = Infinity;
     this.beginEvent();
   }
@@ -286,11 +290,16 @@ export class ResponseReader implements SkimListener {
   }
 
   #addError(name: string): void {
+    // The first error counts. Errors that are not valid JSON may be in every event, and to find that out is slow.
+    if (this.#facts.error !== undefined || this.#brokenErrors >= MAX_BROKEN_ERRORS) return;
     const { errors = [], type, object, message, errorType, hasErrorFinish } = this.#event;
     const value = (slot: number): unknown => {
       const json = errors[slot];
       // A value that is too long is an error without a text.
-      return json === undefined ? undefined : json === '' ? TOO_LONG : parsedJson(json);
+      if (json === undefined || json === '') return json === '' ? TOO_LONG : undefined;
+      const parsed = parsedJson(json);
+      if (parsed === undefined) this.#brokenErrors++;
+      return parsed;
     };
     const choice = value(RAW.choiceError);
     const found: ResponseError | undefined = errorOfEvent(
@@ -310,7 +319,7 @@ export class ResponseReader implements SkimListener {
     );
     if (found === undefined) return;
     this.#isKnown = true;
-    this.#facts.error ??= found;
+    this.#facts.error = found;
   }
 }
 

@@ -43,6 +43,24 @@ describe('a follower of a model’s response', () => {
     for (const { follower } of all) expect(follower.end(true)).toMatchObject({ contentEvents: 5000 });
   });
 
+  it('reads streams in which every event has an error that is not JSON as fast as others', () => {
+    const time = (error: string): number => {
+      const bytes = Buffer.from(
+        events({ choices: [], error: 'ERROR' }).replace('"ERROR"', error).repeat(20_000),
+      );
+      const follower = new LlmFollower();
+      follower.requestBegins(JSON_TYPE, undefined);
+      const sink = follower.responseBegins(SSE_TYPE, undefined)!;
+      const startMs = performance.now();
+      sink.push(bytes, 0, bytes.length);
+      const ms = performance.now() - startMs;
+      follower.end(true);
+      return ms;
+    };
+    for (const error of ['null', '{"message":bad}']) time(error);
+    expect(time('{"message":bad}')).toBeLessThan(3 * time('null') + 40);
+  });
+
   it.each([true, false])('holds nothing of a long body that has ended; whole: %s', (isWhole) => {
     const body = Buffer.from(`{"object":"${'x'.repeat(100_000)}","usage":{"prompt_tokens":1}}`);
     const COUNT = 20;
