@@ -334,3 +334,14 @@ it('counts requests by model', async () => {
   });
   expect(await json('/v1/logs/hits?q=model:vLLM')).toMatchObject({ total: 3 });
 });
+
+it('samples the trace of a stream that reports an error, and marks its spans', async () => {
+  const weir = await start('--trace-sample-ratio=0');
+  const whole = await recordOf(weir, await idOf(weir, { model: 'vLLM', stream: true }));
+  expect(whole.attributes['is_sampled']).toBeUndefined();
+  model.end = 'error';
+  const broken = await recordOf(weir, await idOf(weir, { model: 'vLLM', stream: true }));
+  expect(broken.attributes['is_sampled']).toBe(true);
+  const { text } = await call(weir.admin, `/v1/traces/${String(broken['trace_id'])}`);
+  expect(text.match(/"error\.type": "stream_error"/g)).toHaveLength(2);
+});

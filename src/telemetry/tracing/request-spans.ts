@@ -109,7 +109,12 @@ const outcomeOf = (record: LogRecord, request: RequestAttributes): SpanOutcome =
   protocol: request.text('protocol'),
   status: record.status,
   cause: request.text('cause'),
+  isFailedStream: request.is('is_stream') && request.values['response_error'] !== undefined,
 });
+
+/** The message of a span that is an error. */
+const problemOf = (request: RequestAttributes): string =>
+  request.text('detail') || request.text('response_error');
 
 /** Service and method in the path of a gRPC call. */
 const callOf = (path: string): readonly [service: string, method: string] | undefined => {
@@ -155,7 +160,7 @@ function requestSpan(record: LogRecord, request: RequestAttributes, { modelId, s
     }),
     events,
     status: isError
-      ? { code: STATUS.error, message: request.text('detail') }
+      ? { code: STATUS.error, message: problemOf(request) }
       : { code: STATUS.unset, message: '' },
   };
 }
@@ -247,7 +252,7 @@ function replicaSpan(
       kind: KIND.client,
       attributes,
       status: isError
-        ? { code: STATUS.error, message: request.text('detail') }
+        ? { code: STATUS.error, message: problemOf(request) }
         : { code: STATUS.unset, message: '' },
     },
   ];

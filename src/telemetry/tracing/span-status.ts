@@ -13,27 +13,30 @@ export interface SpanOutcome {
   readonly protocol: string;
   readonly status: number;
   readonly cause: string;
+  /** The response is a stream that reported an error after a status that means success. */
+  readonly isFailedStream?: boolean;
 }
 
 const originOf = (cause: string): string =>
   Object.hasOwn(catalogue, cause) ? catalogue[cause as Failure].origin : '';
 
 /** True if weir or the replica failed: the status of a server span. */
-export function hasFailed({ protocol, status, cause }: SpanOutcome): boolean {
+export function hasFailed({ protocol, status, cause, isFailedStream }: SpanOutcome): boolean {
   if (protocol === 'grpc') return SERVER_CODES.has(status);
   if (protocol === 'websocket') return SERVER_CLOSES.has(status) || isServerFailure(cause);
-  return status >= 500;
+  return status >= 500 || isFailedStream === true;
 }
 
 const isServerFailure = (cause: string): boolean => ['weir', 'replica'].includes(originOf(cause));
 
 /** True if the replica failed: the status of the client span for weir's request to the replica. */
-export function hasReplicaFailed({ protocol, status, cause }: SpanOutcome): boolean {
+export function hasReplicaFailed({ protocol, status, cause, isFailedStream }: SpanOutcome): boolean {
+  if (isFailedStream === true) return true;
   if (cause !== 'ok') return originOf(cause) === 'replica';
   if (protocol === 'grpc') return status !== 0;
   return protocol === 'websocket' ? SERVER_CLOSES.has(status) : status >= 400;
 }
 
-/** Attribute `error.type`: the cause, or the status if the exchange itself succeeded. */
-export const errorType = ({ status, cause }: SpanOutcome): string =>
-  cause === 'ok' ? String(status) : cause;
+/** Attribute `error.type`: the cause; `stream_error`, or the status, if the exchange itself succeeded. */
+export const errorType = ({ status, cause, isFailedStream }: SpanOutcome): string =>
+  cause !== 'ok' ? cause : isFailedStream === true ? 'stream_error' : String(status);

@@ -36,8 +36,9 @@ export class Tracing {
     return {
       closed(exchange) {
         if (!samplesErrors || exchange.isSampled) return;
-        const { protocol, status } = exchange;
-        exchange.isSampled = hasFailed({ protocol, status, cause: exchange.cause! });
+        const { protocol, status, llm } = exchange;
+        const isFailedStream = llm !== undefined && llm.isStream && llm.error !== undefined;
+        exchange.isSampled = hasFailed({ protocol, status, cause: exchange.cause!, isFailedStream });
       },
     };
   }

@@ -285,6 +285,18 @@ describe('span status', () => {
     ]);
   });
 
+  it('of a stream that reports an error is an error in both spans', () => {
+    for (const cause of ['ok', 'client_gone']) {
+      const attributes = { is_stream: true, response_error: 'out of memory', cause };
+      for (const { status, attributes: values } of spans(record(attributes))) {
+        expect(status).toEqual({ code: 2, message: 'out of memory' });
+        expect(values['error.type']).toBe(cause === 'ok' ? 'stream_error' : cause);
+      }
+    }
+    const isCode0 = spans(record({ is_stream: true })).map(({ status }) => status.code === 0);
+    expect(isCode0).toEqual([true, true]);
+  });
+
   it('of a 404 is an error in the replica span only', () => {
     const [own, replica] = spans(record({}, { status: 404 }));
     expect(own).toMatchObject({ status: { code: 0 } });
