@@ -1,5 +1,6 @@
 // Hostile model servers and clients, with the real binary: nothing that they name or count harms weir or its outputs.
 import { readdirSync, readFileSync } from 'node:fs';
+import { Agent } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
 import { ask } from '../contract/llm-metrics.ts';
@@ -191,4 +192,30 @@ it('redacts names of models like other texts of a record', async () => {
     const bytes = readFileSync(join(data, 'logs', name));
     expect([bytes.includes(secret), bytes.includes('cust-1')], name).toEqual([false, false]);
   }
+});
+
+it('has a bounded number of series and all records, however many models clients name', async () => {
+  const weir = await start('--llm-max-models=8');
+  response = JSON.stringify({ choices: [{ finish_reason: 'stop' }], usage: { prompt_tokens: 1 } });
+  const agent = new Agent({ keepAlive: true, maxSockets: 8 });
+  const names = Array.from({ length: 5000 }, (_, i) => `m${i}`);
+  const waiting = [...names];
+  const askAll = async (): Promise<void> => {
+    for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+      const body = JSON.stringify({ model: name });
+      const headers = { 'content-type': 'application/json' };
+      await call(weir.url, '/v1/chat/completions', { method: 'POST', headers, body, agent });
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, askAll));
+  agent.destroy();
+  const page = await weir.page();
+  expect(page.sum('weir_llm_responses_total')).toBe(names.length);
+  expect(new Set(page.text.match(/model="[^"]*"/g)).size).toBe(9);
+  // More than the texts that the recorder knows at a time.
+  for (const name of ['m0', 'm2500', 'm4999'])
+    await until(`${name} is found`, async () => {
+      return (await search({ url: weir.admin }, { q: `model:${name}` })).logs.length === 1;
+    });
+  expect((await search({ url: weir.admin }, { q: 'model:m49*', limit: '1000' })).logs).toHaveLength(111);
 });
