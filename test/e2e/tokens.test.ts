@@ -10,6 +10,7 @@ import { search, type Log } from '../kit/log-api.ts';
 import { APIS, ModelReplica, TOKENS } from '../kit/model-replica.ts';
 import type { Pair } from '../kit/otlp-messages.ts';
 import { Receiver, spansIn } from '../kit/otlp-receiver.ts';
+import { onBody, startReplica } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
 import { runWeir, startWeir, stopAll, type Weir } from '../kit/weir.ts';
 
@@ -344,4 +345,14 @@ it('samples the trace of a stream that reports an error, and marks its spans', a
   expect(broken.attributes['is_sampled']).toBe(true);
   const { text } = await call(weir.admin, `/v1/traces/${String(broken['trace_id'])}`);
   expect(text.match(/"error\.type": "stream_error"/g)).toHaveLength(2);
+});
+
+it('says that a captured response is a stream also if no model made it', async () => {
+  const events = await startReplica((req, res) => {
+    void onBody(req, () => res.writeHead(200, { 'content-type': 'text/event-stream' }).end('data: tick\n\n'));
+  });
+  const weir = await startWeir(['--replica', events.url, '--data-dir', data, '--logs-capture=full']);
+  const { attributes } = await recordOf(weir, await idOf(weir, { model: 'clock' }));
+  expect(attributes).toMatchObject({ model: 'clock', is_stream: true });
+  await events.close();
 });

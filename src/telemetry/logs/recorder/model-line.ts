@@ -7,6 +7,7 @@ import { LLM_NUMBERS, llmValue } from '../store/llm-numbers.ts';
 interface SharedModelFacts {
   readonly model?: string;
   readonly finish_reason?: string;
+  readonly is_stream?: boolean;
   readonly is_finished?: boolean;
   readonly currency?: string;
 }
