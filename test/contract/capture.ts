@@ -290,7 +290,7 @@ export function captureContract(by: AcceptedBy, args: readonly string[]): void {
       const weir = await start(replica.url, { capture: 'full' });
       for (const path of ['/error', '/breaks', '/fine']) {
         const raw = new RawClient(weir.port).send(
-          `POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
+          `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`,
         );
         await raw.expectClosed();
       }

@@ -81,7 +81,7 @@ describe('npm start', () => {
     const command = /^ {2}(bin\/weir logs .*)$/m.exec(out)![1]!;
     const { stdout } = await shell(command, { cwd: ROOT });
     expect(stdout).toMatch(
-      /^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\]: INFO {2}\(r0 [0-9a-f]{37}\) POST \/v1\/chat\/completions 200 [\d.]+m?s ttft [\d.]+m?s, \d+ \+ \d+ tokens$/m,
+      /^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\]: INFO {2}\(r0 [0-9a-f]{37}\) POST \/v1\/chat\/completions 200 [\d.]+m?s ttft [\d.]+m?s, 3 \+ 40 tokens$/m,
     );
   });
 
