@@ -219,3 +219,21 @@ it('has a bounded number of series and all records, however many models clients 
     });
   expect((await search({ url: weir.admin }, { q: 'model:m49*', limit: '1000' })).logs).toHaveLength(111);
 });
+
+it('follows a string and an event of 48 MB in little memory, and reads the usage after them', async () => {
+  const weir = await start();
+  const long = 'x'.repeat(48 * 1024 ** 2);
+  const usage = '"usage":{"prompt_tokens":5,"completion_tokens":6}';
+  response = '{}';
+  await ask(weir, { model: 'a' });
+  const before = weir.residentBytes();
+  response = `{"choices":[{"message":{"content":"${long}"},"finish_reason":"stop"}],${usage}}`;
+  expect((await ask(weir, { model: 'a' })).body.length).toBe(response.length);
+  type = 'text/event-stream';
+  response = `data: {"model":"${long}"}\n\ndata: {${usage}}\n\n`;
+  expect((await ask(weir, { model: 'a', stream: true })).body.length).toBe(response.length);
+  expect(weir.residentBytes() - before).toBeLessThan(96 * 1024 ** 2);
+  const [, plain, stream] = await recordsOf(weir, 3);
+  for (const { attributes } of [plain!, stream!])
+    expect(attributes).toMatchObject({ model: 'a', input_tokens: 5, output_tokens: 6, total_tokens: 11 });
+});
