@@ -289,7 +289,7 @@ export class RequestFrames {
   /** Attributes of the bodies, and those of an error that a stream reported. */
   #withError(llm: LlmFrame, facts: BodyFacts | undefined): BodyFacts | undefined {
     // The shape may say already that it is a stream.
-    const isKnown = this.#sharedModelFacts(llm.shared).is_stream === true;
+    const isKnown = this.#sharedMembers(llm.shared).includes('"is_stream":true');
     const others = facts && { ...facts, is_stream: isKnown ? undefined : facts.is_stream };
     if (llm.error === 0 || facts?.response_error !== undefined) return others;
     const clean = (number: number): string => cleanError(this.#texts[number] ?? '', this.#redact);
