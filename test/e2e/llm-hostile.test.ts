@@ -72,7 +72,6 @@ it('shows names with any characters everywhere, and controls no terminal', async
     expect(attributes).toMatchObject({
       model: cut(name),
       response_model: cut(`r${name}`),
-      response_id: cut(name),
       finish_reason: cut(name),
       total_tokens: 3,
     });
