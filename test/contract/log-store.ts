@@ -157,10 +157,17 @@ export function logStoreContract(name: string, make: () => LogStoreUnderTest): v
 
     it('tells whether a reader has reached the newest record', async () => {
       await post(line('a'), line('b'), line('c'));
-      const two = await store.after(ALL, undefined, 2);
-      expect(two).toMatchObject({ isAtHead: false, missed: 0 });
-      const rest = await store.after(ALL, two.cursor, 2);
-      expect([textsOf(rest.records), rest.isAtHead]).toEqual([['c'], true]);
+      // A call may return fewer records than there are, since its time is limited.
+      const texts: string[] = [];
+      let read = await store.after(ALL, undefined, 2);
+      expect(read).toMatchObject({ isAtHead: false, missed: 0 });
+      texts.push(...textsOf(read.records));
+      while (!read.isAtHead) {
+        read = await store.after(ALL, read.cursor, 2);
+        expect(read.isAtHead).toBe(texts.push(...textsOf(read.records)) === 3);
+      }
+      expect(texts).toEqual(['a', 'b', 'c']);
+      const rest = read;
       const none = await store.after(ALL, rest.cursor, 2);
       expect(none).toEqual({ records: [], cursor: rest.cursor, isAtHead: true, missed: 0 });
     });

@@ -127,7 +127,11 @@ describe('an annotation', () => {
     expect(await logs.annotate({ requestId: id }, content)).toEqual({ stored: 1 });
     expect(logs.figures.stored).toEqual(new Map([['request', 2], ['annotation', 1]])); // prettier-ignore
     const node = { op: 'field', name: 'annotations.scores.quality', compare: '>', value: 0.5 } as const;
-    const { records } = await logs.page({ ...ALL, node, limit: 10 });
+    // A page may be empty, since each call has limited time.
+    const records = await until('the request is found', async () => {
+      const found = (await logs.page({ ...ALL, node, limit: 10 })).records;
+      return found.length > 0 && found;
+    });
     expect(records.map(({ requestId }) => requestId)).toEqual([id]);
     expect(JSON.parse(records[0]!.attributes)).toMatchObject({
       method: 'POST',
