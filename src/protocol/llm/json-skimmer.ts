@@ -68,6 +68,7 @@ export class JsonSkimmer {
   #value = 0;
   #first = 0;
   #isRaw = false;
+  #isStopped = false;
   /** `far` knows these bytes. */
   #isSearching = false;
   readonly #held = new HeldBytes();
@@ -79,6 +80,7 @@ export class JsonSkimmer {
   /** Begins a text. Only an object at its root has wanted values. */
   begin(root: SkimNode): void {
     this.#state = VALUE;
+    this.#isStopped = false;
     this.#node = root;
     this.#depth = 0;
     this.#held.length = 0;
@@ -93,6 +95,11 @@ export class JsonSkimmer {
     this.#nodes[0] = root;
     this.#isList[0] = 0;
     this.#depth = 1;
+  }
+
+  /** The rest of the text is not read. Called by the listener. */
+  stop(): void {
+    this.#isStopped = true;
   }
 
   /** The value at the root has ended. */
@@ -202,7 +209,7 @@ export class JsonSkimmer {
   }
 
   #ended(): void {
-    this.#state = this.#depth === 0 ? DONE : AFTER;
+    this.#state = this.#isStopped ? BROKEN : this.#depth === 0 ? DONE : AFTER;
   }
 
   /** A value begins with `byte` at index `i`. Returns the index from which it is read on. */
@@ -239,10 +246,8 @@ export class JsonSkimmer {
       this.#state = SKIPPING;
       return i;
     }
-    if (BEGINS_SCALAR[byte] === 0) {
-      // A byte order mark before the text.
-      return this.#depth === 0 && BOM.has(byte) ? i + 1 : this.#break(i);
-    }
+    // A byte order mark before the text.
+    if (BEGINS_SCALAR[byte] === 0) return this.#depth === 0 && BOM.has(byte) ? i + 1 : this.#break(i);
     this.#value = 0;
     this.#first = byte;
     this.#state = IN_SCALAR;

@@ -5,10 +5,7 @@ import { LlmFacts, type LlmSource } from '../../core/exchange/llm-facts.ts';
 import type { BodyCopy } from '../../core/exchange/body-capture.ts';
 import type { PayloadSink } from '../http/body-framing.ts';
 import { decompress } from '../http/content-coding.ts';
-import { EventReader } from './event-reader.ts';
-import { PlainReader } from './plain-reader.ts';
-import { RequestReader } from './request-reader.ts';
-import { ResponseReader } from './response-reader.ts';
+import { requestReaders, responseReaders, type RequestReaders, type ResponseReaders } from './readers.ts';
 
 const JSON_TYPE = /^\s*application\/(?:[\w.+-]*\+)?json\s*(?:;|$)/i;
 const EVENT_TYPE = /^\s*text\/event-stream\s*(?:;|$)/i;
@@ -53,19 +50,15 @@ interface CodedBody {
 /** Of a body with a content coding, no more is read than this many decompressed bytes. */
 const MAX_DECODED_BYTES = 1024 * 1024;
 
-/** Of a response that is not streamed, the names after which a tail is read. */
-const TAIL_NAMES = ['usage', 'done', 'total_duration', 'meta_info', 'details'];
-
-/** May be used for one exchange after another. */
+/** May be used for one exchange after another. Has readers only while a body is read. */
 export class LlmFollower implements LlmSource {
-  readonly #requestReader = new RequestReader();
-  readonly #responseReader = new ResponseReader();
-  readonly #plainRequest = new PlainReader(this.#requestReader, ['model'], true);
-  readonly #plainResponse = new PlainReader(this.#responseReader, TAIL_NAMES, false);
-  readonly #events = new EventReader(this.#responseReader);
+  #request: RequestReaders | undefined;
+  #response: ResponseReaders | undefined;
   #form = NOTHING;
-  #isRequestRead = false;
   #coded: CodedBody | undefined;
+  /** What was read of bodies that are complete. */
+  #model = '';
+  #facts: LlmFacts | undefined;
 
   /**
    * A request begins. `type`, `coding`: its Content-Type and Content-Encoding. `length`: of its body, if it is known.
@@ -76,13 +69,14 @@ export class LlmFollower implements LlmSource {
     coding: string | undefined,
     length = Infinity,
   ): PayloadSink | undefined {
-    this.#form = NOTHING;
-    this.#requestReader.begin();
-    this.#coded = undefined;
-    this.#isRequestRead = !isCoded(coding) && formOf(type) === PLAIN;
-    if (!this.#isRequestRead) return undefined;
-    this.#plainRequest.begin(length);
-    return this.#plainRequest;
+    this.#giveBack();
+    this.#model = '';
+    this.#facts = undefined;
+    if (isCoded(coding) || formOf(type) !== PLAIN) return undefined;
+    const { reader, plain } = (this.#request = requestReaders.take());
+    reader.begin();
+    plain.begin(length);
+    return this.#requestSink;
   }
 
   /**
@@ -96,36 +90,60 @@ export class LlmFollower implements LlmSource {
     copy?: BodyCopy,
     wantsId = copy !== undefined,
   ): PayloadSink | undefined {
-    this.#responseReader.wantsId = wantsId;
     this.#coded = undefined;
-    if (isCoded(coding)) {
-      this.#form = NOTHING;
-      if (copy !== undefined) this.#coded = { type, coding, copy };
-      return undefined;
-    }
-    return this.#begin(type, length);
+    if (!isCoded(coding)) return this.#begin(type, length, wantsId, true);
+    if (copy !== undefined) this.#coded = { type, coding, copy };
+    return undefined;
   }
 
-  #begin(type: string | undefined, length: number): PayloadSink | undefined {
+  /** `isTimed`: the bytes come when they are sent. */
+  #begin(
+    type: string | undefined,
+    length: number,
+    wantsId: boolean,
+    isTimed: boolean,
+  ): PayloadSink | undefined {
     this.#form = formOf(type);
     if (this.#form === NOTHING) return undefined;
+    const { reader, plain, events } = (this.#response = responseReaders.take());
+    reader.wantsId = wantsId;
     if (this.#form === PLAIN) {
-      this.#responseReader.begin(false);
-      this.#plainResponse.begin(length);
-      return this.#plainResponse;
+      reader.begin(false);
+      plain.begin(length);
+    } else {
+      events.begin(this.#form === LINES);
+      events.isTimed = isTimed;
     }
-    this.#events.begin(this.#form === LINES);
-    return this.#events;
+    return this.#responseSink;
   }
+
+  readonly #requestSink: PayloadSink = {
+    push: (bytes, from, to) => {
+      const readers = this.#request;
+      if (readers === undefined) return;
+      readers.plain.push(bytes, from, to);
+      if (readers.reader.isFound || readers.plain.isComplete) this.#endRequest(readers);
+    },
+  };
+
+  readonly #responseSink: PayloadSink = {
+    push: (bytes, from, to) => {
+      const readers = this.#response;
+      if (readers === undefined) return;
+      if (this.#form !== PLAIN) return readers.events.push(bytes, from, to);
+      readers.plain.push(bytes, from, to);
+      if (readers.plain.isComplete) this.#endResponse(readers, true);
+    },
+  };
 
   end(isWhole: boolean): LlmFacts | undefined {
     if (this.#coded !== undefined) this.#decode(this.#coded);
-    const form = this.#form;
-    this.#form = NOTHING;
-    if (form === EVENTS || form === LINES) this.#events.end(isWhole);
-    else this.#plainResponse.end(form === PLAIN && isWhole);
-    const facts = form === NOTHING || (form === PLAIN && !isWhole) ? undefined : this.#responseReader.end();
-    const model = this.#requestedModel();
+    if (this.#response !== undefined) this.#endResponse(this.#response, isWhole);
+    if (this.#request !== undefined) this.#endRequest(this.#request);
+    const facts = this.#facts;
+    this.#facts = undefined;
+    const model = this.#model;
+    this.#model = '';
     if (model === '') return facts;
     // Also a request that failed names its model.
     const all = facts ?? new LlmFacts();
@@ -140,15 +158,31 @@ export class LlmFollower implements LlmSource {
     const decoded = whole && decompress(whole, coding, MAX_DECODED_BYTES);
     if (decoded === undefined || 'problem' in decoded) return;
     const { bytes } = decoded;
-    const sink = this.#begin(type, bytes.length);
-    this.#events.isTimed = false;
-    sink?.push(bytes, 0, bytes.length);
+    this.#begin(type, bytes.length, true, false)?.push(bytes, 0, bytes.length);
   }
 
-  #requestedModel(): string {
-    if (!this.#isRequestRead) return '';
-    this.#isRequestRead = false;
-    this.#plainRequest.end(!this.#requestReader.isFound);
-    return this.#requestReader.model;
+  #endRequest(readers: RequestReaders): void {
+    const { reader, plain } = readers;
+    plain.end(!reader.isFound);
+    this.#model = reader.model;
+    this.#request = undefined;
+    requestReaders.give(readers);
+  }
+
+  #endResponse(readers: ResponseReaders, isWhole: boolean): void {
+    const { reader, plain, events } = readers;
+    const isPlain = this.#form === PLAIN;
+    if (isPlain) plain.end(isWhole);
+    else events.end(isWhole);
+    this.#facts = isPlain && !isWhole ? undefined : reader.end();
+    this.#response = undefined;
+    responseReaders.give(readers);
+  }
+
+  /** Gives readers back that an exchange before has left. */
+  #giveBack(): void {
+    this.#coded = undefined;
+    if (this.#request !== undefined) this.#endRequest(this.#request);
+    if (this.#response !== undefined) this.#endResponse(this.#response, false);
   }
 }

@@ -49,6 +49,11 @@ export class PlainReader implements PayloadSink {
     this.#tailBytes = 0;
   }
 
+  /** All bytes came; only known of a body whose length is. */
+  get isComplete(): boolean {
+    return this.#bytes === this.#length;
+  }
+
   /** Reads bytes[from, to). They are only borrowed. */
   push(bytes: Buffer, from: number, to: number): void {
     if (this.#reader.isFound === true) return;

@@ -45,6 +45,7 @@ export class RequestReader implements ObjectReader, SkimListener {
   text(_slot: number, bytes: Buffer, from: number, to: number): void {
     this.#model = cache.text(0, bytes, from, to);
     this.isFound = true;
+    if (!this.#isEnd) this.#skimmer.stop();
   }
 
   readonly number = nothing;
