@@ -29,7 +29,7 @@ export interface BlockDirectory {
   /** False: every request id and trace id follows from the time of its record. */
   readonly hasForeignIds?: boolean;
   readonly tracedRequests?: TracedRequests;
-  /** True: some records have HAS.llm. */
+  /** True: some records have HAS.llm, or attributes that their shape holds. */
   readonly hasLlm?: boolean;
   /** Names of attributes besides the native ones. Missing: there may be any. */
   readonly attributes?: readonly string[];
@@ -167,7 +167,7 @@ export class DirectoryBuilder {
       if ((shape.has & (HAS.requestId | HAS.trace)) !== 0) this.#hasForeignIds = true;
       if (shape.kind === 'request') this.#requests.push(shape);
       for (const name of SHAPE_COLUMNS) this.#columns.add(name, shape[name]);
-      if ((shape.has & HAS.llm) !== 0) this.#hasLlm = true;
+      if ((shape.has & HAS.llm) !== 0 || (shape.native?.shared ?? '') !== '') this.#hasLlm = true;
       if (shape.native === undefined) this.#hasOthers = true;
       else for (const name of NATIVE) this.#native.add(name, shape.native[name as keyof NativeFacts]);
     }
