@@ -145,7 +145,7 @@ const CASES: Record<string, Case> = {
     sends: [asked('POST', BODY, '1.1', CLOSE)],
     responds: [[plain(gzipSync(CHAT).toString('latin1'), 'Content-Encoding: gzip')]],
   },
-  'a body that is no JSON': {
+  'a body that is not JSON': {
     sends: [asked('POST', `{"model": "m${'\0"\\'.repeat(99)}`, '1.1', CLOSE)],
     responds: [[plain(`{"usage": {"prompt_tokens": 1e999, ${'['.repeat(5000)}`)]],
   },

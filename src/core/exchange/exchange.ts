@@ -67,6 +67,10 @@ interface Shared {
   llm: LlmPolicy | undefined;
 }
 
+/** Only POST requests have bodies for a model. */
+const isFollowed = ({ llm }: Shared, method: string, target: string): boolean =>
+  llm !== undefined && method === 'POST' && llm.wants(target);
+
 export class Exchange {
   readonly id: string;
   /** performance.now() at the first byte of the head, as exactly as the server knows it. */
@@ -235,8 +239,7 @@ export class Exchange {
 
   /** True if its bodies are to be followed for what a language model does. */
   get wantsLlm(): boolean {
-    const { llm } = this.#shared;
-    return llm !== undefined && this.method === 'POST' && llm.wants(this.target);
+    return isFollowed(this.#shared, this.method, this.target);
   }
 
   /** Copies its bodies from here on, if those of its target are to be kept. */
@@ -336,7 +339,7 @@ export class Exchanges {
 
   /** True if the bodies of a request with this method and target are to be followed. */
   wantsLlm(method: string, target: string): boolean {
-    return this.#shared.llm !== undefined && method === 'POST' && this.#shared.llm.wants(target);
+    return isFollowed(this.#shared, method, target);
   }
 
   /** Opens an exchange. `inboundId`: the value of the client's id header, if it sent one. */

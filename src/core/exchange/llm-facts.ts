@@ -130,7 +130,7 @@ export class LlmFacts {
   }
 }
 
-/** Has the facts of an exchange when that ends. */
+/** Gives the facts of an exchange at its end. */
 export interface LlmSource {
   /**
    * The exchange ends. `isWhole`: its response is complete. Returns what the bodies say, once; undefined if they are not

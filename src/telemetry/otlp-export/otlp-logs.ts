@@ -120,17 +120,18 @@ const FIELDS: Readonly<Record<string, ReadField>> = {
 /** An attribute that a destination names. */
 export interface SentName {
   readonly name: string;
-  /** Its key in the JSON text of a record's attributes; empty for a name of the GenAI conventions. */
+  /** The name as it is written in the JSON text of a record's attributes. */
   readonly asKey: string;
+  /** A name of the GenAI conventions, which a request has under another name. */
+  readonly isGenAi: boolean;
   /** Of an attribute that is a field of a record. */
   readonly field: ReadField | undefined;
 }
 
-const isGenAi = (name: string): boolean => name.startsWith('gen_ai.');
-
 export const sentName = (name: string): SentName => ({
   name,
-  asKey: isGenAi(name) ? '' : JSON.stringify(name),
+  asKey: JSON.stringify(name),
+  isGenAi: name.startsWith('gen_ai.'),
   field: Object.hasOwn(FIELDS, name) ? FIELDS[name] : undefined,
 });
 
@@ -150,19 +151,22 @@ export class SentAttributes {
   }
 
   /** `null` and '': it is not sent. */
-  value({ name, asKey, field }: SentName): AnyValue {
+  value({ name, asKey, isGenAi, field }: SentName): AnyValue {
     if (field !== undefined) return field(this.#record, this.#writer);
     const { kind, attributes } = this.#record;
-    const isOfRequest = kind === 'request' && asKey === '';
+    if (isGenAi && kind === 'request')
+      return hasModel(attributes) ? sentValue(genAiValue(name, this.#attributes)) : '';
     // Parsed only if the text contains the name, since most lines do not.
-    if (!(isOfRequest ? hasModel(attributes) : attributes.includes(asKey || JSON.stringify(name)))) return '';
-    const parsed = (this.#parsed ??= attributesOf(this.#record));
-    // A span or a line that was posted has its own attribute of this name.
-    const own = Object.hasOwn(parsed, name) ? parsed[name] : undefined;
-    const value = isOfRequest ? genAiValue(name, parsed) : own;
-    return value === undefined ? '' : anyValueOf(value);
+    if (!attributes.includes(asKey)) return '';
+    return sentValue(Object.hasOwn(this.#attributes, name) ? this.#attributes[name] : undefined);
+  }
+
+  get #attributes(): Record<string, unknown> {
+    return (this.#parsed ??= attributesOf(this.#record));
   }
 }
+
+const sentValue = (value: unknown): AnyValue => (value === undefined ? '' : anyValueOf(value));
 
 /** DEBUG is the lowest level of the contract. 0: the record has none. */
 export const sentSeverity = ({ severity }: LogRecord): number =>

@@ -271,7 +271,7 @@ describe('an invalid part is left out and counted, without the rest of the page'
     ['no infinite bucket', HISTOGRAM.replace(/^.*Inf.*\n/m, '')],
     ['falling buckets', HISTOGRAM.replace('le="1.0"} 3', 'le="1.0"} 0')],
     ['a bucket without a bound', HISTOGRAM.replace('{le="0.1"}', '')],
-    ['a bound that is no number', HISTOGRAM.replace('0.1', 'low')],
+    ['a bound that is not a number', HISTOGRAM.replace('0.1', 'low')],
     ['a bound twice, spelled in two ways', HISTOGRAM.replace('0.1', '1')],
     ['a negative count', HISTOGRAM.replace('count 4', 'count -4')],
     ['a bucket that is not whole', HISTOGRAM.replace('le="1.0"} 3', 'le="1.0"} 3.5')],

@@ -23,7 +23,10 @@ it('has no value for what is not known', () => {
 });
 
 it('has a larger number for a larger value, and a value that is almost the same', () => {
-  const cost = fc.oneof(fc.double({ min: 0, max: 4e11, noNaN: true }), fc.double({ min: 4503, max: 4504 }));
+  const cost = fc.oneof(
+    fc.double({ min: 0, max: 4e11, noNaN: true }),
+    fc.double({ min: 4503, max: 4504, noNaN: true }),
+  );
   fc.assert(
     fc.property(cost, cost, fc.constantFrom('cost', 'first_token_ms'), (a, b, name) => {
       const scale = scaleOf(name);
