@@ -56,7 +56,11 @@ describe('a price is rejected', () => {
     ['below 0', '{ model: a, input: -1, output: 2 }', `llm.prices[0].input is -1, ${number}`],
     ['as text', "{ model: a, input: '0.15', output: 2 }", `llm.prices[0].input is "0.15", ${number}`],
     ['that is infinite', '{ model: a, input: .inf, output: 2 }', `llm.prices[0].input is null, ${number}`],
-    ['that is not a number', '{ model: a, input: .nan, output: 2 }', `llm.prices[0].input is null, ${number}`],
+    [
+      'that is not a number',
+      '{ model: a, input: .nan, output: 2 }',
+      `llm.prices[0].input is null, ${number}`,
+    ],
     [
       'with a year as its time',
       price('a', ', valid_from: 2026'),
