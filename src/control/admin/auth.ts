@@ -6,9 +6,15 @@ import { isLoopback } from '../../core/loopback.ts';
 import type { KeyStore } from './key-store.ts';
 import { covers, type AdminScope } from './scopes.ts';
 
-/** Key of `Authorization: Bearer …` or, from older clients, `Api-Key …` (docs/contracts/serving.md 1.5). */
-const bearerKey = (req: IncomingMessage): string =>
-  /^(?:Bearer|Api-Key) +(\S+)$/i.exec(req.headers.authorization ?? '')?.[1] ?? '';
+/**
+ * Key of `Authorization: Bearer …` or, from older clients, `Api-Key …` (docs/contracts/serving.md 1.5). Without that
+ * header, of `x-portkey-api-key`, which the clients of Portkey send.
+ */
+export function keyOf({ headers }: IncomingMessage): string {
+  const { authorization } = headers;
+  if (authorization === undefined) return String(headers['x-portkey-api-key'] ?? '').trim();
+  return /^(?:Bearer|Api-Key) +(\S+)$/i.exec(authorization)?.[1] ?? '';
+}
 
 /** Value of a Host header → its host, without brackets and port; empty if it is malformed. */
 function hostIn(header: string): string {
@@ -58,7 +64,7 @@ export class Guard {
             failure: 'unauthorized',
             detail: 'no key is set, so only requests from this machine are allowed; set admin.key',
           };
-    const scopes = this.#keys.scopesOf(bearerKey(req), Date.now());
+    const scopes = this.#keys.scopesOf(keyOf(req), Date.now());
     if (scopes === undefined) return { failure: 'unauthorized', detail: '' };
     if (scopes === 'expired') return { failure: 'unauthorized', detail: 'the key has expired' };
     if (covers(scopes, scope)) return undefined;

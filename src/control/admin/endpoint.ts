@@ -3,12 +3,31 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Failure } from '../../core/errors.ts';
 import { requestId } from '../../core/request-id.ts';
-import { errorResponse, sendError } from '../../protocol/http/error-response.ts';
+import { errorResponse, sendError, type ErrorResponse } from '../../protocol/http/error-response.ts';
 import { sendJson } from '../../protocol/http/json-response.ts';
 import { isSameOrigin, type Guard } from './auth.ts';
 import type { AdminScope } from './scopes.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+/** An error response in weir's form. */
+interface AdminError {
+  readonly failure: Failure;
+  readonly status: number;
+  /** The whole text. */
+  readonly message: string;
+  /** Id of this request of the admin API. */
+  readonly requestId: string;
+}
+
+/** Returns the body of an error response, and headers besides weir's own (name, value, …). */
+export type ErrorForm = (error: AdminError) => {
+  readonly body: object;
+  readonly headers?: readonly string[];
+};
+
+/** The forms of the requests whose route has one. */
+const forms = new WeakMap<IncomingMessage, ErrorForm>();
 
 /** `Context`: the modules that the route uses. */
 export interface Endpoint<Context> {
@@ -19,6 +38,8 @@ export interface Endpoint<Context> {
   readonly does: string;
   /** Scope that a key needs. */
   readonly scope: AdminScope;
+  /** Form of its error responses, for clients that expect another one than weir's. */
+  readonly errors?: ErrorForm;
   /** `params`: decoded values of `{…}` in the path, in order. */
   handle(
     context: Context,
@@ -40,9 +61,26 @@ export function fail(
   detail = '',
   { allow = '', text }: { allow?: string; text?: string } = {},
 ): void {
-  const message = errorResponse(failure, requestId(Date.now()), { detail, text, allow });
-  if (failure === 'unauthorized') message.headers.push('WWW-Authenticate', 'Bearer');
-  sendError(req, res, message);
+  const id = requestId(Date.now());
+  const response = errorResponse(failure, id, { detail, text, allow });
+  if (failure === 'unauthorized') response.headers.push('WWW-Authenticate', 'Bearer');
+  const form = forms.get(req);
+  sendError(req, res, form ? inForm(response, form, failure, id) : response);
+}
+
+/** An error response with the body of another form. */
+function inForm(response: ErrorResponse, form: ErrorForm, failure: Failure, id: string): ErrorResponse {
+  const { error: message } = JSON.parse(response.body) as { error: string };
+  const { body: object, headers: others = [] } = form({
+    failure,
+    status: response.status,
+    message,
+    requestId: id,
+  });
+  const body = JSON.stringify(object);
+  const headers = [...response.headers, ...others];
+  headers[headers.indexOf('Content-Length') + 1] = String(Buffer.byteLength(body));
+  return { status: response.status, headers, body };
 }
 
 /** Maximum problems in one response. */
@@ -110,6 +148,8 @@ export async function dispatch<Context>(
   const routes = routesOf(endpoints, req.url!.split('?', 1)[0]!);
   const method = req.method === 'HEAD' ? 'GET' : req.method;
   const found = routes.find(({ endpoint }) => endpoint.method === method);
+  const form = (found ?? routes[0])?.endpoint.errors;
+  if (form !== undefined) forms.set(req, form);
   // Before 404 and 405, since only a request with a key may learn which routes exist.
   const refusal = guard.authorize(req, (found ?? routes[0])?.endpoint.scope ?? 'any');
   if (refusal !== undefined) return fail(req, res, refusal.failure, refusal.detail);

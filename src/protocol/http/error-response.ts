@@ -17,7 +17,7 @@ const reasonOf = (status: number): string =>
   STATUS_CODES[status] ?? (status === 529 ? 'Overloaded' : 'Error');
 
 /** An error as an HTTP response. `headers`: raw list (name, value, …). */
-interface ErrorResponse {
+export interface ErrorResponse {
   readonly status: number;
   readonly headers: string[];
   readonly body: string;
