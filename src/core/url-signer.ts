@@ -80,6 +80,6 @@ export class UrlSigner {
   #signature(method: string, path: string, query: URLSearchParams): Buffer {
     const sorted = new URLSearchParams(query);
     sorted.sort();
-    return createHmac('sha256', this.#key).update(`${method}\n${path}\n${sorted}`).digest();
+    return createHmac('sha256', this.#key).update(`${method}\n${path}\n${sorted.toString()}`).digest();
   }
 }
