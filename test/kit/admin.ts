@@ -40,7 +40,8 @@ export const withChanges = (logs: Logs, changes: Partial<LogStore>): LogStore =>
   placeOf: (one) => logs.placeOf(one),
   hasRead: (cursor, one) => logs.hasRead(cursor, one),
   onStored: (listener) => logs.onStored(listener),
-  post: (records) => logs.post(records),
+  post: (records, bodies) => logs.post(records, bodies),
+  postRows: (rows) => logs.postRows(rows),
   postLines: (bytes, origin, count) => logs.postLines(bytes, origin, count),
   ...changes,
 });

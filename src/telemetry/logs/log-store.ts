@@ -7,7 +7,8 @@ import type { QueryNode } from './query/query-node.ts';
 import type { Direction } from './store/page-position.ts';
 import type { TimeRange } from './store/segment-query.ts';
 import type { GroupLimits } from './threads/group-call.ts';
-import type { PostResult } from './recorder/recorder-messages.ts';
+import type { PostResult, RowsResult } from './recorder/recorder-messages.ts';
+import type { PostedRows } from './rows/read-rows.ts';
 
 export interface SearchQuery extends TimeRange {
   readonly node: QueryNode;
@@ -78,8 +79,17 @@ export interface LogStore {
 
   /** Calls `listener` after records were stored. Returns a function that ends this. */
   onStored(listener: () => void): () => void;
-  /** Stores posted records. Resolves when they are stored, or with the reason why they were dropped. */
-  post(records: readonly LogRecord[]): Promise<PostResult>;
+  /**
+   * Stores posted records, at most 32,768 of them all or none. `bodies`: those of requests, by index. Resolves when they
+   * are stored, or with the reason why they were dropped.
+   */
+  post(records: readonly LogRecord[], bodies?: readonly (StoredBodies | undefined)[]): Promise<PostResult>;
+  /**
+   * Stores rows of spans (docs/contracts/logs.md 5.1). Each row has one record, that of its newest version: kind `span`,
+   * source `projectSource(project)`, its id as request id, the row as attributes (`rowOf`). A row that cannot be stored is
+   * rejected alone.
+   */
+  postRows(rows: PostedRows): Promise<RowsResult>;
   /** Stores posted lines, each plain text or a JSON object. `count`: maximum number of lines, without blank ones. */
   postLines(bytes: Uint8Array, origin: LineOrigin, count: number): Promise<PostResult>;
 }

@@ -5,6 +5,7 @@
 //   ingest/    turns output streams, log files, posts, OTLP messages and captured bodies into redacted records
 //   store/     day files: writes pages and blocks, reads them, deletes old files (calls query); v1/ reads older files
 //   query/     parses queries, evaluates them for records and for groups of records; calls no other folder
+//   rows/      rows of spans that clients log: merges them and makes their records (calls ingest and store)
 //   threads/   the reader thread (calls store, and a module of its user) and its client
 // Invariant: recording never waits for the store; what does not fit into the ring and the limits of messages is dropped
 // and counted.
@@ -24,7 +25,8 @@ import { annotationRecord, type Annotation, type AnnotationTarget } from './anno
 import type { LineOrigin, LogRecord, RecordWriter } from './log-record.ts';
 import type { RequestOwner } from './ingest/request-owners.ts';
 import type { RecorderClient } from './recorder/recorder-client.ts';
-import type { PostResult } from './recorder/recorder-messages.ts';
+import type { PostResult, RowsResult } from './recorder/recorder-messages.ts';
+import type { PostedRows } from './rows/read-rows.ts';
 import { StoreClient, type StoreFigures } from './recorder/store-client.ts';
 import type { GroupQuery, GroupResult } from './query/group-query.ts';
 import { callGroup, type GroupLimits } from './threads/group-call.ts';
@@ -59,7 +61,11 @@ export type { ReadRecords } from './threads/reader-module.ts';
 export { apiLevel, SEVERITY, severityText } from './severity.ts';
 export type { GroupQuery, GroupResult, KeyValue } from './query/group-query.ts';
 export { RecorderClient } from './recorder/recorder-client.ts';
-export type { PostResult } from './recorder/recorder-messages.ts';
+export type { PostResult, RowsResult } from './recorder/recorder-messages.ts';
+export type { PostedRows, RejectedRow } from './rows/read-rows.ts';
+export { projectSource, rowOf, ROW_CUT, transactionOf } from './rows/row-record.ts';
+export type { StoredRows } from './rows/row-intake.ts';
+export { wholeRow } from './rows/whole-row.ts';
 export type { StoreFigures } from './recorder/store-client.ts';
 
 export interface LogsConfig extends Omit<IngesterOptions, 'own'> {
@@ -165,12 +171,16 @@ export class Logs implements Component, LogStore {
     this.#writer.setFileOwner(owner);
   }
 
-  post(records: readonly LogRecord[]): Promise<PostResult> {
-    return this.#writer.post(records);
+  post(records: readonly LogRecord[], bodies?: readonly (StoredBodies | undefined)[]): Promise<PostResult> {
+    return this.#writer.post(records, { bodies });
+  }
+
+  postRows(rows: PostedRows): Promise<RowsResult> {
+    return this.#writer.postRows(rows);
   }
 
   postLines(bytes: Uint8Array, origin: LineOrigin, count: number): Promise<PostResult> {
-    return this.#writer.post([], { bytes, origin, count });
+    return this.#writer.post([], { lines: { bytes, origin, count } });
   }
 
   /**

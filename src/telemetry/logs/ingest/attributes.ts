@@ -3,34 +3,80 @@
 import { REDACTED, type Redactor } from './redact.ts';
 import { printable } from './terminal-escapes.ts';
 
-/** Limits: number of values, levels of nesting, characters of all names and texts, characters of one text. */
-const MAX_VALUES = 512;
-const MAX_DEPTH = 6;
-const MAX_CHARACTERS = 64 * 1024;
-const MAX_TEXT = 32 * 1024;
+/** Limits of the attributes of a record. */
+export interface AttributeLimits {
+  /** Number of values. */
+  readonly values: number;
+  /** Levels of nesting. */
+  readonly depth: number;
+  /** Characters of all names and texts, and of one text. */
+  readonly characters: number;
+  readonly text: number;
+}
+
+const LIMITS: AttributeLimits = { values: 512, depth: 6, characters: 64 * 1024, text: 32 * 1024 };
 
 type Plain = Record<string, unknown>;
+
+/** Attributes within their limits, redacted. */
+export interface BoundedAttributes {
+  readonly object: Plain;
+  /** Number of values that were dropped, and of texts that were cut. */
+  readonly dropped: number;
+  readonly cut: number;
+  /** What the object has of each limited amount. */
+  readonly has: AttributeLimits;
+}
 
 /**
  * The attributes as JSON text; empty if there are none. Values beyond the limits are dropped; `attributes_dropped` is
  * their number. A text that is too long is cut and ends with `…`.
  */
-export function attributesText(attributes: Readonly<Plain>, redactor: Redactor): string {
-  const copy = new BoundedCopy(redactor);
-  const out = copy.object(attributes, 0);
-  if (copy.dropped > 0) out['attributes_dropped'] = copy.dropped;
-  const text = JSON.stringify(out);
+export function attributesText(
+  attributes: Readonly<Plain>,
+  redactor: Redactor,
+  limits: AttributeLimits = LIMITS,
+): string {
+  const { object, dropped } = boundedAttributes(attributes, redactor, limits);
+  if (dropped > 0) object['attributes_dropped'] = dropped;
+  const text = JSON.stringify(object);
   return text === '{}' ? '' : text;
+}
+
+/** The attributes within the limits, redacted. */
+export function boundedAttributes(
+  attributes: Readonly<Plain>,
+  redactor: Redactor,
+  limits: AttributeLimits,
+): BoundedAttributes {
+  const copy = new BoundedCopy(redactor, limits);
+  const object = copy.object(attributes, 0);
+  const { dropped, cut, has } = copy;
+  return { object, dropped, cut, has };
 }
 
 class BoundedCopy {
   dropped = 0;
+  cut = 0;
   #values = 0;
   #characters = 0;
+  #depth = 0;
+  #longest = 0;
   readonly #redactor: Redactor;
+  readonly #limits: AttributeLimits;
 
-  constructor(redactor: Redactor) {
+  constructor(redactor: Redactor, limits: AttributeLimits) {
     this.#redactor = redactor;
+    this.#limits = limits;
+  }
+
+  get has(): AttributeLimits {
+    return {
+      values: this.#values,
+      depth: this.#depth,
+      characters: this.#characters,
+      text: this.#longest,
+    };
   }
 
   /** Copies an object. The copy has no prototype, so `__proto__` is an ordinary name in it. */
@@ -72,20 +118,24 @@ class BoundedCopy {
     this.#values++;
     if (typeof value === 'string') return this.#text(value);
     if (typeof value !== 'object' || value === null) return value;
-    if (depth >= MAX_DEPTH) return undefined;
+    if (depth >= this.#limits.depth) return undefined;
+    if (depth >= this.#depth) this.#depth = depth + 1;
     return Array.isArray(value) ? this.#list(value, depth + 1) : this.object(value as Plain, depth + 1);
   }
 
   #text(value: string): string | undefined {
     const text = this.#redactor.redactText(printable(value));
-    const free = Math.min(MAX_TEXT, MAX_CHARACTERS - this.#characters);
+    const free = Math.min(this.#limits.text, this.#limits.characters - this.#characters);
     if (free <= 0 && text !== '') return undefined;
     this.#characters += Math.min(text.length, free);
-    return text.length > free ? `${text.slice(0, free)}…`.toWellFormed() : text;
+    if (text.length > this.#longest) this.#longest = text.length;
+    if (text.length <= free) return text;
+    this.cut++;
+    return `${text.slice(0, free)}…`.toWellFormed();
   }
 
   #isFull(): boolean {
-    return this.#values >= MAX_VALUES || this.#characters >= MAX_CHARACTERS;
+    return this.#values >= this.#limits.values || this.#characters >= this.#limits.characters;
   }
 }
 

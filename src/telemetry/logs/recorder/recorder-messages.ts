@@ -7,6 +7,9 @@ import type { IngesterOptions } from '../ingest/ingester.ts';
 import type { RequestOwner } from '../ingest/request-owners.ts';
 import type { RunningRequest } from '../ingest/running-requests.ts';
 import type { LineOrigin, LogRecord } from '../log-record.ts';
+import type { PostedRows } from '../rows/read-rows.ts';
+import type { StoredRows } from '../rows/row-intake.ts';
+import type { Bodies } from '../store/bodies.ts';
 import type { WriterOptions } from '../store/day-files.ts';
 import type { LostRecords } from '../store/store-writer.ts';
 
@@ -24,12 +27,15 @@ export interface PostedLines {
   readonly count: number;
 }
 
-/** Records and lines that the main thread waits for until they are stored. */
+/** Records, lines and rows that the main thread waits for until they are stored. */
 export interface StorePost {
   /** Number of the post in its acknowledgement. */
   readonly n: number;
   readonly records: readonly LogRecord[];
+  /** Bodies of the records, by index. */
+  readonly bodies?: readonly (Bodies | undefined)[] | undefined;
   readonly lines?: PostedLines | undefined;
+  readonly rows?: PostedRows | undefined;
 }
 
 /** A message to the recorder. `weight`: estimated bytes in memory, which it acknowledges. */
@@ -55,6 +61,15 @@ export type DroppedRecords = LostRecords | 'queue_full' | 'store_unusable';
 /** `stored`: number of records. */
 export type PostResult = { readonly stored: number } | { readonly problem: DroppedRecords };
 
+/** `invalid`: what is wrong with the body of rows as a whole. */
+export type RowsResult = StoredRows | { readonly invalid: string } | { readonly problem: DroppedRecords };
+
+/** The acknowledgement of a post: `rows` of one that had rows. */
+export type PostReply =
+  | { readonly stored: number; readonly rows?: StoredRows | undefined }
+  | { readonly problem: DroppedRecords }
+  | { readonly invalid: string };
+
 /** A line for weir's own log. */
 export interface LoggedLine {
   readonly level: 'info' | 'warn' | 'error';
@@ -66,7 +81,7 @@ export interface LoggedLine {
 
 /** A message from the recorder. */
 export interface FromRecorder {
-  readonly posts: readonly ({ readonly n: number } & PostResult)[];
+  readonly posts: readonly ({ readonly n: number } & PostReply)[];
   readonly logged: readonly LoggedLine[];
   /** Records were stored since the last message. */
   readonly hasStored: boolean;

@@ -16,9 +16,13 @@ import type {
   DroppedRecords,
   FromRecorder,
   PostedLines,
+  PostReply,
   PostResult,
+  RowsResult,
+  StorePost,
   ToRecorder,
 } from './recorder-messages.ts';
+import type { PostedRows } from '../rows/read-rows.ts';
 
 export interface StoreFigures {
   /** Number of stored records by kind. */
@@ -78,6 +82,9 @@ const weightOfRecords = (records: readonly LogRecord[]): number =>
     0,
   );
 
+const weightOfBodies = (bodies: StorePost['bodies'] = []): number =>
+  bodies.reduce((sum, one) => sum + (one?.request?.length ?? 0) + (one?.response?.length ?? 0), 0);
+
 const bytesOf = ({ request, response }: RawBodies): number =>
   (request?.bytes.length ?? 0) + (response?.bytes.length ?? 0);
 
@@ -93,7 +100,7 @@ export class StoreClient {
   /** Receives the results of posts, by number of the post. */
   readonly #posts = new Map<
     number,
-    { readonly count: number; readonly resolve: (result: PostResult) => void }
+    { readonly count: number; readonly resolve: (result: PostReply) => void }
   >();
   readonly #dropped = new Map<DroppedRecords, number>();
   #timer: NodeJS.Timeout | undefined;
@@ -227,21 +234,37 @@ export class StoreClient {
   }
 
   /** Stores records and lines. Resolves when `kill -9` cannot lose them any more, or when they are lost. */
-  post(records: readonly LogRecord[], lines?: PostedLines): Promise<PostResult> {
+  async post(
+    records: readonly LogRecord[],
+    { lines, bodies }: Partial<Pick<StorePost, 'lines' | 'bodies'>> = {},
+  ): Promise<PostResult> {
     const count = records.length + (lines?.count ?? 0);
-    const weight = weightOfRecords(records) + (lines ? this.#weightOfLines(lines) : 0);
+    const weight =
+      weightOfRecords(records) + weightOfBodies(bodies) + (lines ? this.#weightOfLines(lines) : 0);
+    const reply = await this.#send({ records, lines, bodies }, count, weight);
+    if ('invalid' in reply) throw new Error(`records were not accepted: ${reply.invalid}`);
+    return reply;
+  }
+
+  /** Stores rows. Resolves when `kill -9` cannot lose them any more, or when they are lost. */
+  async postRows(rows: PostedRows): Promise<RowsResult> {
+    const reply = await this.#send({ records: [], rows }, 1, rows.bytes.length);
+    return 'stored' in reply ? reply.rows! : reply;
+  }
+
+  #send(post: Omit<StorePost, 'n'>, count: number, weight: number): Promise<PostReply> {
     this.open();
     const n = ++this.#n;
     if (
       this.#isClosing ||
       !this.#hasRoom(weight) ||
-      !this.#post({ kind: 'post', post: { n, records, lines } }, weight)
+      !this.#post({ kind: 'post', post: { n, ...post } }, weight)
     ) {
       const problem = this.#whyNoRoom;
       this.#drop(problem, count);
       return Promise.resolve({ problem });
     }
-    const { promise, resolve } = Promise.withResolvers<PostResult>();
+    const { promise, resolve } = Promise.withResolvers<PostReply>();
     this.#posts.set(n, { count, resolve });
     return promise;
   }

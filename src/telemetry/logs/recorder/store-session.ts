@@ -4,10 +4,12 @@
 import { backoffMs } from '../../../core/backoff.ts';
 import type { EventName } from '../../../core/events.ts';
 import type { RawBodies } from '../../../core/exchange/body-capture.ts';
-import { BodyReader } from '../ingest/bodies/body-reader.ts';
+import { BodyReader, type BodyFacts } from '../ingest/bodies/body-reader.ts';
 import { Ingester } from '../ingest/ingester.ts';
 import type { LogFileFollower, FilePosition } from '../ingest/log-file-follower.ts';
-import { KINDS, type LogRecord, type RecordKind } from '../log-record.ts';
+import { attributesOf, KINDS, type LogRecord, type RecordKind } from '../log-record.ts';
+import type { PostedRows } from '../rows/read-rows.ts';
+import { RowIntake, type StoredRows } from '../rows/row-intake.ts';
 import type { Bodies } from '../store/bodies.ts';
 import { BLOCK_ROWS } from '../store/block-rows.ts';
 import { StoreWriter } from '../store/store-writer.ts';
@@ -44,6 +46,12 @@ const LOST = {
   queue_full: 'lostQueueFull',
 } as const satisfies Record<DroppedRecords, string>;
 
+/** A posted request with bodies. */
+function withBodies(record: LogRecord, facts: BodyFacts): LogRecord {
+  const attributes = { ...attributesOf(record), has_bodies: true, ...facts };
+  return { ...record, attributes: JSON.stringify(attributes) };
+}
+
 export class StoreSession {
   readonly #figures: RecorderFigures;
   readonly #ingester: Ingester;
@@ -60,12 +68,17 @@ export class StoreSession {
   readonly #added: Record<RecordKind, number> = { request: 0, line: 0, span: 0, event: 0, annotation: 0 };
   #addedCount = 0;
   #addedWeight = 0;
-  #addedPosts: { readonly n: number; readonly count: number }[] = [];
+  #addedPosts: { readonly n: number; readonly count: number; readonly rows?: StoredRows | undefined }[] = [];
+  /** Opened by the first row. */
+  #rows: RowIntake | undefined;
+  readonly #options: StoreOptions;
   #results: FromRecorder['posts'][number][] = [];
   #logged: LoggedLine[] = [];
   #headSeq = 0;
 
-  constructor({ writer, ingest }: StoreOptions, figures: RecorderFigures) {
+  constructor(options: StoreOptions, figures: RecorderFigures) {
+    const { writer, ingest } = options;
+    this.#options = options;
     this.#figures = figures;
     this.#ingester = new Ingester(ingest);
     this.#bodies = new BodyReader(ingest.maxBodyBytes, this.#ingester.redactor);
@@ -167,8 +180,13 @@ export class StoreSession {
       this.#figures.set('waitingSinceMs', steadyMs());
     const result = this.#writer.store();
     if (result.kind === 'busy') return false;
-    if (result.kind === 'lost') this.#settle(result.why);
-    else this.#settle(undefined);
+    if (result.kind === 'lost') {
+      this.#rows?.lost();
+      this.#settle(result.why);
+    } else {
+      this.#settle(undefined);
+      this.#rows?.stored(this.#writer.headSeq);
+    }
     this.#figures.set('headSeq', this.#writer.headSeq);
     this.#applyLimits();
     return true;
@@ -195,6 +213,7 @@ export class StoreSession {
 
   close(): void {
     this.#isOpen = false;
+    this.#rows?.close();
     this.#writer.close();
   }
 
@@ -252,23 +271,51 @@ export class StoreSession {
     this.#count(record.kind);
   }
 
-  #addPost({ n, records, lines }: StorePost): void {
+  #addPost({ n, records, bodies = [], lines, rows }: StorePost): void {
+    if (rows !== undefined) return this.#addRows(n, rows);
     const all = records.map((record) => this.#ingester.sanitized(record));
+    const stored = bodies.map((one, i) => {
+      const read = one && this.#bodies.readPosted(one);
+      if (read?.bodies !== undefined) all[i] = withBodies(all[i]!, read.facts);
+      return read?.bodies;
+    });
     if (lines) all.push(...this.#ingester.linesOf(lines.bytes, lines.origin));
-    if (!this.#isOpen) this.#tryOpen();
-    if (this.#isOpen && this.#writer.room < all.length) this.store();
-    const problem = !this.#isOpen
-      ? 'store_unusable'
-      : this.#writer.room < all.length
-        ? 'queue_full'
-        : undefined;
-    if (problem !== undefined) {
-      this.#figures.add(LOST[problem], all.length);
-      this.#results.push({ n, problem });
-      return;
-    }
-    this.#addAll(all);
+    const problem = this.#problemFor(all.length);
+    if (problem !== undefined) return this.#refuse(n, problem, all.length);
+    if (all.length <= BLOCK_ROWS && this.#writer.addTogether(all, stored))
+      for (const { kind } of all) this.#count(kind);
+    else this.#addAll(all);
     this.#addedPosts.push({ n, count: all.length });
+  }
+
+  #addRows(n: number, posted: PostedRows): void {
+    const problem = this.#problemFor(1);
+    if (problem !== undefined) return this.#refuse(n, problem, 1);
+    this.#rows ??= new RowIntake(
+      this.#options.writer.folder,
+      this.#options.ingest.own,
+      this.#ingester.redactor,
+      this.#writer,
+    );
+    const added = this.#rows.add(posted, (count) => this.#problemFor(count) === undefined);
+    if (added === 'no room') return this.#refuse(n, 'queue_full', 1);
+    if ('invalid' in added) return void this.#results.push({ n, invalid: added.invalid });
+    const { rows, count } = added;
+    for (let i = 0; i < count; i++) this.#count('span');
+    this.#addedPosts.push({ n, count, rows });
+  }
+
+  /** Why so many records cannot be added. */
+  #problemFor(count: number): 'store_unusable' | 'queue_full' | undefined {
+    if (!this.#isOpen) this.#tryOpen();
+    if (this.#isOpen && this.#writer.room < count) this.store();
+    if (!this.#isOpen) return 'store_unusable';
+    return this.#writer.room < count ? 'queue_full' : undefined;
+  }
+
+  #refuse(n: number, problem: 'store_unusable' | 'queue_full', count: number): void {
+    this.#figures.add(LOST[problem], count);
+    this.#results.push({ n, problem });
   }
 
   #readBodies(raw: RawBodies, isEnded: boolean): BodiesOfRequest & { readonly stored: Bodies | undefined } {
@@ -290,8 +337,8 @@ export class StoreSession {
       this.#added[kind] = 0;
     }
     this.#addedCount = 0;
-    for (const { n, count } of this.#addedPosts)
-      this.#results.push(why === undefined ? { n, stored: count } : { n, problem: why });
+    for (const { n, count, rows } of this.#addedPosts)
+      this.#results.push(why === undefined ? { n, stored: count, rows } : { n, problem: why });
     this.#addedPosts = [];
     this.#figures.add('doneWeight', this.#addedWeight);
     this.#figures.set('waitingSinceMs', 0);

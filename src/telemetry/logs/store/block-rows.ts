@@ -4,7 +4,7 @@ import type { LogRecord } from '../log-record.ts';
 import { LLM_NUMBERS } from './llm-numbers.ts';
 import type { Page } from './page.ts';
 import { RowTexts } from './row-texts.ts';
-import { HAS, type Shape } from './shape.ts';
+import { HAS, replacedShape, type Shape } from './shape.ts';
 
 /** Largest number of records in a block. */
 export const BLOCK_ROWS = 32_768;
@@ -27,6 +27,9 @@ const NATIVE_COLUMNS = [
   'requestBytes',
   'responseBytes',
 ] as const;
+
+/** Shape of a row without a record. */
+const NOTHING = replacedShape({ has: 0 });
 
 const numbers = (): Float64Array<ArrayBuffer> => new Float64Array(BLOCK_ROWS);
 
@@ -66,6 +69,8 @@ export class BlockRows {
   llm: readonly Float64Array[] | undefined;
   shapes: Shape[] = [];
   readonly #shapeNumbers = new Map<Shape, number>();
+  /** The shapes that rows had which were replaced since the last `stored`. */
+  readonly #replaced = new Map<number, number>();
   /** Rows where pages end. */
   readonly pageEnds: number[] = [];
   #pageStart = 0;
@@ -83,6 +88,7 @@ export class BlockRows {
     this.#isClosed = false;
     this.shapes = [];
     this.#shapeNumbers.clear();
+    this.#replaced.clear();
     this.truncate(0);
   }
 
@@ -102,14 +108,38 @@ export class BlockRows {
 
   /** Begins a row, and returns its index. */
   begin(shape: Shape): number {
+    this.shape[this.count] = this.#numberOf(shape);
+    this.messages.begin(this.count);
+    return this.count;
+  }
+
+  #numberOf(shape: Shape): number {
     let number = this.#shapeNumbers.get(shape);
     if (number === undefined) {
       this.#shapeNumbers.set(shape, (number = this.shapes.length));
       this.shapes.push(shape);
     }
-    this.shape[this.count] = number;
-    this.messages.begin(this.count);
-    return this.count;
+    return number;
+  }
+
+  /** Removes a row from what readers see, since a later row is a newer version of its record. */
+  replace(row: number): void {
+    const number = this.shape[row]!;
+    const shape = this.shapes[number]!;
+    if ((shape.has & HAS.replaced) !== 0) return;
+    this.#replaced.set(row, number);
+    this.shape[row] = this.#numberOf(replacedShape(shape));
+  }
+
+  /** The rows are stored, so they stay replaced. */
+  stored(): void {
+    this.#replaced.clear();
+  }
+
+  /** Shows the rows again that were replaced since the last `stored`, since the newer versions are lost. */
+  undoReplaced(): void {
+    for (const [row, number] of this.#replaced) this.shape[row] = number;
+    this.#replaced.clear();
   }
 
   /** Sets what a language model did. `numbers`: as in columns. */
@@ -144,6 +174,15 @@ export class BlockRows {
     if (has & HAS.message) this.messages.set(row, record.message);
     if (has & HAS.attributes) this.attributes[row] = record.attributes;
     this.end(record.message.length + record.attributes.length);
+  }
+
+  /** Adds a row that readers never see. */
+  addReplaced(timeMs: number): void {
+    const row = this.begin(NOTHING);
+    this.timeMs[row] = timeMs;
+    this.restNs[row] = 0;
+    this.durationNs[row] = 0;
+    this.end(0);
   }
 
   /** Adds a row of a page. `shape`: that of the row, the same object for the same shape. */

@@ -122,7 +122,8 @@ export class ColumnGroups implements FileGroups {
     const { changes } = this.#pages;
     const { page } = open;
     const isWhole = this.#parts.some((part) => covers(part, ref.times));
-    if (this.#isMatch && isWhole && changes === undefined) return 'all';
+    const { replaced } = this.#plan;
+    if (this.#isMatch && isWhole && changes === undefined && !replaced.mayBeIn(page)) return 'all';
     let marks = this.#isMatch
       ? new Uint8Array(page.rows).fill(MATCH)
       : mayMatch
@@ -134,6 +135,7 @@ export class ColumnGroups implements FileGroups {
         if (changes.needsRecord(page, row)) marks[row] = NEEDS_RECORD;
     }
     if (marks === undefined) return 'none';
+    replaced.mark(page, marks, NO_MATCH);
     if (!isWhole) markParts(page, marks, this.#parts);
     return marks;
   }

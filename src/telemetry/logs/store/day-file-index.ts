@@ -8,6 +8,7 @@ import { findBodies } from './bodies.ts';
 import { bodiesPlace, directoryPlace, filterPlace, tailPlace } from './day-file.ts';
 import { FilterTable } from './filter-table.ts';
 import { OpenPage } from './open-page.ts';
+import { ReplacedTable, type ReplacedRecords } from './replaced-records.ts';
 import { Page } from './page.ts';
 import { HAS, type Shape } from './shape.ts';
 import { fromTailBlob } from './tail-page.ts';
@@ -26,6 +27,7 @@ export type OnDamagedPage = (place: number, problem: string) => void;
 
 export class DayFileIndex {
   readonly #filters: FilterTable;
+  readonly #replaced: ReplacedTable;
   readonly #db: DatabaseSync;
   readonly #onDamagedPage: OnDamagedPage;
   readonly #statements = new Map<string, StatementSync>();
@@ -46,13 +48,15 @@ export class DayFileIndex {
   #lastSeq = 0;
   #blockRange = { firstMs: Infinity, lastMs: -Infinity };
 
-  constructor(path: string, onDamagedPage: OnDamagedPage) {
+  constructor(path: string, replaced: ReplacedRecords, onDamagedPage: OnDamagedPage) {
     this.#db = new DatabaseSync(path, { readOnly: true, timeout: 1000 });
+    this.#replaced = new ReplacedTable(replaced);
     this.#onDamagedPage = onDamagedPage;
     this.#filters = new FilterTable((id) => this.#filterRow(id));
   }
 
   close(): void {
+    this.#replaced.close();
     this.#db.close();
   }
 
@@ -142,7 +146,11 @@ export class DayFileIndex {
   #read(work: () => void): void {
     this.#db.exec('BEGIN');
     try {
+      const known = this.#blocks.length;
       this.#readBlocks();
+      this.#replaced.refresh((...query) => this.#rows(...query));
+      for (const { seq, last } of this.#blocks.slice(known))
+        this.#replaced.sealed(seq, last, (...query) => this.#rows(...query));
       work();
     } finally {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');

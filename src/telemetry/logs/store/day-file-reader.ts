@@ -16,6 +16,7 @@ import { startPosition, type Direction, type PagePosition } from './page-positio
 import { ColumnMemory } from './number-column.ts';
 import { PageStore } from './page-store.ts';
 import type { AddRequest } from './request-traces.ts';
+import type { ReplacedRecords } from './replaced-records.ts';
 import { maskOf, matchingRecord, NO_MATCH } from './row-mask.ts';
 import { SearchPlan } from './search-plan.ts';
 import type { SegmentQuery, SegmentSlice, TimeRange } from './segment-query.ts';
@@ -57,11 +58,16 @@ class SliceRecords {
 export class DayFileReader implements FileReader {
   readonly #index: DayFileIndex;
   readonly #pages: PageStore;
+  readonly #replaced: ReplacedRecords;
   readonly #plans = new WeakMap<SegmentQuery, SearchPlan>();
 
-  /** `onDamagedPage`: called once for each damaged part of a page, which is left out. */
-  constructor(path: string, onDamagedPage: OnDamagedPage) {
-    this.#index = new DayFileIndex(path, onDamagedPage);
+  /**
+   * `replaced`: the records of all files that are left out. `onDamagedPage`: called once for each damaged part of a page,
+   * which is left out.
+   */
+  constructor(path: string, replaced: ReplacedRecords, onDamagedPage: OnDamagedPage) {
+    this.#replaced = replaced;
+    this.#index = new DayFileIndex(path, replaced, onDamagedPage);
     this.#pages = new PageStore(this.#index);
   }
 
@@ -159,7 +165,7 @@ export class DayFileReader implements FileReader {
   }
 
   requests(wanted: Prefilter, afterSeq: number, add: AddRequest): boolean {
-    const plan = new SearchPlan({ prefilter: wanted, ...TRACED_REQUESTS }, true);
+    const plan = new SearchPlan({ prefilter: wanted, ...TRACED_REQUESTS }, this.#replaced, true);
     const { blocks, tail } = plan.inTime(
       afterSeq === 0 ? this.#index.snapshot() : this.#index.snapshotAfter(afterSeq),
     );
@@ -176,7 +182,12 @@ export class DayFileReader implements FileReader {
     const block = blocks[indexOfBlock(blocks, seq)];
     const pages = block !== undefined && block.seq <= seq ? block.pages : tail;
     const ref = pages.find(({ seq: first, last }) => first <= seq && last >= seq);
-    return ref && this.#pages.read(ref, ({ page }) => page.record(seq - ref.seq));
+    return (
+      ref &&
+      this.#pages.read(ref, ({ page }) =>
+        this.#replaced.isReplaced(page, seq - ref.seq) ? undefined : page.record(seq - ref.seq),
+      )
+    );
   }
 
   bodies(seq: number): { request: Buffer | undefined; response: Buffer | undefined } | undefined {
@@ -196,14 +207,16 @@ export class DayFileReader implements FileReader {
       snapshot: plan.matchesNone && !changes ? { blocks: [], tail: [] } : this.#index.snapshot(),
       blockMayMatch: (block) => this.#mayMatch(block, plan),
       pageMayMatch: (ref) => this.#pageMayMatch(ref, plan),
-      sumsOf: (block) => this.#pages.sumsOf(block),
+      // The sums of a block count the records that were replaced after it was sealed.
+      sumsOf: (block) =>
+        this.#replaced.mayHave(block.seq, block.last) ? undefined : this.#pages.sumsOf(block),
       read: (ref, use, opened) => this.#pages.scan(ref, memory, use, opened),
     });
   }
 
   #planOf(query: SegmentQuery): SearchPlan {
     let plan = this.#plans.get(query);
-    if (plan === undefined) this.#plans.set(query, (plan = new SearchPlan(query)));
+    if (plan === undefined) this.#plans.set(query, (plan = new SearchPlan(query, this.#replaced)));
     return plan;
   }
 

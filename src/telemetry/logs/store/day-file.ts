@@ -5,6 +5,7 @@
 //   filters  pieces of Bloom filters; groups: filters over 32 blocks each
 //   bodies   bodies of requests, those of one drain together; notes: texts by name
 //   annotations  finds the annotations of a record; each is a record in `tail` or a block too
+//   replaced  sequence numbers of records of which this file has a newer version; the records may be in other files
 // Values have checksums (blob.ts), except notes and annotations. Damaged ones are moved to `damaged`, by their places.
 // Invariant: a record is in `tail` or in a block, never in both, and is written in one transaction with its bodies and
 // its row of `annotations`.
@@ -54,6 +55,12 @@ CREATE TABLE IF NOT EXISTS annotations (
   seq INTEGER PRIMARY KEY, target TEXT NOT NULL, names TEXT NOT NULL, content TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS annotations_by_target ON annotations (target);
+`;
+
+/** Created with the first record that is replaced. `n` grows, so that readers find what is new. */
+const REPLACED = `
+CREATE TABLE IF NOT EXISTS replaced (n INTEGER PRIMARY KEY AUTOINCREMENT, seq INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS replaced_by_seq ON replaced (seq);
 `;
 
 /** Practically no limit, since the limit applies to the whole folder. */
@@ -191,6 +198,31 @@ export class DayFile {
       this.#file.run('INSERT OR REPLACE INTO annotations VALUES (?, ?, ?, ?)', seq, target, names, content);
       this.#written += target.length + names.length + content.length;
     }
+  }
+
+  /** Hides records of which newer versions are stored. */
+  addReplaced(seqs: readonly number[]): void {
+    if (seqs.length > 0) this.#file.exec(REPLACED);
+    for (const seq of seqs) this.#file.run('INSERT INTO replaced (seq) VALUES (?)', seq);
+    this.#written += 16 * seqs.length;
+  }
+
+  /** The hidden records from one sequence number to another. */
+  replacedIn(first: number, last: number): number[] {
+    if (!this.#hasReplacedTable()) return [];
+    return this.#file
+      .all<{ seq: number }>('SELECT seq FROM replaced WHERE seq BETWEEN ? AND ?', first, last)
+      .map(({ seq }) => seq);
+  }
+
+  /** Forgets hidden records of a block that is stored without them. */
+  removeReplaced(first: number, last: number): void {
+    if (this.#hasReplacedTable())
+      this.#file.run('DELETE FROM replaced WHERE seq BETWEEN ? AND ?', first, last);
+  }
+
+  #hasReplacedTable(): boolean {
+    return this.#file.get("SELECT 1 FROM sqlite_master WHERE name = 'replaced'") !== undefined;
   }
 
   /** Stores a block, and removes its records from the tail. */

@@ -9,7 +9,7 @@ import type { ValueSums } from './group-accumulator.ts';
 import { LogHistogram } from './log-histogram.ts';
 import { MINUTE_MS } from './minute-query.ts';
 import { decodeNumbers, encodedLength, writeNumbers } from './number-column.ts';
-import { SHAPE_COLUMNS, type Shape } from './shape.ts';
+import { HAS, SHAPE_COLUMNS, type Shape } from './shape.ts';
 
 /** With fewer records per sum, pages are read about as fast. */
 const MIN_RECORDS_PER_SUM = 8;
@@ -74,7 +74,9 @@ function sumsOf(rows: BlockRows): { sums: Sum[]; facts: (string | number)[][] } 
   const maxSums = Math.max(FEW_SUMS, rows.count / MIN_RECORDS_PER_SUM);
   let minute = NaN;
   let ofMinute: (Sum | undefined)[] = [];
+  const isReplaced = rows.shapes.map(({ has }) => (has & HAS.replaced) !== 0);
   for (let row = 0; row < rows.count; row++) {
+    if (isReplaced[rows.shape[row]!]) continue;
     const own = Math.floor(rows.timeMs[row]! / MINUTE_MS);
     if (own !== minute) {
       minute = own;

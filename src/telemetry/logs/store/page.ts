@@ -141,6 +141,12 @@ export class Page {
     return ranks;
   }
 
+  /** True if a row was replaced before the page was encoded. */
+  get hasReplaced(): boolean {
+    this.#common ??= this.encodedShapes.commonOf();
+    return (this.#common[1] & HAS.replaced) !== 0;
+  }
+
   /** Number of rows that have a column. */
   countOf(column: number): number {
     return this.rankOf(column, this.rows);

@@ -14,8 +14,14 @@ export interface RestoredTail {
   readonly damaged: readonly { readonly place: number; readonly problem: string }[];
 }
 
-/** `tail`: in order of the sequence numbers. */
-export function restoreTail(tail: readonly TailPage[]): RestoredTail {
+/**
+ * `tail`: in order of the sequence numbers. `replacedIn` returns the records from one sequence number to another that were
+ * replaced.
+ */
+export function restoreTail(
+  tail: readonly TailPage[],
+  replacedIn: (first: number, last: number) => readonly number[],
+): RestoredTail {
   const blocks: BlockRows[] = [];
   const damaged: RestoredTail['damaged'][number][] = [];
   const shapes = new Map<string, Shape>();
@@ -39,6 +45,10 @@ export function restoreTail(tail: readonly TailPage[]): RestoredTail {
       if (known === undefined) shapes.set(key, shape);
       rows.copy(page, row, known ?? shape);
     }
+  }
+  for (const rows of blocks) {
+    for (const seq of replacedIn(rows.firstSeq, rows.nextSeq - 1)) rows.replace(seq - rows.firstSeq);
+    rows.stored();
   }
   return { blocks, damaged };
 }

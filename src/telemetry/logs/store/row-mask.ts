@@ -40,6 +40,7 @@ export function maskOf(open: OpenPage, plan: SearchPlan): RowMask | undefined {
   let count = markShapes(page, marks, plan);
   if (count > 0 && durationNs) count = markDurations(page, marks, durationNs);
   if (count > 0 && words) count = markWords(open, marks, words);
+  if (count > 0) count -= plan.replaced.mark(page, marks, NO_MATCH);
   return count === 0 ? undefined : { marks, count };
 }
 

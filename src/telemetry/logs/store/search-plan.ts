@@ -6,6 +6,7 @@ import { hashOfWord } from '../query/word-hash.ts';
 import type { Block } from './block.ts';
 import type { Snapshot } from './day-file-index.ts';
 import type { TimeParts, TracedRequests } from './block-directory.ts';
+import type { ReplacedRecords } from './replaced-records.ts';
 import type { Shape } from './shape.ts';
 import { hashOfId } from './bloom-filter.ts';
 
@@ -76,6 +77,7 @@ export interface SearchGroup {
 
 export class SearchPlan {
   readonly query: SegmentQuery;
+  readonly replaced: ReplacedRecords;
   /** No record can match. */
   readonly matchesNone: boolean;
   readonly requests: readonly WantedId[] | undefined;
@@ -89,9 +91,12 @@ export class SearchPlan {
 
   readonly #findsRequests: boolean;
 
-  /** `findsRequests`: the query matches only requests that have a trace id. */
-  constructor(query: SegmentQuery, findsRequests = false) {
+  /**
+   * `replaced`: records that are left out. `findsRequests`: the query matches only requests that have a trace id.
+   */
+  constructor(query: SegmentQuery, replaced: ReplacedRecords, findsRequests = false) {
     this.query = query;
+    this.replaced = replaced;
     this.#findsRequests = findsRequests;
     const { kinds, deployments, environments, replicas, requestIds, traceIds, tracedIds } = query.prefilter;
     const lists = [kinds, deployments, environments, replicas, requestIds, traceIds];

@@ -23,6 +23,8 @@ export const HAS = {
   bodies: 2048,
   /** It was a request to a language model: it has LLM_NUMBERS and the id of the response (llm-numbers.ts). */
   llm: 4096,
+  /** A newer version of the record is stored, so no reader returns it. */
+  replaced: 8192,
 } as const;
 
 /** What only a native record has. */
@@ -70,6 +72,25 @@ export interface Shape extends RecordOrigin {
   readonly has: number;
   readonly native: NativeFacts | undefined;
 }
+
+/** The shape of a row that was replaced. Of its facts only the message is left, since texts follow each other in memory. */
+export const replacedShape = ({ has }: Pick<Shape, 'has'>): Shape =>
+  (has & HAS.message) === 0 ? REPLACED : REPLACED_WITH_MESSAGE;
+
+const REPLACED: Shape = {
+  kind: 'span',
+  severity: 0,
+  status: 0,
+  deployment: '',
+  environment: '',
+  replica: '',
+  source: '',
+  pod: '',
+  modelId: '',
+  has: HAS.replaced,
+  native: undefined,
+};
+const REPLACED_WITH_MESSAGE: Shape = { ...REPLACED, has: HAS.replaced | HAS.message };
 
 const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim();
 

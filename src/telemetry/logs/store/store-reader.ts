@@ -20,6 +20,7 @@ import type { GroupAccumulator } from './group-accumulator.ts';
 import { StoreGroups, type GroupFile } from './store-groups.ts';
 import { OpenGroups, type GroupStep } from './open-groups.ts';
 import { RequestTraces, type AddRequest, type RequestSource } from './request-traces.ts';
+import { ReplacedRecords } from './replaced-records.ts';
 import { StoreQuery } from './store-query.ts';
 import type { LogRecord } from '../log-record.ts';
 
@@ -81,6 +82,7 @@ export class StoreReader {
   /** Their inodes. */
   readonly #inodes = new Map<string, number>();
   readonly #annotations = new Annotations();
+  readonly #replaced = new ReplacedRecords();
   /** Compiled queries, by the JSON of their node. */
   readonly #compiled = new Map<string, StoreQuery>();
   readonly #requests: RequestSource = {
@@ -284,7 +286,9 @@ export class StoreReader {
       const isV1 = version !== DAY_FILE_VERSION;
       const file = isV1
         ? new V1FileReader(path)
-        : new DayFileReader(path, (place, problem) => this.#events.damagedPage?.(path, place, problem));
+        : new DayFileReader(path, this.#replaced, (place, problem) =>
+            this.#events.damagedPage?.(path, place, problem),
+          );
       reader = new AnnotatedFile(file, isV1 ? undefined : new AnnotationTable(path), this.#annotations);
       this.#readers.set(path, reader);
       this.#inodes.set(path, inodeOf(path));

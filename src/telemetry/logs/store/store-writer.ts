@@ -45,6 +45,8 @@ export class StoreWriter {
   /** Rows of the first block that are in the tail. */
   #storedRows = 0;
   readonly #bodies = new BodyGroups();
+  /** Stored records to be hidden when the record `by`, a newer version, is stored. */
+  #replaced: { readonly seq: number; readonly by: number }[] = [];
   #note: string | undefined;
 
   constructor(options: WriterOptions, log: WriterLog, clocks: Clocks) {
@@ -118,10 +120,56 @@ export class StoreWriter {
     return seq;
   }
 
+  /**
+   * Adds records that are stored in one transaction, at most BLOCK_ROWS. `bodies`: by index. Returns false if there is no
+   * room.
+   */
+  addTogether(
+    records: readonly LogRecord[],
+    bodies: readonly (Omit<NumberedBodies, 'seq'> | undefined)[] = [],
+  ): boolean {
+    if (records.length === 0) return true;
+    let rows = this.rows();
+    // A block is stored in one transaction, and does not end within these records.
+    if (rows !== undefined && rows.count + records.length > BLOCK_ROWS) {
+      rows.close();
+      rows = this.rows();
+    }
+    if (rows === undefined) return false;
+    for (const [i, record] of records.entries()) {
+      const own = bodies[i];
+      if (own) this.addBodies({ seq: rows.nextSeq, ...own });
+      rows.add(record, this.#shapes.of(record, columnsOf(record)));
+    }
+    return true;
+  }
+
+  /** Adds a record that readers never see. Returns its sequence number, or 0 if there is no room. */
+  addNothing(timeMs: number): number {
+    const rows = this.rows();
+    if (rows === undefined) return 0;
+    const seq = rows.nextSeq;
+    rows.addReplaced(timeMs);
+    return seq;
+  }
+
   /** Copies the bodies of the request that is added to `rows`. They are stored by the next `store`. */
   addBodies(bodies: NumberedBodies): void {
     // A block is stored with its own bodies only.
     this.#bodies.add(bodies, this.#blocks.at(-1)?.firstSeq);
+  }
+
+  /**
+   * Hides a record when the record `by` is stored, which was added and is a newer version of it. If that one is lost, the
+   * record stays.
+   */
+  replace(seq: number, by: number): void {
+    const index = this.#blocks.findIndex(({ firstSeq, nextSeq }) => firstSeq <= by && by < nextSeq);
+    const rows = this.#blocks[index];
+    const isInBlock = rows !== undefined && rows.firstSeq <= seq;
+    if (isInBlock) rows.replace(seq - rows.firstSeq);
+    const isStored = !isInBlock || (index === 0 && seq < rows.firstSeq + this.#storedRows);
+    if (isStored) this.#replaced.push({ seq, by });
   }
 
   /** Replaces the stored note with the next `store`. */
@@ -182,7 +230,7 @@ export class StoreWriter {
   #restore(): void {
     const file = this.#files.current ?? this.#files.previous;
     if (file === undefined) return;
-    const { blocks, damaged } = restoreTail(file.tail);
+    const { blocks, damaged } = restoreTail(file.tail, (first, last) => file.replacedIn(first, last));
     for (const { place, problem } of damaged) this.#files.setAside(file.path, place, problem);
     this.#blocks = blocks;
     this.#storedRows = blocks[0]?.count ?? 0;
@@ -220,6 +268,7 @@ export class StoreWriter {
       file.transaction(() => {
         this.#writeExtras(file, rows.nextSeq);
         file.addAnnotations(annotationRowsOf(rows, this.#storedRows));
+        file.removeReplaced(rows.firstSeq, rows.nextSeq - 1);
         file.addBlock(sealed.block);
         if (group) file.addGroup(group);
       });
@@ -228,6 +277,7 @@ export class StoreWriter {
       throw error;
     }
     this.#extrasStored(rows.nextSeq);
+    rows.stored();
     this.#blocks.shift();
     this.#spare = rows;
     this.#storedRows = 0;
@@ -245,6 +295,7 @@ export class StoreWriter {
       file.addTail({ seq: rows.firstSeq + from, rows: rows.count - from, page });
     });
     this.#extrasStored(rows.nextSeq);
+    rows.stored();
     this.#levels.stored(from);
     this.#storedRows = rows.count;
     this.#files.lastSeq = Math.max(this.#files.lastSeq, rows.nextSeq - 1);
@@ -255,14 +306,16 @@ export class StoreWriter {
     this.#extrasStored(0);
   }
 
-  /** Writes the note, and bodies of requests before `endSeq`. */
+  /** Writes the note, and what belongs to records before `endSeq`: bodies, and what they replace. */
   #writeExtras(file: DayFile, endSeq: number): void {
+    file.addReplaced(this.#replaced.filter(({ by }) => by < endSeq).map(({ seq }) => seq));
     for (const { seq, bodies } of this.#bodies.encoded(endSeq)) file.addBodies(seq, bodies);
     if (this.#note !== undefined) this.#files.writeNote(file, this.#note);
   }
 
   #extrasStored(endSeq: number): void {
     this.#bodies.remove(endSeq);
+    this.#replaced = this.#replaced.filter(({ by }) => by >= endSeq);
     if (this.#note === undefined) return;
     this.#files.note = this.#note;
     this.#note = undefined;
@@ -276,10 +329,12 @@ export class StoreWriter {
     count -= this.#storedRows;
     this.#blocks = [];
     if (first && this.#storedRows > 0) {
+      first.undoReplaced();
       first.truncate(this.#storedRows);
       this.#blocks = [first];
     }
     this.#bodies.remove(Infinity);
+    this.#replaced = [];
     this.#note = undefined;
     return count;
   }

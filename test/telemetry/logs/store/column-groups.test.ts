@@ -13,6 +13,7 @@ import { BlockRows } from '../../../../src/telemetry/logs/store/block-rows.ts';
 import { ChangedRecords } from '../../../../src/telemetry/logs/store/changed-records.ts';
 import { DayFile, PLACES_PER_RECORD, sumsPlace } from '../../../../src/telemetry/logs/store/day-file.ts';
 import { DayFileReader } from '../../../../src/telemetry/logs/store/day-file-reader.ts';
+import { ReplacedRecords } from '../../../../src/telemetry/logs/store/replaced-records.ts';
 import { encodePage, PARTS } from '../../../../src/telemetry/logs/store/encode-page.ts';
 import type { FileGroups } from '../../../../src/telemetry/logs/store/file-reader.ts';
 import { GroupAccumulator } from '../../../../src/telemetry/logs/store/group-accumulator.ts';
@@ -67,7 +68,7 @@ function readerOf(
     database.exec(change);
     database.close();
   }
-  const reader = new DayFileReader(path, (_, problem) => {
+  const reader = new DayFileReader(path, new ReplacedRecords(), (_, problem) => {
     throw new Error(problem);
   });
   closing.push(() => reader.close());

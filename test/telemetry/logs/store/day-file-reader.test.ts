@@ -14,6 +14,7 @@ import { BlockRows } from '../../../../src/telemetry/logs/store/block-rows.ts';
 import { BodyGroups } from '../../../../src/telemetry/logs/store/bodies.ts';
 import { DayFile, PLACES_PER_RECORD } from '../../../../src/telemetry/logs/store/day-file.ts';
 import { DayFileReader } from '../../../../src/telemetry/logs/store/day-file-reader.ts';
+import { ReplacedRecords } from '../../../../src/telemetry/logs/store/replaced-records.ts';
 import { encodePage, PART } from '../../../../src/telemetry/logs/store/encode-page.ts';
 import {
   isBefore,
@@ -112,7 +113,7 @@ class OpenFile {
   }
 
   openReader(): DayFileReader {
-    return new DayFileReader(this.path, (place) => this.damaged.push(place));
+    return new DayFileReader(this.path, new ReplacedRecords(), (place) => this.damaged.push(place));
   }
 
   /** Stores rows as a page of the tail. */
@@ -497,7 +498,7 @@ describe('a file of the log store', () => {
     // SQLite writes beside the file.
     const path = join(folder(), 'day.sqlite');
     copyFileSync(new URL('without-summaries.sqlite', fixtures), path);
-    file.reader = new DayFileReader(path, (place) => file.damaged.push(place));
+    file.reader = new DayFileReader(path, new ReplacedRecords(), (place) => file.damaged.push(place));
     file.records.push(...stored.map((record) => ({ ...record, timeNs: BigInt(record.timeNs) })));
     expectQuery(file, { op: 'all' });
     for (const { requestId, traceId, message } of file.records) {

@@ -95,6 +95,13 @@ export class BodyReader {
     };
   }
 
+  /** Bodies of a request that another program has recorded, as text of any kind. */
+  readPosted({ request, response }: Bodies): BodyResult {
+    const raw = (bytes: Uint8Array | undefined): RawBody | undefined =>
+      bytes && { bytes: Uint8Array.from(bytes), type: typeOf(bytes), coding: '', isCut: false };
+    return this.read({ request: raw(request), response: raw(response) });
+  }
+
   #isStream(type: string): boolean {
     if (type !== this.#lastType) {
       this.#lastType = type;
@@ -130,6 +137,12 @@ export class BodyReader {
     return [cut.subarray(0, completeCharacters(cut)), true];
   }
 }
+
+/** The type that a body seems to have. */
+const typeOf = (bytes: Uint8Array): string =>
+  /^(?:data|event):/.test(Buffer.from(bytes.subarray(0, 8)).toString('latin1'))
+    ? 'text/event-stream'
+    : 'application/json';
 
 /** Text of an error for the record: redacted, printable and not too long. */
 export const cleanError = (text: string, redact: (text: string) => string): string =>

@@ -1,0 +1,181 @@
+// Stores the rows of spans that clients log: the newest version of each row is a record, and replaces the one before.
+// Runs on the recorder thread.
+// Invariant: a row is read from the store before it is changed, unless it came lately.
+import { EARLIEST_NS, LATEST_NS, nowNs } from '../../../core/time.ts';
+import { parseObject } from '../../../protocol/llm/json-values.ts';
+import type { Redactor } from '../ingest/redact.ts';
+import { attributesOf, type LogRecord, type RecordWriter } from '../log-record.ts';
+import type { QueryNode } from '../query/query-node.ts';
+import type { PagePosition } from '../store/page-position.ts';
+import { StoreReader } from '../store/store-reader.ts';
+import type { StoreWriter } from '../store/store-writer.ts';
+import { applyChange } from './apply-change.ts';
+import { encodeRow } from './encode-row.ts';
+import { readRows, type PostedRows, type RejectedRow, type RowChange } from './read-rows.ts';
+import { RowCache } from './row-cache.ts';
+import { projectSource, ROW_CUT, storedRowOf, type StoredRow } from './row-record.ts';
+
+/** What became of the rows of a body that are stored. */
+export interface StoredRows {
+  /** Of the rows that are stored, in the order of the body. */
+  readonly ids: readonly string[];
+  readonly rejected: readonly RejectedRow[];
+  /** Ids of their projects. */
+  readonly projects: readonly string[];
+  /** Sequence number of the last record. */
+  readonly seq: number;
+}
+
+/** Time of one call of the reader. The next one goes on. */
+const READ_MS = 100;
+/** Bytes of rows that are kept in memory. */
+const CACHE_BYTES = 32 * 1024 ** 2;
+/** Memory of a row, as a multiple of the characters of its JSON. */
+const BYTES_PER_CHARACTER = 3;
+/** Memory of a row besides. */
+const ROW_BYTES = 512;
+
+/** A row while the changes of a body are applied. */
+interface OpenRow {
+  /** Number of its record; 0: it has none. */
+  readonly seq: number;
+  readonly before: StoredRow | undefined;
+  now: StoredRow | undefined;
+}
+
+const keyOf = (project: string, id: string): string => `${project.length} ${project}${id}`;
+
+export class RowIntake {
+  readonly #cache = new RowCache<StoredRow>(CACHE_BYTES);
+  readonly #redactor: Redactor;
+  readonly #own: RecordWriter;
+  readonly #reader: StoreReader;
+  readonly #writer: StoreWriter;
+
+  /** `folder`: of the store that `writer` writes. `own`: pod and model of the records. */
+  constructor(folder: string, own: RecordWriter, redactor: Redactor, writer: StoreWriter) {
+    this.#redactor = redactor;
+    this.#own = own;
+    this.#writer = writer;
+    this.#reader = new StoreReader(
+      folder,
+      {
+        damaged: (path, problem) => writer.damaged(path, problem),
+        damagedPage: (path, place, problem) => writer.setAside(path, place, problem),
+      },
+      READ_MS,
+    );
+  }
+
+  close(): void {
+    this.#reader.close();
+  }
+
+  /**
+   * Adds the records of the rows of a body. `room`: makes room for so many records; false: there is none. Returns what to
+   * tell the client when they are stored, and the number of records.
+   */
+  add(
+    posted: PostedRows,
+    room: (records: number) => boolean,
+  ): { readonly rows: StoredRows; readonly count: number } | { readonly invalid: string } | 'no room' {
+    const read = readRows(posted);
+    if ('invalid' in read) return read;
+    const { changes, ids, rejected } = read;
+    const open = this.#open(changes);
+    for (const change of changes) {
+      const row = open.get(keyOf(change.project, change.id))!;
+      const parent = change.parentId === '' ? undefined : open.get(keyOf(change.project, change.parentId));
+      row.now = applyChange(change, row.now, parent?.now);
+    }
+    const changed = [...open].filter(([, { before, now }]) => now !== before);
+    if (!room(changed.length)) return 'no room';
+    const time = nowNs();
+    let seq = Math.max(0, ...Array.from(open.values(), (row) => row.seq));
+    for (const [key, row] of changed) seq = this.#store(key, row, time);
+    const projects = [...new Set(changes.map(({ project }) => project))];
+    return { rows: { ids, rejected, projects, seq }, count: changed.length };
+  }
+
+  /** Records up to this one are stored. */
+  stored(seq: number): void {
+    this.#cache.trim(seq);
+  }
+
+  /** Records are lost that were added. */
+  lost(): void {
+    this.#cache.clear();
+  }
+
+  /** The rows that the changes are for, and their parents, as they are known. */
+  #open(changes: readonly RowChange[]): Map<string, OpenRow> {
+    const open = new Map<string, OpenRow>();
+    const unknown = new Map<string, Set<string>>();
+    const find = (project: string, id: string): void => {
+      const key = keyOf(project, id);
+      if (open.has(key)) return;
+      const cached = this.#cache.get(key);
+      open.set(key, { seq: cached?.seq ?? 0, before: cached?.content, now: cached?.content });
+      if (cached !== undefined) return;
+      const ids = unknown.get(project) ?? new Set();
+      unknown.set(project, ids.add(id));
+    };
+    for (const { project, id, parentId } of changes) {
+      find(project, id);
+      if (parentId !== '') find(project, parentId);
+    }
+    for (const [project, ids] of unknown)
+      for (const record of this.#stored(project, ids)) {
+        const row = this.#rowOf(record);
+        const key = keyOf(project, record.requestId);
+        // The newest first, if there are several after damage.
+        if (row !== undefined && (open.get(key)?.seq ?? 0) < record.seq)
+          open.set(key, { seq: record.seq, before: row, now: row });
+      }
+    return open;
+  }
+
+  #stored(project: string, ids: ReadonlySet<string>): LogRecord[] {
+    const equal = (name: string, value: string): QueryNode => ({ op: 'field', name, compare: '=', value });
+    const node: QueryNode = {
+      op: 'and',
+      of: [
+        equal('kind', 'span'),
+        equal('source', projectSource(project)),
+        { op: 'or', of: [...ids].map((id) => equal('requestId', id)) },
+      ],
+    };
+    const range = { fromNs: EARLIEST_NS, toNs: LATEST_NS, direction: 'down', limit: Infinity } as const;
+    const found: LogRecord[] = [];
+    let after: PagePosition | undefined;
+    do {
+      const page = this.#reader.page({ node, ...range, after });
+      found.push(...page.records);
+      after = page.next;
+    } while (after !== undefined);
+    return found;
+  }
+
+  #rowOf(record: LogRecord): StoredRow | undefined {
+    const attributes = attributesOf(record);
+    if (attributes[ROW_CUT] !== true) return storedRowOf(record, attributes);
+    const whole = this.#reader.bodies(record.seq)?.request;
+    return storedRowOf(record, (whole && parseObject(whole.toString())) ?? attributes);
+  }
+
+  /** Adds a version of a row. Returns its sequence number. */
+  #store(key: string, { seq: before, now }: OpenRow, time: bigint): number {
+    let seq: number;
+    let characters = 0;
+    if (now === undefined) seq = this.#writer.addNothing(Date.now());
+    else {
+      const { record, whole } = encodeRow(now, this.#redactor, time);
+      const bodies = whole && { request: whole, response: undefined };
+      characters = whole?.length ?? record.attributes.length;
+      seq = this.#writer.add({ ...record, ...this.#own }, bodies);
+    }
+    if (before > 0) this.#writer.replace(before, seq);
+    this.#cache.set(key, { seq, content: now, bytes: ROW_BYTES + BYTES_PER_CHARACTER * characters });
+    return seq;
+  }
+}
