@@ -51,12 +51,16 @@ export class RowIntake {
   readonly #own: RecordWriter;
   readonly #reader: StoreReader;
   readonly #writer: StoreWriter;
+  /** Ids of rows, of all projects, that may not be in a sealed block, with the last sequence number of each. */
+  readonly #unsealed: Map<string, number>;
+  #unsealedSeq = 0;
 
   /** `folder`: of the store that `writer` writes. `own`: pod and model of the records. */
   constructor(folder: string, own: RecordWriter, redactor: Redactor, writer: StoreWriter) {
     this.#redactor = redactor;
     this.#own = own;
     this.#writer = writer;
+    this.#unsealed = new Map(writer.unsealedSpans());
     this.#reader = new StoreReader(
       folder,
       {
@@ -100,6 +104,10 @@ export class RowIntake {
   /** Records up to this one are stored. */
   stored(seq: number): void {
     this.#cache.trim(seq);
+    const { unsealedSeq } = this.#writer;
+    if (unsealedSeq === this.#unsealedSeq) return;
+    this.#unsealedSeq = unsealedSeq;
+    for (const [id, one] of this.#unsealed) if (one < unsealedSeq) this.#unsealed.delete(id);
   }
 
   /** Records are lost that were added. */
@@ -125,7 +133,7 @@ export class RowIntake {
       if (parentId !== '') find(project, parentId);
     }
     for (const [project, ids] of unknown)
-      for (const record of this.#stored(project, ids)) {
+      for (const record of this.#stored(project, this.#mayBeStored(ids))) {
         const row = this.#rowOf(record);
         const key = keyOf(project, record.requestId);
         // The newest first, if there are several after damage.
@@ -135,14 +143,22 @@ export class RowIntake {
     return open;
   }
 
-  #stored(project: string, ids: ReadonlySet<string>): LogRecord[] {
+  /** The ids of these that the store may have. Most rows are new, and a search would cost more than storing them. */
+  #mayBeStored(ids: ReadonlySet<string>): string[] {
+    const all = [...ids];
+    const sealed = new Set(this.#reader.idsInBlocks(all));
+    return all.filter((id) => sealed.has(id) || this.#unsealed.has(id));
+  }
+
+  #stored(project: string, ids: readonly string[]): LogRecord[] {
+    if (ids.length === 0) return [];
     const equal = (name: string, value: string): QueryNode => ({ op: 'field', name, compare: '=', value });
     const node: QueryNode = {
       op: 'and',
       of: [
         equal('kind', 'span'),
         equal('source', projectSource(project)),
-        { op: 'or', of: [...ids].map((id) => equal('requestId', id)) },
+        { op: 'or', of: ids.map((id) => equal('requestId', id)) },
       ],
     };
     const range = { fromNs: EARLIEST_NS, toNs: LATEST_NS, direction: 'down', limit: Infinity } as const;
@@ -173,6 +189,7 @@ export class RowIntake {
       const bodies = whole && { request: whole, response: undefined };
       characters = whole?.length ?? record.attributes.length;
       seq = this.#writer.add({ ...record, ...this.#own }, bodies);
+      this.#unsealed.set(now.id, seq);
     }
     if (before > 0) this.#writer.replace(before, seq);
     this.#cache.set(key, { seq, content: now, bytes: ROW_BYTES + BYTES_PER_CHARACTER * characters });

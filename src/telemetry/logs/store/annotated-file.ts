@@ -120,6 +120,10 @@ export class AnnotatedFile {
     return this.#reader.requests(wanted, afterSeq, add);
   }
 
+  idsInBlocks(ids: readonly string[]): string[] {
+    return this.#reader.idsInBlocks(ids);
+  }
+
   at(seq: number): LogRecord | undefined {
     const record = this.#reader.at(seq);
     return record && this.#annotations.merged(record);

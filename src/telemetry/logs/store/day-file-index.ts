@@ -42,9 +42,10 @@ export class DayFileIndex {
   #lastBlock = -1;
   #lastGroup = -1;
   #snapshot: Snapshot = { blocks: this.#blocks, tail: [] };
-  /** `data_version` of SQLite, which changes with each transaction of the writer: of the snapshot, and of `#lastSeq`. */
+  /** `data_version` of SQLite, which changes with each transaction of the writer: of the snapshot, `#lastSeq`, and `blocks`. */
   #snapshotVersion = -1;
   #lastSeqVersion = -1;
+  #blocksVersion = -1;
   #lastSeq = 0;
   #blockRange = { firstMs: Infinity, lastMs: -Infinity };
 
@@ -74,6 +75,16 @@ export class DayFileIndex {
       this.#snapshotVersion = this.#lastSeqVersion;
     });
     return this.#snapshot;
+  }
+
+  /** The blocks alone. */
+  blocks(): readonly Block[] {
+    const version = this.#version();
+    if (version !== this.#blocksVersion) {
+      this.#read(() => undefined);
+      this.#blocksVersion = version;
+    }
+    return this.#blocks;
   }
 
   /** Like `snapshot`, but of the tail only the pages with records above `seq`. Costs little at the end of the file. */

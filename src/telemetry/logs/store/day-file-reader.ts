@@ -6,6 +6,7 @@ import { possible } from '../query/possible.ts';
 import type { Prefilter, QueryNode } from '../query/query-node.ts';
 import type { GroupQuery } from '../query/group-query.ts';
 import type { Block, PageRef } from './block.ts';
+import { hashOfId } from './bloom-filter.ts';
 import { DayFileIndex, type OnDamagedPage } from './day-file-index.ts';
 import type { OpenPage } from './open-page.ts';
 import type { ChangedRecords } from './changed-records.ts';
@@ -175,6 +176,15 @@ export class DayFileReader implements FileReader {
         if (this.#pages.read(ref, (open) => addRequests(open, plan, afterSeq, add)) === false) return false;
       }
     return true;
+  }
+
+  idsInBlocks(ids: readonly string[]): string[] {
+    const blocks = this.#index.blocks().filter(({ hasForeignIds }) => hasForeignIds);
+    if (blocks.length === 0) return [];
+    return ids.filter((id) => {
+      const hash = hashOfId(id);
+      return blocks.some((block) => this.#index.mayHave(block, hash));
+    });
   }
 
   at(seq: number): LogRecord | undefined {

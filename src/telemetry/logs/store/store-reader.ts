@@ -189,6 +189,14 @@ export class StoreReader {
     return record && this.#traces.join([record])[0];
   }
 
+  /** Returns the request ids of these that sealed blocks may have. */
+  idsInBlocks(ids: readonly string[]): string[] {
+    const found = new Set<string>();
+    for (const segment of this.#segments())
+      for (const id of this.#read(segment, (reader) => reader.idsInBlocks(ids)) ?? []) found.add(id);
+    return [...found];
+  }
+
   /** Returns the bodies of the request with a sequence number; `undefined` if none were stored. */
   bodies(seq: number): { request: Buffer | undefined; response: Buffer | undefined } | undefined {
     const segment = segmentOf(this.#segments(), seq);

@@ -13,7 +13,7 @@ import { encodePage } from './encode-page.ts';
 import type { Clocks } from './retention-clock.ts';
 import { restoreTail } from './restore-tail.ts';
 import { sealBlock, SealMemory } from './seal-block.ts';
-import { ShapeTable } from './shape.ts';
+import { HAS, ShapeTable } from './shape.ts';
 import { TailLevels } from './tail-levels.ts';
 import { toTailBlob } from './tail-page.ts';
 
@@ -101,6 +101,21 @@ export class StoreWriter {
     next.reset(firstSeq);
     this.#blocks.push(next);
     return next;
+  }
+
+  /** Sequence number of the first record that is not in a sealed block. */
+  get unsealedSeq(): number {
+    return this.#blocks[0]?.firstSeq ?? this.#files.lastSeq + 1;
+  }
+
+  /** Request ids of the spans that are not in a sealed block, with their sequence numbers. */
+  *unsealedSpans(): Generator<readonly [id: string, seq: number]> {
+    for (const rows of this.#blocks)
+      for (let row = 0; row < rows.count; row++) {
+        const { kind, has } = rows.shapes[rows.shape[row]!]!;
+        if (kind === 'span' && (has & HAS.requestId) !== 0)
+          yield [rows.requestIds[row]!, rows.firstSeq + row];
+      }
   }
 
   /** Number of records for which there is room until the next `store`. */

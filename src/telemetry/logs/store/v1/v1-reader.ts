@@ -58,6 +58,11 @@ export class V1FileReader implements FileReader {
     this.#db.close();
   }
 
+  /** Files of this version have no rows of spans, which are what is looked up. */
+  idsInBlocks(): string[] {
+    return [];
+  }
+
   /** Times of the earliest and the latest record; `undefined` without records. */
   timeRange(): TimeRange | undefined {
     const row = (order: string) =>
