@@ -261,11 +261,16 @@ export class StoreWriter {
     const hasNew = oldest !== undefined && (oldest.count > this.#storedRows || this.#blocks.length > 1);
     if (!hasNew && this.#note === undefined) return;
     for (let [rows] = this.#blocks; rows?.isFull === true; [rows] = this.#blocks)
-      this.#seal((this.#storedRows > 0 ? this.#files.previous : undefined) ?? this.#current(), rows);
-    const file = this.#current();
+      this.#seal(this.#fileOfFirst(), rows);
+    const file = this.#fileOfFirst();
     const [rows] = this.#blocks;
     if (rows && rows.count > this.#storedRows) this.#storeTail(file, rows);
     else if (this.#note !== undefined) this.#writeNote(file);
+  }
+
+  /** The file for the first block. A block that began in a file ends there, also after the end of its day. */
+  #fileOfFirst(): DayFile {
+    return (this.#storedRows > 0 ? this.#files.previous : undefined) ?? this.#current();
   }
 
   /** The file for new records. */

@@ -2,13 +2,14 @@
 // damaged, the clock is set.
 import { randomBytes } from 'node:crypto';
 import { cpSync } from 'node:fs';
-import { DatabaseSync, StatementSync } from 'node:sqlite';
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { LogRecord } from '../../../../src/telemetry/logs/log-record.ts';
 import { BLOCK_ROWS } from '../../../../src/telemetry/logs/store/block-rows.ts';
 import { listSegments } from '../../../../src/telemetry/logs/store/segments.ts';
 import { folder, removeFolders } from '../../../kit/folder.ts';
 import { closeStores, DAY_MS, line, OwnStore } from '../../../kit/own-store.ts';
+import { onStatement } from '../../../kit/statements.ts';
 
 /** Of the statements that write the parts of a block, a process is killed at each of so many. */
 const EVERY_PART = Number(process.env['KILL_EVERY_PART'] ?? 80);
@@ -22,27 +23,6 @@ afterEach(() => {
 /** Lines with a number. `bytes`: of text that cannot be compressed. */
 const lines = (from: number, count: number, bytes = 0): LogRecord[] =>
   Array.from({ length: count }, (_, i) => line(`number ${from + i} ${randomBytes(bytes).toString('hex')}`));
-
-/** Calls `before` before each statement that the store runs. Returns a function that ends this. */
-function onStatement(before: (sql: string) => void): () => void {
-  // oxlint-disable-next-line typescript/unbound-method -- called with the statement
-  const run = StatementSync.prototype.run;
-  // oxlint-disable-next-line typescript/unbound-method -- called with the file
-  const exec = DatabaseSync.prototype.exec;
-  const spies = [
-    vi.spyOn(StatementSync.prototype, 'run').mockImplementation(function (this: StatementSync, ...values) {
-      before(this.sourceSQL);
-      return Reflect.apply(run, this, values);
-    }),
-    vi.spyOn(DatabaseSync.prototype, 'exec').mockImplementation(function (this: DatabaseSync, sql) {
-      before(sql);
-      Reflect.apply(exec, this, [sql]);
-    }),
-  ];
-  return () => {
-    for (const spy of spies) spy.mockRestore();
-  };
-}
 
 /** What the records of a store must be: numbered without a gap, each line once, in order. */
 function expectLines(store: OwnStore, count: number): void {

@@ -317,6 +317,21 @@ it('skips an empty file without an error', () => {
   expect(store.logged).toEqual([]);
 });
 
+it('keeps all records when a day ends while the next ones wait to be stored', () => {
+  const store = new OwnStore();
+  store.add(line('a'));
+  store.writer.add(line('b'));
+  store.nowMs += DAY_MS;
+  expect(store.writer.store()).toEqual({ kind: 'stored' });
+  store.add(line('c'));
+  expect(store.messages('')).toEqual(['c', 'b', 'a']);
+  expect(store.reader.after(node(''), 0, 10).records.map(({ seq }) => seq)).toEqual([1, 2, 3]);
+  store.close();
+  store.open();
+  store.add(line('d'));
+  expect(store.messages('')).toEqual(['d', 'c', 'b', 'a']);
+});
+
 describe('long records', () => {
   const long = Array.from({ length: 100 }, (_, i) =>
     line(`${i} ${'x'.repeat(50_000)}`, { timeNs: BigInt(i + 1) }),
