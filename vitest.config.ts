@@ -5,10 +5,12 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 const SLOW = 'test/**/*.slow.test.ts';
+/** A package of its own, with packages in it. */
+const CLIENTS = 'test/clients/**';
 const suites: Record<string, { include: string[]; exclude: string[] }> = {
-  quick: { include: ['test/**/*.test.ts'], exclude: [SLOW] },
-  slow: { include: [SLOW], exclude: [] },
-  all: { include: ['test/**/*.test.ts'], exclude: [] },
+  quick: { include: ['test/**/*.test.ts'], exclude: [CLIENTS, SLOW] },
+  slow: { include: [SLOW], exclude: [CLIENTS] },
+  all: { include: ['test/**/*.test.ts'], exclude: [CLIENTS] },
 };
 const suite = suites[process.env['TEST_SUITE'] ?? 'quick'];
 if (suite === undefined) throw new Error(`TEST_SUITE must be one of ${Object.keys(suites).join(', ')}`);

@@ -10,7 +10,7 @@ const files = ['src', 'test', 'scripts', 'bench', 'examples']
   .flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((file) => `${folder}/${file}`),
   )
-  .filter((file) => file.endsWith('.ts'));
+  .filter((file) => file.endsWith('.ts') && !file.includes('/node_modules/'));
 
 /** A file name with a folder or without, as comments write it. Names of packages and URLs are something else. */
 const CITED =

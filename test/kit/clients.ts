@@ -1,0 +1,62 @@
+// Client libraries of others that tests run, unmodified, in processes of their own. They are in the package
+// test/clients; its scripts are in test/clients/flows.
+// Invariant: a client knows of weir only what its environment and arguments say.
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+
+/** The package of the client libraries. */
+const CLIENTS = fileURLToPath(new URL('../clients', import.meta.url));
+
+/** True if the client libraries are installed (`npm run test:clients:install`). */
+const isInstalled = existsSync(join(CLIENTS, 'node_modules/braintrust/package.json'));
+
+/** True if tests that run client libraries must be skipped. In CI they fail instead. */
+export const clientsAreMissing = !isInstalled && !process.env['CI'];
+
+/** How a client script ended, and what it printed. */
+export interface ClientRun {
+  /** Exit code, or undefined if it was killed, for example since it took more than `timeoutMs`. */
+  readonly code: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/**
+ * Runs a script of test/clients/flows, by its file name. A `.mjs` file runs as it is. A `.ts` file is compiled to
+ * CommonJS with esbuild first, as users do with libraries that have no usable ES module.
+ */
+export async function runClient(
+  script: string,
+  env: Readonly<Record<string, string>>,
+  args: readonly string[] = [],
+  timeoutMs = 60_000,
+): Promise<ClientRun> {
+  const file = join(CLIENTS, 'flows', script);
+  const program = script.endsWith('.ts')
+    ? ['--input-type=commonjs', '--eval', compiled(readFileSync(file, 'utf8'))]
+    : [file];
+  const child = spawn(process.execPath, [...program, ...args], {
+    cwd: CLIENTS,
+    env: { PATH: process.env['PATH'], HOME: CLIENTS, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: timeoutMs,
+    killSignal: 'SIGKILL',
+  });
+  const ended = new Promise<number | undefined>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => resolve(code ?? undefined));
+  });
+  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+  return { code, stdout, stderr };
+}
+
+function compiled(source: string): string {
+  const esbuild = createRequire(join(CLIENTS, 'package.json'))('esbuild') as {
+    transformSync(source: string, options: { loader: string; format: string }): { code: string };
+  };
+  return esbuild.transformSync(source, { loader: 'ts', format: 'cjs' }).code;
+}
