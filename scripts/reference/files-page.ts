@@ -18,6 +18,10 @@ export const FILES: readonly (readonly [names: string, content: string])[] = [
     'connections.json',
     'OTLP destinations that were created through the admin API; header values are encrypted',
   ],
+  [
+    'url-key',
+    'key that signs URLs which are used without an admin key; without it, signed URLs stop working',
+  ],
   ['prices.json', 'prices of tokens that were set through the admin API'],
   ['cursors.json', 'sequence number up to which each destination has received records'],
   [

@@ -1,4 +1,5 @@
 // The components of a sidecar in the order in which they start. They stop in reverse.
+import { describe, WeirError } from '../core/errors.ts';
 import type { Component } from '../core/lifecycle.ts';
 import { deploymentEvents } from '../data-plane/replicas/pool.ts';
 import type { Modules } from './modules.ts';
@@ -10,7 +11,7 @@ import type { Modules } from './modules.ts';
 export function componentsOf(modules: Modules): Component[] {
   const { config, log, logPipeline, dataFolder, proxy, child } = modules;
   return [
-    ...(dataFolder ? [dataFolder] : []),
+    ...(dataFolder ? [dataFolder, component('url key', { start: () => loadUrlKey(modules) })] : []),
     ...logPipeline.components,
     modules.prices,
     modules.counters.eventLoop,
@@ -34,3 +35,16 @@ const component = (name: string, steps: Partial<Omit<Component, 'name'>>): Compo
   stop: () => undefined,
   ...steps,
 });
+
+/** Without a disk to write to, URLs are signed with a key of this process. */
+async function loadUrlKey({ urls, config, log }: Modules): Promise<void> {
+  try {
+    await urls.load(config.data.dir);
+  } catch (error) {
+    if (error instanceof WeirError) throw error;
+    log.warn('signed URLs are valid until weir ends only, since their key cannot be stored', {
+      folder: config.data.dir,
+      problem: describe(error),
+    });
+  }
+}

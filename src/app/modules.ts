@@ -8,6 +8,7 @@ import { DataFolder } from '../core/data-folder.ts';
 import { Exchanges } from '../core/exchange/exchange.ts';
 import { stepLog } from '../core/exchange/step-log.ts';
 import { fileSink, Logger } from '../core/logger.ts';
+import { UrlSigner } from '../core/url-signer.ts';
 import type { Admin } from '../control/admin/admin.ts';
 import {
   replicaOf,
@@ -50,6 +51,8 @@ export class Modules {
   readonly logPipeline: LogPipeline;
   /** `undefined`: nothing is kept on disk. */
   readonly dataFolder: DataFolder | undefined;
+  /** Signs every URL that is used without a key. Its key is in the data folder, if there is one. */
+  readonly urls = new UrlSigner();
   readonly prices: Prices;
   readonly child: ChildSupervisor | undefined;
   readonly kubernetes: Kubernetes;
