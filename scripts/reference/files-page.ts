@@ -22,6 +22,11 @@ export const FILES: readonly (readonly [names: string, content: string])[] = [
     'url-key',
     'key that signs URLs which are used without an admin key; without it, signed URLs stop working',
   ],
+  ['projects.json', 'projects and their tags'],
+  [
+    'attachments/',
+    'files that rows of projects refer to; `projects.max_attachments` and `logs.retention` limit them',
+  ],
   ['prices.json', 'prices of tokens that were set through the admin API'],
   ['cursors.json', 'sequence number up to which each destination has received records'],
   [

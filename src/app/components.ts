@@ -14,6 +14,8 @@ export function componentsOf(modules: Modules): Component[] {
     ...(dataFolder ? [dataFolder, component('url key', { start: () => loadUrlKey(modules) })] : []),
     ...logPipeline.components,
     modules.prices,
+    modules.projects,
+    modules.attachments,
     modules.counters.eventLoop,
     modules.collectors,
     modules.kubernetes,

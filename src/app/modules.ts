@@ -1,5 +1,6 @@
 // Creates every module of a sidecar. Nothing is started here.
 // Invariant: a module calls another one only after the start, since fields further down are not assigned yet.
+import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { Kubernetes } from '../collectors/kubernetes/kubernetes.ts';
 import type { Collectors } from '../collectors/collectors.ts';
@@ -24,6 +25,7 @@ import type { DataServer } from '../data-plane/server/data-server.ts';
 import type { Queue } from '../async/queue/queue.ts';
 import type { Webhooks } from '../async/webhook/webhook.ts';
 import { Prices } from '../telemetry/llm/prices.ts';
+import { Attachments, Projects } from '../telemetry/projects/projects.ts';
 import { MetricCounters, type Metrics } from '../telemetry/metrics/metrics.ts';
 import { buildCollectors, buildMetrics, buildReplicaMetrics } from './build-collectors.ts';
 import { buildAdmin, buildAutoscaler, buildChild } from './build-control.ts';
@@ -54,6 +56,8 @@ export class Modules {
   /** Signs every URL that is used without a key. Its key is in the data folder, if there is one. */
   readonly urls = new UrlSigner();
   readonly prices: Prices;
+  readonly projects: Projects;
+  readonly attachments: Attachments;
   readonly child: ChildSupervisor | undefined;
   readonly kubernetes: Kubernetes;
   readonly replicaMetrics: ReplicaMetrics;
@@ -92,6 +96,8 @@ export class Modules {
     });
     this.dataFolder = this.#newDataFolder();
     this.prices = new Prices(config.llm, this.dataFolder && config.data.dir, this.log);
+    this.projects = new Projects(config.projects, this.dataFolder && config.data.dir, this.log);
+    this.attachments = this.#newAttachments();
     this.child = command && buildChild(this, command);
     this.kubernetes = new Kubernetes(config.kubernetes, this.log);
     this.replicaMetrics = buildReplicaMetrics(this);
@@ -119,6 +125,16 @@ export class Modules {
     const { logs } = this.logPipeline;
     if (logs === undefined && async.store !== 'file') return undefined;
     return new DataFolder(data.dir, logs ? ['logs'] : [], this.log);
+  }
+
+  /** Without a log store there are no rows that could refer to attachments. */
+  #newAttachments(): Attachments {
+    const { data, logs, projects } = this.config;
+    return new Attachments(
+      this.logPipeline.logs && join(data.dir, 'attachments'),
+      { totalBytes: projects.max_attachments, retentionMs: logs.retention },
+      this.log,
+    );
   }
 
   /** Current environment of a deployment; '' if it has none, or has left the configuration. */

@@ -14,6 +14,7 @@ import { llmOptions } from '../telemetry/llm/options.ts';
 import { logsOptions } from '../telemetry/logs/options.ts';
 import { replicaMetricsOptions } from '../collectors/replica-metrics/options.ts';
 import { proxyOptions } from '../data-plane/proxy/options.ts';
+import { projectsOptions } from '../telemetry/projects/options.ts';
 import { queueOptions } from '../async/queue/options.ts';
 import { collectorsOptions } from '../collectors/options.ts';
 import { scaleOptions } from '../control/scaling/options.ts';
@@ -32,6 +33,7 @@ export const schema = section({
   webhook: webhookOptions,
   llm: llmOptions,
   logs: logsOptions,
+  projects: projectsOptions,
   trace: traceOptions,
   scale: scaleOptions,
   child: childOptions,

@@ -16,6 +16,6 @@ export const logOptions = section({
 export const dataOptions = section({
   dir: text({
     default: 'weir-data',
-    doc: 'Folder for data that must survive a restart: queued tasks, the log store, state of exports, API keys, prices.',
+    doc: 'Folder for data that must survive a restart: queued tasks, the log store, state of exports, API keys, prices, projects.',
   }),
 });
