@@ -57,7 +57,8 @@ export type { QueryNode } from './query/query-node.ts';
 export { FILTERS, contractQuery } from './query/contract-params.ts';
 export type { Subscription } from './query/subscription.ts';
 export type { FeedPage } from './store/store-reader.ts';
-export type { ReadRecords } from './threads/reader-module.ts';
+export type { AddRow, ScanProgress, ScanQuery } from './store/scan-query.ts';
+export type { ReadRecords, ReadStore } from './threads/reader-module.ts';
 export { apiLevel, SEVERITY, severityText } from './severity.ts';
 export type { GroupQuery, GroupResult, KeyValue } from './query/group-query.ts';
 export { RecorderClient } from './recorder/recorder-client.ts';
@@ -94,6 +95,9 @@ export interface LocalJournal {
   onStored(listener: () => void): () => void;
 }
 
+/** Runs operations of a module in a reader thread. */
+export type LogReader = Pick<ReaderClient, 'run' | 'close'>;
+
 /** A stream of log lines, for example the stdout of a replica. */
 export interface LineStream {
   write(bytes: Uint8Array): void;
@@ -110,6 +114,7 @@ export class Logs implements Component, LogStore {
   readonly name = 'logs';
   readonly #writer: StoreClient;
   readonly #reader: ReaderClient;
+  readonly #openReader: (module: string | undefined, name?: string) => ReaderClient;
   readonly #hasFiles: boolean;
   readonly #listeners = new Set<() => void>();
 
@@ -125,9 +130,9 @@ export class Logs implements Component, LogStore {
       for (const listener of this.#listeners) listener();
     });
     this.#hasFiles = ingest.files.length > 0;
-    this.#reader = new ReaderClient({ folder, module: readerModule }, (path, problem, place) =>
-      this.#writer.damaged(path, problem, place),
-    );
+    this.#openReader = (module, name) =>
+      new ReaderClient({ folder, module }, (...damaged) => this.#writer.damaged(...damaged), name);
+    this.#reader = this.#openReader(readerModule);
   }
 
   /** Opens the store if log files are followed. Otherwise its first record does, and the first search starts the reader. */
@@ -258,6 +263,14 @@ export class Logs implements Component, LogStore {
       run: (operation, ...args) => this.#reader.run(operation, ...args),
       onStored: (listener) => this.onStored(listener),
     };
+  }
+
+  /**
+   * A reader with a thread of its own, for long work. The thread starts with the first call and runs until `close`.
+   * `module`: URL of its operations (threads/reader-module.ts). `name`: of the thread.
+   */
+  openReader(module: string, name: string): LogReader {
+    return this.#openReader(module, name);
   }
 
   onStored(listener: () => void): () => void {

@@ -116,6 +116,14 @@ export class AnnotatedFile {
     return { records: records.filter((record) => record.seq <= lastSeq), reached };
   }
 
+  /** As in FileReader, with the result in an object. `no columns`: the file has no scan. */
+  scan(
+    ...asked: Parameters<NonNullable<FileReader['scan']>>
+  ): { readonly reached: number | undefined } | 'no columns' {
+    const reader = this.#reader;
+    return reader.scan === undefined ? 'no columns' : { reached: reader.scan(...asked) };
+  }
+
   requests(wanted: Prefilter, afterSeq: number, add: AddRequest): boolean {
     return this.#reader.requests(wanted, afterSeq, add);
   }

@@ -76,7 +76,9 @@ const FACTS: ReadonlySet<string> = new Set([
 const isFact = (name: string): boolean => FACTS.has(name);
 
 /** True if native records of a shape may have an attribute of this name that is not stored as an attribute. */
-function isNative(name: string, { has }: Shape): boolean {
+export function isNative(name: string, { has, native }: Shape): boolean {
+  if (native === undefined) return false;
+  if (Object.hasOwn(attributesShared(native), name)) return true;
   const number = NATIVE_NUMBERS.get(name);
   const isOfModel = number?.kind === 'llm' || LLM_TEXTS.has(name);
   return isOfModel ? (has & HAS.llm) !== 0 : number !== undefined || isFact(name) || NATIVE_FLAGS.has(name);
@@ -185,7 +187,7 @@ export class RowsKnowledge implements Knowledge {
   /** Values of an attribute with a column of its own. */
   #valuesOf(name: string): Known | undefined {
     // A name of a native attribute would be there twice.
-    if (this.#shape.native !== undefined && isNative(name, this.#shape)) return undefined;
+    if (isNative(name, this.#shape)) return undefined;
     const column = this.#page.attributeValues(name);
     if (this.#row !== undefined) {
       const number = column.numbers[this.#page.rankOf(HAS.attributes, this.#row)]!;

@@ -183,7 +183,8 @@ export class ColumnGroups implements FileGroups {
   }
 }
 
-const isIn = (times: TimeParts, { fromNs, toNs }: TimeRange): boolean =>
+/** True if some of the times may be in the range. */
+export const isIn = (times: TimeParts, { fromNs, toNs }: TimeRange): boolean =>
   overlaps(times, Number(fromNs / NS_PER_MS), Number(toNs / NS_PER_MS));
 
 /** True if all times are in the range. */
@@ -197,7 +198,8 @@ function markParts(page: Page, marks: Uint8Array, parts: readonly TimeRange[]): 
     if (marks[row] !== NO_MATCH && !tests.some((test) => test(row))) marks[row] = NO_MATCH;
 }
 
-function rangeTest(page: Page, { fromNs, toNs }: TimeRange): (row: number) => boolean {
+/** Tells whether the time of a row is in the range. */
+export function rangeTest(page: Page, { fromNs, toNs }: TimeRange): (row: number) => boolean {
   const { timeMs } = page;
   const [fromMs, toMs] = [Number(fromNs / NS_PER_MS), Number(toNs / NS_PER_MS)];
   const [fromRest, toRest] = [Number(fromNs % NS_PER_MS), Number(toNs % NS_PER_MS)];

@@ -11,6 +11,7 @@ import { DayFileIndex, type OnDamagedPage } from './day-file-index.ts';
 import type { OpenPage } from './open-page.ts';
 import type { ChangedRecords } from './changed-records.ts';
 import { ColumnGroups } from './column-groups.ts';
+import { ColumnRows } from './column-rows.ts';
 import type { FileGroups, FileReader } from './file-reader.ts';
 import type { GroupAccumulator } from './group-accumulator.ts';
 import { startPosition, type Direction, type PagePosition } from './page-position.ts';
@@ -19,6 +20,7 @@ import { PageStore } from './page-store.ts';
 import type { AddRequest } from './request-traces.ts';
 import type { ReplacedRecords } from './replaced-records.ts';
 import { maskOf, matchingRecord, NO_MATCH } from './row-mask.ts';
+import type { RowVisitor, ScanQuery } from './scan-query.ts';
 import { SearchPlan } from './search-plan.ts';
 import type { SegmentQuery, SegmentSlice, TimeRange } from './segment-query.ts';
 import { isCursor, TimeSearch } from './time-search.ts';
@@ -222,6 +224,27 @@ export class DayFileReader implements FileReader {
         this.#replaced.mayHave(block.seq, block.last) ? undefined : this.#pages.sumsOf(block),
       read: (ref, use, opened) => this.#pages.scan(ref, memory, use, opened),
     });
+  }
+
+  scan(
+    query: Omit<ScanQuery, 'node'>,
+    compiled: SegmentQuery,
+    changes: ChangedRecords | undefined,
+    seq: number,
+    deadlineMs: number,
+    visitor: RowVisitor,
+  ): number | undefined {
+    const plan = this.#planOf(compiled);
+    if (plan.matchesNone && !changes) return undefined;
+    const memory = new ColumnMemory();
+    const pages = {
+      changes,
+      snapshot: this.#index.snapshotAfter(seq),
+      blockMayMatch: (block: Block) => this.#mayMatch(block, plan),
+      pageMayMatch: (ref: PageRef) => this.#pageMayMatch(ref, plan),
+      read: (ref: PageRef, use: (open: OpenPage) => void) => this.#pages.scan(ref, memory, use),
+    };
+    return new ColumnRows(query, plan, pages, visitor).read(seq, deadlineMs);
   }
 
   #planOf(query: SegmentQuery): SearchPlan {

@@ -7,6 +7,7 @@ import type { ChangedRecords } from './changed-records.ts';
 import type { GroupAccumulator } from './group-accumulator.ts';
 import type { Direction, PagePosition } from './page-position.ts';
 import type { AddRequest } from './request-traces.ts';
+import type { RowVisitor, ScanQuery } from './scan-query.ts';
 import type { SegmentQuery, SegmentSlice, TimeRange } from './segment-query.ts';
 
 /** The reading of a file for one group query, in steps. It ends with the reader of the file. */
@@ -54,4 +55,16 @@ export interface FileReader {
     accumulator: GroupAccumulator,
     changes: ChangedRecords | undefined,
   ): FileGroups;
+  /**
+   * Gives the matching rows above a sequence number, in order of it. Returns the sequence number up to which the file was
+   * read; `undefined`: to its end. A file of version 1 has no columns, so it has no scan.
+   */
+  scan?(
+    query: Omit<ScanQuery, 'node'>,
+    compiled: SegmentQuery,
+    changes: ChangedRecords | undefined,
+    seq: number,
+    deadlineMs: number,
+    visitor: RowVisitor,
+  ): number | undefined;
 }

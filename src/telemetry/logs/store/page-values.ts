@@ -7,7 +7,7 @@ import { attributeAt, attributePath } from '../query/field-test.ts';
 import type { KeyValue } from '../query/group-query.ts';
 import { attributeKey, isAttribute, keyReader } from '../query/record-value.ts';
 import { severityText } from '../severity.ts';
-import { RowsKnowledge } from './block-knowledge.ts';
+import { isNative, RowsKnowledge } from './block-knowledge.ts';
 import { attributeValue, columnOf as numbersIn, NATIVE_NUMBERS, rowsWith } from './native-number.ts';
 import type { Page } from './page.ts';
 import { HAS, isShapeColumn } from './shape.ts';
@@ -92,7 +92,11 @@ function columnOf(page: Page, name: string, shape: number): ShapeValue | undefin
     const ranks = page.ranksOf(HAS.message);
     return (row) => page.messages.at(ranks[row]!) || null;
   }
-  return single(new RowsKnowledge(page, shape).column(name), (value) => (value as KeyValue) || null);
+  const known = single(new RowsKnowledge(page, shape).column(name), (value) => (value as KeyValue) || null);
+  if (known !== undefined) return known;
+  if (name === 'requestId') return (row) => page.requestId(row) || null;
+  if (name === 'traceId') return (row) => page.traceId(row) || null;
+  return undefined;
 }
 
 /** The result of `make` for the only value that rows have; `undefined` if they may have several. */
@@ -126,7 +130,7 @@ function attributeOf(page: Page, path: string, shape: number): ShapeValue | unde
   }
   const [head] = own;
   // With several of them, the record decides which counts.
-  if (own.length > 1 || (native !== undefined && head === path)) return undefined;
+  if (own.length > 1 || (head === path && isNative(path, page.shapes[shape]!))) return undefined;
   const column = page.attributeValues(head!);
   const ranks = page.ranksOf(HAS.attributes);
   const keys: KeyValue[] = [];

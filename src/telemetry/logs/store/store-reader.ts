@@ -21,7 +21,9 @@ import { StoreGroups, type GroupFile } from './store-groups.ts';
 import { OpenGroups, type GroupStep } from './open-groups.ts';
 import { RequestTraces, type AddRequest, type RequestSource } from './request-traces.ts';
 import { ReplacedRecords } from './replaced-records.ts';
+import type { AddRow, ScanProgress, ScanQuery } from './scan-query.ts';
 import { StoreQuery } from './store-query.ts';
+import { StoreScan } from './store-scan.ts';
 import type { LogRecord } from '../log-record.ts';
 
 export interface PageQuery extends TimeRange {
@@ -90,6 +92,13 @@ export class StoreReader {
     requests: (...args) => this.#eachRequest(...args),
   };
   readonly #traces = new RequestTraces(this.#requests);
+  readonly #scans = new StoreScan({
+    annotations: this.#annotations,
+    traces: this.#traces,
+    segments: () => this.#annotatedSegments(),
+    headSeq: (segments) => this.#headSeq(segments),
+    read: (segment, use) => this.#read(segment, use),
+  });
   readonly #groups = new OpenGroups((query, accumulator) => this.#beginGroup(query, accumulator));
 
   /** `budgetMs`: time after which a call returns what it has found so far. */
@@ -180,6 +189,12 @@ export class StoreReader {
       lastSeq = Math.max(lastSeq, records.at(-1)?.seq ?? 0, Math.min(endSeq - 1, headSeq));
     }
     return { records, lastSeq, headSeq, oldestSeq };
+  }
+
+  /** Gives the next matching rows with a sequence number above `seq`, in the order in which they were stored. */
+  scan(query: ScanQuery, seq: number, add: AddRow): ScanProgress {
+    const deadlineMs = performance.now() + this.#budgetMs;
+    return this.#scans.run(this.#compile(query.node), query, seq, deadlineMs, add);
   }
 
   /** Returns the record with a sequence number; `undefined` if it is not stored any more. */

@@ -16,12 +16,15 @@ type DamageListener = (path: string, problem: string, place: number | undefined)
 export class ReaderClient {
   readonly #data: ReaderThreadData;
   readonly #damaged: DamageListener;
+  readonly #name: string;
   #thread: Worker | undefined;
   #calls: WorkerCalls | undefined;
 
-  constructor(data: ReaderThreadData, damaged: DamageListener) {
+  /** `name`: of the thread. */
+  constructor(data: ReaderThreadData, damaged: DamageListener, name = 'weir reader') {
     this.#data = data;
     this.#damaged = damaged;
+    this.#name = name;
   }
 
   /** Runs an operation in the reader thread. Rejects if it throws there, or if the thread ends. */
@@ -46,7 +49,7 @@ export class ReaderClient {
 
   #start(): WorkerCalls {
     const thread = new Worker(THREAD, {
-      name: 'weir reader',
+      name: this.#name,
       workerData: this.#data,
       resourceLimits: HEAP,
     });

@@ -1,13 +1,16 @@
 // Further operations of the reader thread, which a module of another folder provides (LogsConfig).
 // Invariant: an operation reads a limited number of records, so that searches wait for a limited time.
 import type { QueryNode } from '../query/query-node.ts';
-import type { FeedPage } from '../store/store-reader.ts';
+import type { FeedPage, StoreReader } from '../store/store-reader.ts';
 
 /** Reads up to `limit` matching records with a sequence number above `afterSeq`. */
 export type ReadRecords = (node: QueryNode, afterSeq: number, limit: number) => FeedPage;
 
+/** Further ways of reading, for modules that read more than records. */
+export type ReadStore = Pick<StoreReader, 'bodies' | 'scan'>;
+
 /** What the module exports. */
 export interface ReaderModule {
   /** Returns the operations by name. */
-  readonly operations: (after: ReadRecords) => object;
+  readonly operations: (after: ReadRecords, store: ReadStore) => object;
 }

@@ -100,6 +100,9 @@ function seen(store: RowStore): Map<string, unknown> {
     if (step === 'busy' || !('result' in step)) throw new Error('the group query has not ended');
     expect(step.result.groups.find(({ key }) => key[0] === 'span')?.values[0] ?? 0).toBe(records.length);
   }
+  const scanned: number[] = [];
+  store.reader.scan({ node: SPAN, ...ALL, names: ['requestId'] }, 0, (seq) => scanned.push(seq) > 0);
+  expect(scanned).toEqual(seqs);
   for (const record of records) expect(store.reader.at(record.seq)).toEqual(record);
   return new Map(
     records.map(({ source, requestId, attributes }) => [

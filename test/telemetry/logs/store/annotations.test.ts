@@ -22,6 +22,7 @@ import { listSegments, removeSegment } from '../../../../src/telemetry/logs/stor
 import { StoreReader } from '../../../../src/telemetry/logs/store/store-reader.ts';
 import { StoreWriter } from '../../../../src/telemetry/logs/store/store-writer.ts';
 import { folder, removeFolders } from '../../../kit/folder.ts';
+import { expectScan } from './expect-answers.ts';
 import { writeV1File } from '../../../kit/v1-files.ts';
 import { annotation, annotationQuery } from '../annotation-arbitrary.ts';
 import { record as anyRecord, recordOf } from '../query/arbitrary.ts';
@@ -230,6 +231,8 @@ function expectGroups(store: Store, node: QueryNode, matching: readonly LogRecor
   }
 }
 
+const EVERY = { fromNs: 0n, toNs: 2n ** 62n };
+
 /** All ways of reading give exactly the merged records that match. */
 function expectMerged(store: Store, node: QueryNode, limit = 3): void {
   const matching = store.merged().filter(compile(node));
@@ -246,6 +249,9 @@ function expectMerged(store: Store, node: QueryNode, limit = 3): void {
   expect(store.page(node, 'down', limit, range)).toEqual(
     inTime.filter(({ timeNs }) => timeNs >= range.fromNs && timeNs <= range.toNs).toReversed(),
   );
+  const reference = { matching: () => matching };
+  expectScan(store.reader, reference, { node, range: EVERY, limit, afterSeq: 0 });
+  expectScan(store.reader, reference, { node, range, limit, afterSeq: 2 });
 }
 
 describe('any records with any annotations, in any order, across days and restarts', () => {

@@ -1,7 +1,8 @@
 // Compares the answers of a store with those of a list of its records.
 import { isDeepStrictEqual } from 'node:util';
 import { expect } from 'vitest';
-import type { LogRecord } from '../../../../src/telemetry/logs/log-record.ts';
+import { attributesOf, type LogRecord } from '../../../../src/telemetry/logs/log-record.ts';
+import { keyReader } from '../../../../src/telemetry/logs/query/record-value.ts';
 import type { Direction, PagePosition } from '../../../../src/telemetry/logs/store/page-position.ts';
 import type { Question } from './arbitrary-questions.ts';
 import type { ReferenceStore } from './reference-store.ts';
@@ -66,6 +67,62 @@ export function expectFeed(
   );
 }
 
+/** Names whose values are in columns of their own, in shapes, in attributes, or only in records. */
+const SCANNED = [
+  'requestId',
+  'traceId',
+  'spanId',
+  'level',
+  'status',
+  'durationNs',
+  'message',
+  'path',
+  'cause',
+  'model',
+  'response_model',
+  'input_tokens',
+  'cost',
+  'currency',
+  'first_byte_ms',
+  'request_bytes',
+  'has_bodies',
+  'x',
+  'user',
+  'user.id',
+  'annotations.metadata',
+];
+
+/** Expects the values of all matching records above a sequence number, in calls that end after `limit` rows. */
+export function expectScan(
+  reader: Reader,
+  reference: { matching(node: Question['node']): LogRecord[] },
+  { node, range, limit, afterSeq }: Pick<Question, 'node' | 'range' | 'limit' | 'afterSeq'>,
+): void {
+  const found: unknown[][] = [];
+  let seq = afterSeq;
+  untilEnd(() => {
+    let count = 0;
+    const progress = reader.scan({ node, ...range, names: SCANNED }, seq, (seq, timeMs, values) => {
+      found.push([seq, timeMs, ...values]);
+      return ++count < limit;
+    });
+    expect(count).toBeLessThanOrEqual(limit);
+    expect(progress.lastSeq).toBeGreaterThanOrEqual(Math.max(seq, Number(found.at(-1)?.[0] ?? 0)));
+    seq = progress.lastSeq;
+    return seq < progress.headSeq;
+  });
+  const readers = SCANNED.map(keyReader);
+  const wanted = reference
+    .matching(node)
+    .filter((record) => record.seq > afterSeq && record.timeNs >= range.fromNs && record.timeNs <= range.toNs)
+    .map((record) => [
+      record.seq,
+      Number(record.timeNs / 1_000_000n),
+      ...readers.map((read) => read(record, attributesOf(record))),
+    ]);
+  if (!isDeepStrictEqual(found, wanted)) expect(found).toEqual(wanted);
+}
+
 /** Expects the number of records of each group. */
 function expectGroups(reader: Reader, reference: ReferenceStore, { node, range, by }: Question): void {
   let id: string | undefined;
@@ -96,10 +153,11 @@ export function expectEachRecord(reader: Reader, reference: ReferenceStore): voi
   }
 }
 
-/** Expects the same pages in both directions, feed and groups. */
+/** Expects the same pages in both directions, feed, scan and groups. */
 export function expectAnswers(reader: Reader, reference: ReferenceStore, question: Question): void {
   expectPages(reader, reference, question, 'up');
   expectPages(reader, reference, question, 'down');
   expectFeed(reader, reference, question);
+  expectScan(reader, reference, question);
   expectGroups(reader, reference, question);
 }

@@ -7,7 +7,7 @@ import type { Given } from './arbitrary-rows.ts';
 import type { StoreRules } from './reference-store.ts';
 
 export interface StoreUnderTest {
-  readonly reader: Pick<StoreReader, 'page' | 'after' | 'at' | 'bodies' | 'group'>;
+  readonly reader: Pick<StoreReader, 'page' | 'after' | 'at' | 'bodies' | 'group' | 'scan'>;
   /** `day`: the UTC day on which they are stored, for example `20261121`. Days never go backwards. */
   append(given: readonly Given[], day: string): void;
   close(): void;
