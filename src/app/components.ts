@@ -13,6 +13,7 @@ export function componentsOf(modules: Modules): Component[] {
   return [
     ...(dataFolder ? [dataFolder, component('url key', { start: () => loadUrlKey(modules) })] : []),
     ...logPipeline.components,
+    ...(modules.exports ? [modules.exports] : []),
     modules.prices,
     modules.projects,
     modules.attachments,

@@ -24,6 +24,7 @@ import { MAX_DEPLOYMENTS, type Pool } from '../data-plane/replicas/pool.ts';
 import type { DataServer } from '../data-plane/server/data-server.ts';
 import type { Queue } from '../async/queue/queue.ts';
 import type { Webhooks } from '../async/webhook/webhook.ts';
+import { Exports } from '../telemetry/exports/exports.ts';
 import { Prices } from '../telemetry/llm/prices.ts';
 import { Attachments, Projects } from '../telemetry/projects/projects.ts';
 import { MetricCounters, type Metrics } from '../telemetry/metrics/metrics.ts';
@@ -37,6 +38,8 @@ import { LogPipeline } from './log-pipeline.ts';
 import { RecorderClient } from '../telemetry/logs/logs.ts';
 
 const STDOUT = 1;
+/** Folder of export jobs in the data folder. */
+const EXPORTS = 'exports';
 
 export class Modules {
   readonly config: Config;
@@ -58,6 +61,8 @@ export class Modules {
   readonly prices: Prices;
   readonly projects: Projects;
   readonly attachments: Attachments;
+  /** Export jobs; `undefined` without a log store. */
+  readonly exports: Exports | undefined;
   readonly child: ChildSupervisor | undefined;
   readonly kubernetes: Kubernetes;
   readonly replicaMetrics: ReplicaMetrics;
@@ -95,6 +100,7 @@ export class Modules {
       folderId: () => this.dataFolder!.id,
     });
     this.dataFolder = this.#newDataFolder();
+    this.exports = this.#newExports();
     this.prices = new Prices(config.llm, this.dataFolder && config.data.dir, this.log);
     this.projects = new Projects(config.projects, this.dataFolder && config.data.dir, this.log);
     this.attachments = this.#newAttachments();
@@ -124,7 +130,13 @@ export class Modules {
     const { data, async } = this.config;
     const { logs } = this.logPipeline;
     if (logs === undefined && async.store !== 'file') return undefined;
-    return new DataFolder(data.dir, logs ? ['logs'] : [], this.log);
+    return new DataFolder(data.dir, logs ? ['logs', EXPORTS] : [], this.log);
+  }
+
+  #newExports(): Exports | undefined {
+    const { export_jobs, data } = this.config;
+    const { logs } = this.logPipeline;
+    return logs && new Exports(export_jobs, join(data.dir, EXPORTS), logs, this.log);
   }
 
   /** Without a log store there are no rows that could refer to attachments. */

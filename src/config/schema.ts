@@ -4,6 +4,7 @@ import { dataOptions, logOptions } from '../core/options.ts';
 import { settingsIn } from '../core/read-settings.ts';
 import { section, type SettingInfo, type Settings } from '../core/settings.ts';
 import { childOptions } from '../control/child-process/options.ts';
+import { exportJobsOptions } from '../telemetry/exports/options.ts';
 import { exportOptions } from '../telemetry/otlp-export/options.ts';
 import { identityOptions } from '../core/exchange/options.ts';
 import { dataServerOptions } from '../data-plane/server/options.ts';
@@ -42,6 +43,7 @@ export const schema = section({
   merge_metrics: replicaMetricsOptions,
   kubernetes: kubernetesOptions,
   export: exportOptions,
+  export_jobs: exportJobsOptions,
   admin: adminOptions,
   log: logOptions,
 });

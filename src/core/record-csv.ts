@@ -32,7 +32,8 @@ export type CsvRecord = { readonly [name in (typeof COLUMNS)[number]]?: unknown 
 /** First characters of formulas: `=`, `+`, `-`, `@`, tab and line ends, also in their full-width forms. */
 const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
 
-function cell(value: unknown): string {
+/** A value as a cell. `undefined` gives an empty one. */
+export function csvCell(value: unknown): string {
   if (value === undefined) return '';
   if (typeof value === 'number') return String(value);
   const text = typeof value === 'string' ? value : escapedJson(value);
@@ -44,4 +45,4 @@ export const CSV_HEAD = `${COLUMNS.join(',')}\r\n`;
 
 /** One record as a row with its line end. */
 export const csvRow = (record: CsvRecord): string =>
-  `${COLUMNS.map((name) => cell(record[name])).join(',')}\r\n`;
+  `${COLUMNS.map((name) => csvCell(record[name])).join(',')}\r\n`;

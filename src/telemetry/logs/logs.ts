@@ -57,7 +57,7 @@ export type { QueryNode } from './query/query-node.ts';
 export { FILTERS, contractQuery } from './query/contract-params.ts';
 export type { Subscription } from './query/subscription.ts';
 export type { FeedPage } from './store/store-reader.ts';
-export type { AddRow, ScanProgress, ScanQuery } from './store/scan-query.ts';
+export type { ScanQuery } from './store/scan-query.ts';
 export type { ReadRecords, ReadStore } from './threads/reader-module.ts';
 export { apiLevel, SEVERITY, severityText } from './severity.ts';
 export type { GroupQuery, GroupResult, KeyValue } from './query/group-query.ts';

@@ -1,0 +1,112 @@
+// The export jobs in memory and on disk, within the limits of the settings.
+// Invariant: changes run one after the other. The number of jobs and the size of their files are limited.
+import { describe } from '../../core/errors.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { StoredExportJob } from './export-job.ts';
+import { noRoom, type ExportRefusal } from './export-refusal.ts';
+import type { JobFiles } from './job-files.ts';
+import type { ExportJobsOptions } from './options.ts';
+
+export type JobLimits = Pick<ExportJobsOptions, 'max_jobs' | 'max_bytes'>;
+
+const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
+
+export class JobTable {
+  readonly #limits: JobLimits;
+  readonly #files: JobFiles;
+  readonly #log: Logger;
+  /** By id, the oldest first. */
+  readonly #jobs = new Map<string, StoredExportJob>();
+  /** The last change, which the next one waits for. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(limits: JobLimits, files: JobFiles, log: Logger) {
+    this.#limits = limits;
+    this.#files = files;
+    this.#log = log;
+  }
+
+  async load(): Promise<void> {
+    const jobs = await this.#files.load((problem) => this.#log.warn('export job is unusable', { problem }));
+    for (const job of jobs.sort((a, b) => a.createdAtMs - b.createdAtMs)) this.#jobs.set(job.id, job);
+  }
+
+  get(id: string): StoredExportJob | undefined {
+    return this.#jobs.get(id);
+  }
+
+  /** The oldest first. */
+  get all(): readonly StoredExportJob[] {
+    return Array.from(this.#jobs.values());
+  }
+
+  /** Runs changes one after the other. */
+  exclusive<T>(work: () => T | Promise<T>): Promise<T> {
+    const done = this.#last.then(work);
+    this.#last = done.catch(() => undefined);
+    return done;
+  }
+
+  /** Resolves after the changes that were begun. */
+  settled(): Promise<unknown> {
+    return this.#last;
+  }
+
+  /** Adds or replaces a job, which is on disk when this resolves. */
+  async save(job: StoredExportJob): Promise<StoredExportJob | ExportRefusal> {
+    const saved = { ...job, updatedAtMs: Date.now() };
+    try {
+      await this.#files.save(saved);
+    } catch (error) {
+      if (!FULL.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+      return noRoom(describe(error));
+    }
+    this.#jobs.set(job.id, saved);
+    return saved;
+  }
+
+  /** Replaces a job in memory only. */
+  set(job: StoredExportJob): void {
+    this.#jobs.set(job.id, { ...job, updatedAtMs: Date.now() });
+  }
+
+  /** Deletes a job with its file. False: there is none. */
+  delete(id: string): boolean {
+    const isThere = this.#jobs.delete(id);
+    if (isThere) this.#files.delete(id);
+    return isThere;
+  }
+
+  /** Deletes the oldest jobs that do not run, until there is room for one more. False: all of them run. */
+  makeRoom(): boolean {
+    for (const { id, state } of this.all) {
+      if (this.#jobs.size < this.#limits.max_jobs) break;
+      if (state !== 'in_progress') this.delete(id);
+    }
+    return this.#jobs.size < this.#limits.max_jobs;
+  }
+
+  /** Deletes the files whose time is over. */
+  async expire(nowMs: number): Promise<void> {
+    for (const job of this.all)
+      if (job.hasFile && (job.expiresAtMs ?? Infinity) <= nowMs) await this.#deleteFile(job);
+  }
+
+  /** Deletes the oldest files, so that a file of this size fits. */
+  async makeRoomFor(bytes: number): Promise<void> {
+    const withFile = this.all.filter(({ hasFile }) => hasFile);
+    let sum = withFile.reduce((all, job) => all + job.bytes, bytes);
+    for (const job of withFile.sort((a, b) => a.finishedAtMs! - b.finishedAtMs!)) {
+      if (sum <= this.#limits.max_bytes) return;
+      sum -= job.bytes;
+      this.#log.info('export file deleted to make room', { export: job.id, bytes: job.bytes });
+      await this.#deleteFile(job);
+    }
+  }
+
+  async #deleteFile(job: StoredExportJob): Promise<void> {
+    this.#files.deleteData(job.id);
+    this.set({ ...job, hasFile: false });
+    await this.save({ ...job, hasFile: false });
+  }
+}
