@@ -55,6 +55,11 @@ export function boundedAttributes(
   return { object, dropped, cut, has };
 }
 
+function setMember(object: Plain, name: string, value: unknown): void {
+  if (name !== '__proto__') object[name] = value;
+  else Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true });
+}
+
 class BoundedCopy {
   dropped = 0;
   cut = 0;
@@ -79,9 +84,10 @@ class BoundedCopy {
     };
   }
 
-  /** Copies an object. The copy has no prototype, so `__proto__` is an ordinary name in it. */
+  /** Copies an object. `__proto__` is an ordinary name in the copy. */
   object(source: Readonly<Plain>, depth: number): Plain {
-    const out = Object.create(null) as Plain;
+    // An object without a prototype would be several times slower, also when it becomes JSON.
+    const out: Plain = {};
     const keys = Object.keys(source);
     for (const [i, key] of keys.entries()) {
       if (this.#isFull()) {
@@ -94,7 +100,7 @@ class BoundedCopy {
       const kept =
         this.#redactor.isSecretName(key) && isSecret(key, value) ? REDACTED : this.#value(value, depth);
       if (kept === undefined) this.dropped++;
-      else out[this.#redactor.redactText(key)] = kept;
+      else setMember(out, this.#redactor.redactText(key), kept);
     }
     return out;
   }

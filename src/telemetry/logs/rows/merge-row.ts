@@ -23,12 +23,16 @@ const CONTROL: ReadonlySet<string> = new Set([
   '_row',
   '_row_is_cut',
 ]);
+const NOT_CONTENT: ReadonlySet<string> = new Set([...CONTROL, ...SKIPPED]);
 /** Levels of objects that are merged member by member. */
 const MAX_DEPTH = 64;
 
 /** A row without what tells how it is merged. */
-export const contentOf = (row: Row): Row =>
-  Object.fromEntries(Object.entries(row).filter(([name]) => !CONTROL.has(name) && !SKIPPED.has(name)));
+export function contentOf(row: Row): Row {
+  const out: MutableRow = {};
+  for (const name of Object.keys(row)) if (!NOT_CONTENT.has(name)) out[name] = row[name];
+  return out;
+}
 
 const isTexts = (value: unknown): value is string[] =>
   Array.isArray(value) && value.every((item) => typeof item === 'string');
@@ -52,9 +56,14 @@ function mergeObjects(
   replaced: ReadonlySet<string>,
 ): MutableRow {
   const out: MutableRow = { ...base };
-  for (const [name, value] of Object.entries(patch)) {
+  for (const name of Object.keys(patch)) {
     if (SKIPPED.has(name)) continue;
+    const value = patch[name];
     const before = out[name];
+    if (before === undefined && replaced.size === 0) {
+      out[name] = value;
+      continue;
+    }
     const at = [...path, name];
     if (replaced.size > 0 && replaced.has(JSON.stringify(at))) out[name] = value;
     else if (isPlainObject(before) && isPlainObject(value) && at.length < MAX_DEPTH)

@@ -1,7 +1,7 @@
 // The record of a span that a client logs as rows, and the row that a record holds.
 // Invariant: `rowOf` of a record gives the row that it was made of, redacted, without what tells how rows are merged.
 // Source: docs/contracts/logs.md 5.1.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { EARLIEST_NS, LATEST_NS, parseTime } from '../../../core/time.ts';
 import { isPlainObject } from '../annotation.ts';
 import { attributesOf, type LogRecord } from '../log-record.ts';
@@ -45,7 +45,7 @@ export interface StoredRow {
   readonly state: RowState;
 }
 
-const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
+const digest = (value: string): string => hash('sha256', value);
 
 /** Digest of a row as it was sent. */
 export const digestOf = (row: Row): string => digest(JSON.stringify(row)).slice(0, 16);
@@ -110,12 +110,14 @@ export function recordOfRow(
   const parentSpanId = spanIdOf(text(parents[0]));
   const timeNs = timeOf(content, nowNs);
   // What follows from the columns is not stored twice.
-  const left: Record<string, unknown> = { ...content };
-  if (root === traceId) delete left['root_span_id'];
-  if (span === spanId) delete left['span_id'];
-  if (parents.length === 0 || (parents.length === 1 && parents[0] === parentSpanId))
-    delete left['span_parents'];
-  for (const name of IN_COLUMNS) delete left[name];
+  const followsFromColumns: Readonly<Record<string, boolean>> = {
+    root_span_id: root === traceId,
+    span_id: span === spanId,
+    span_parents: parents.length === 0 || (parents.length === 1 && parents[0] === parentSpanId),
+  };
+  const left: Record<string, unknown> = {};
+  for (const name of Object.keys(content))
+    if (!IN_COLUMNS.has(name) && followsFromColumns[name] !== true) left[name] = content[name];
   if (Object.keys(state).length > 0) left[STATE] = state;
   const hasError = content['error'] !== undefined && content['error'] !== null;
   const record: LogRecord = {
