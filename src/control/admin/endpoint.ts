@@ -18,16 +18,24 @@ interface AdminError {
   readonly message: string;
   /** Id of this request of the admin API. */
   readonly requestId: string;
+  /** Name of the parameter or field that is wrong; empty if none is. */
+  readonly param: string;
 }
 
-/** Returns the body of an error response, and headers besides weir's own (name, value, …). */
-export type ErrorForm = (error: AdminError) => {
-  readonly body: object;
-  readonly headers?: readonly string[];
-};
+/**
+ * Returns the body of an error response, and headers besides weir's own (name, value, …). `undefined`: the response of
+ * this request has weir's form.
+ */
+export type ErrorForm = (
+  error: AdminError,
+  req: IncomingMessage,
+) => { readonly body: object; readonly headers?: readonly string[] } | undefined;
 
 /** The forms of the requests whose route has one. */
 const forms = new WeakMap<IncomingMessage, ErrorForm>();
+
+/** Sets the form of the error response of a request whose route has several kinds of clients. */
+export const setErrorForm = (req: IncomingMessage, form: ErrorForm): void => void forms.set(req, form);
 
 /** `Context`: the modules that the route uses. */
 export interface Endpoint<Context> {
@@ -53,30 +61,28 @@ export interface Endpoint<Context> {
 export const json = (res: ServerResponse, status: number, body: unknown): void =>
   void sendJson(res, status, `${JSON.stringify(body, null, 2)}\n`, ['Cache-Control', 'no-store']);
 
-/** Sends the error response of a failure. `text` replaces its message. */
+/** Sends the error response of a failure. `text` replaces its message; `param` names what is wrong, if the form has it. */
 export function fail(
   req: IncomingMessage,
   res: ServerResponse,
   failure: Failure,
   detail = '',
-  { allow = '', text }: { allow?: string; text?: string } = {},
+  { allow = '', text, param = '' }: { allow?: string; text?: string; param?: string } = {},
 ): void {
   const id = requestId(Date.now());
   const response = errorResponse(failure, id, { detail, text, allow });
   if (failure === 'unauthorized') response.headers.push('WWW-Authenticate', 'Bearer');
-  const form = forms.get(req);
-  sendError(req, res, form ? inForm(response, form, failure, id) : response);
+  const { error: message } = JSON.parse(response.body) as { error: string };
+  const { status } = response;
+  const formed = forms.get(req)?.({ failure, status, message, requestId: id, param }, req);
+  sendError(req, res, formed === undefined ? response : withBody(response, formed));
 }
 
 /** An error response with the body of another form. */
-function inForm(response: ErrorResponse, form: ErrorForm, failure: Failure, id: string): ErrorResponse {
-  const { error: message } = JSON.parse(response.body) as { error: string };
-  const { body: object, headers: others = [] } = form({
-    failure,
-    status: response.status,
-    message,
-    requestId: id,
-  });
+function withBody(
+  response: ErrorResponse,
+  { body: object, headers: others = [] }: NonNullable<ReturnType<ErrorForm>>,
+): ErrorResponse {
   const body = JSON.stringify(object);
   const headers = [...response.headers, ...others];
   headers[headers.indexOf('Content-Length') + 1] = String(Buffer.byteLength(body));
@@ -137,6 +143,15 @@ function routesOf<Context>(endpoints: readonly Endpoint<Context>[], path: string
   return matches.filter(({ params }) => params.length === fewest);
 }
 
+/**
+ * Path of a request as routes have it. Clients that join URLs send `//`, and those whose base URL has no `/v1` leave it
+ * out (docs/contracts/portkey.md 1); a redirect would lose the body of a POST.
+ */
+export function routePath(url: string): string {
+  const path = url.split('?', 1)[0]!.replace(/\/{2,}/g, '/');
+  return /^\/(?:logs|feedback)(?:\/|$)/.test(path) ? `/v1${path}` : path;
+}
+
 /** Authorizes a request and runs its route. */
 export async function dispatch<Context>(
   endpoints: readonly Endpoint<Context>[],
@@ -145,7 +160,7 @@ export async function dispatch<Context>(
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
-  const routes = routesOf(endpoints, req.url!.split('?', 1)[0]!);
+  const routes = routesOf(endpoints, routePath(req.url!));
   const method = req.method === 'HEAD' ? 'GET' : req.method;
   const found = routes.find(({ endpoint }) => endpoint.method === method);
   const form = (found ?? routes[0])?.endpoint.errors;
