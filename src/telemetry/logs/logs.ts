@@ -41,7 +41,8 @@ export {
   SPAN_NAMES,
   type OtlpDefaults,
 } from './ingest/otlp-records.ts';
-export type { Annotation, AnnotationTarget } from './annotation.ts';
+export { annotationOf, annotationRecord, type Annotation, type AnnotationTarget } from './annotation.ts';
+export { llmAttributes } from './ingest/llm-attributes.ts';
 export {
   attributesOf,
   KINDS,
@@ -51,7 +52,7 @@ export {
   type RecordWriter,
 } from './log-record.ts';
 export type { TimeRange } from './store/segment-query.ts';
-export type { LogStore, NextRecords, SearchPage, SearchQuery, StoreHead } from './log-store.ts';
+export type { LogStore, NextRecords, SearchPage, SearchQuery, StoredBodies, StoreHead } from './log-store.ts';
 export { formatTimePlace, parseTimePlace, type Place, type TimePlace } from './place.ts';
 export type { QueryNode } from './query/query-node.ts';
 export { FILTERS, contractQuery } from './query/contract-params.ts';

@@ -1,5 +1,6 @@
 // Parses the query string of the log routes.
 // Invariant: an unknown, repeated or invalid parameter is an error, since an ignored filter would give wrong results.
+import { traceIdOfText } from '../../../core/exchange/foreign-ids.ts';
 import { unknownName } from '../../../core/nearest-name.ts';
 import { EARLIEST_NS, invalidTime, LATEST_NS, parseTime } from '../../../core/time.ts';
 import { invalidDuration, parseDurationNs } from '../../../core/units.ts';
@@ -57,8 +58,9 @@ function fieldNode(name: string, values: readonly string[], problems: string[]):
       problems.push(`kind: unknown kind ${JSON.stringify(wrong)}; known kinds: ${KINDS.join(', ')}`);
     return { op: 'or', of: kinds.map((kind) => isEqual('kind', kind)) };
   }
-  const value = name === 'trace_id' ? values[0]!.toLowerCase() : values[0]!;
-  if (value.length > 256) problems.push(`${name}: must have at most 256 characters`);
+  // The text of a client whose trace ids have another form.
+  const value = name === 'trace_id' ? traceIdOfText(values[0]!).id : values[0]!;
+  if (values[0]!.length > 256) problems.push(`${name}: must have at most 256 characters`);
   return isEqual(FIELDS[name]!, value);
 }
 

@@ -1,24 +1,23 @@
-// POST /v1/logs and /v1/traces: stores log lines (text, NDJSON or OTLP) and spans (OTLP) of other programs.
+// POST /v1/logs and /v1/traces: stores log lines (text, NDJSON or OTLP), requests that other gateways have served, and
+// spans (OTLP) of other programs.
 // Invariant: 200 is sent after all records are stored; an error response says how many were stored before it.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { mediaTypeOf } from '../../../core/media-type.ts';
 import { unknownName } from '../../../core/nearest-name.ts';
 import { nowNs } from '../../../core/time.ts';
 import { recordsOfLogs, recordsOfSpans } from '../../../telemetry/logs/logs.ts';
-import type {
-  LineOrigin,
-  LogRecord,
-  LogStore,
-  OtlpDefaults,
-  PostResult,
-} from '../../../telemetry/logs/logs.ts';
+import type { LineOrigin, LogRecord, LogStore, OtlpDefaults } from '../../../telemetry/logs/logs.ts';
 import { CONTENT_TYPES, decode, encodingOf, type Encoding } from '../../../protocol/otlp/codec.ts';
 import { otlpError, type OtlpResponse } from '../../../protocol/otlp/otlp-response.ts';
 import { logsRequest, tracesRequest } from '../../../protocol/otlp/messages.ts';
 import { bytesBody } from '../read-body.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
 import { isClosed } from '../logs/paged-search.ts';
+import { failStore } from '../logs/store-failure.ts';
+import { insertLogs, isInsert } from '../portkey/insert-route.ts';
+import { errorsOfClient } from '../portkey/portkey-errors.ts';
 import { failQuery, logsOrFail, type WithLogs } from './logs.ts';
+import type { WithPrices } from './prices.ts';
 
 const MAX_BODY_BYTES = 64 * 1024 ** 2;
 /** Bytes that are stored at once, since more would fill the queue of the store. */
@@ -37,12 +36,13 @@ const ORIGIN = ['deployment', 'environment', 'replica', 'source'] as const;
 const MAX_PARAM_LENGTH = 256;
 const LF = 0x0a;
 
-export const postLogEndpoints: readonly Endpoint<WithLogs>[] = [
+export const postLogEndpoints: readonly Endpoint<WithLogs & WithPrices>[] = [
   {
     method: 'POST',
     path: '/v1/logs',
-    does: 'stores log lines: NDJSON or plain text (with `deployment`, `environment`, `replica` and `source` in the query), or OTLP as protobuf or JSON; responds after they are stored',
+    does: 'stores log lines: NDJSON or plain text (with `deployment`, `environment`, `replica` and `source` in the query), or OTLP as protobuf or JSON; or requests of other gateways as `{"request", "response", "metadata"?}`, one or a list, all or none; responds after they are stored',
     scope: 'logs:write',
+    errors: errorsOfClient,
     handle: (context, req, res) => store(context, 'logs', req, res),
   },
   {
@@ -61,7 +61,7 @@ const OTHER_TYPES = {
 } as const;
 
 async function store(
-  context: WithLogs,
+  context: WithLogs & WithPrices,
   signal: 'logs' | 'traces',
   req: IncomingMessage,
   res: ServerResponse,
@@ -83,6 +83,8 @@ async function store(
   const body = await bytesBody(req, res, MAX_BODY_BYTES);
   if (body === undefined) return;
   if (encoding === undefined) return storeLines(logs, body, origin, req, res);
+  if (signal === 'logs' && encoding === 'json' && isInsert(body, req))
+    return insertLogs(logs, context, body, req, res);
   const { deployment } = origin;
   return storeOtlp(logs, { convert: CONVERTERS[signal], encoding, body, deployment }, req, res);
 }
@@ -190,16 +192,4 @@ async function storeOtlp(
     stored += result.stored;
   }
   send(200, success(encoding));
-}
-
-type Problem = Extract<PostResult, { problem: unknown }>['problem'];
-
-function failStore(problem: Problem, stored: number, req: IncomingMessage, res: ServerResponse): void {
-  const detail = stored === 0 ? 'nothing was stored' : `the first ${stored} were stored`;
-  if (problem === 'queue_full')
-    fail(req, res, 'queue_full', detail, {
-      text: 'Records arrive faster than they can be stored; try again later',
-    });
-  else if (problem === 'store_full') fail(req, res, 'storage_full', detail, { text: 'The disk is full' });
-  else fail(req, res, 'storage_failed', detail, { text: 'The log store cannot be written' });
 }

@@ -1,5 +1,6 @@
 // Routes of one record: found by its place, request id or trace id, and its context.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { traceIdOfText } from '../../../core/exchange/foreign-ids.ts';
 import { EARLIEST_NS, LATEST_NS, nowNs } from '../../../core/time.ts';
 import type { LogRecord, LogStore, Place, QueryNode } from '../../../telemetry/logs/logs.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
@@ -98,8 +99,11 @@ async function byId(
   const place = logs.readPlace(id);
   const record = place && (await logs.at(place));
   if (record) return record;
-  for (const name of /^[0-9a-f]{32}$/i.test(id) ? ['requestId', 'traceId'] : ['requestId']) {
-    const node = allOf([equal('kind', 'request'), equal(name, name === 'traceId' ? id.toLowerCase() : id)]);
+  for (const [name, value] of [
+    ['requestId', id],
+    ['traceId', traceIdOfText(id).id],
+  ] as const) {
+    const node = allOf([equal('kind', 'request'), equal(name, value)]);
     // The first one, if several requests have the same id or trace.
     const found = await pagedSearch(logs, { node, ...ALL, direction: 'up', after: undefined, limit: 1 }, res);
     if (!found) return undefined;
