@@ -2,6 +2,7 @@
 // Invariant: no route sends a request to a replica or waits for one.
 //   endpoint.ts  a route, and dispatch   auth.ts, key-store.ts, scopes.ts  authorization   read-body.ts  request bodies
 //   routes/      the routes              logs/                             queries of the log store, and their output
+//   portkey/     the routes of clients of Portkey
 import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { describe } from '../../core/errors.ts';
@@ -15,6 +16,7 @@ import { dispatch, type Endpoint } from './endpoint.ts';
 import { KeyStore } from './key-store.ts';
 import { TAIL_LIMITS, LiveTails, type TailLimits } from './logs/live-tail.ts';
 import type { AdminOptions } from './options.ts';
+import { feedbackEndpoints } from './portkey/feedback-routes.ts';
 import { contractLogEndpoints, type WithModel } from './routes/contract-logs.ts';
 import { countEndpoints } from './routes/counts.ts';
 import { healthEndpoints, type WithMetrics } from './routes/health.ts';
@@ -47,6 +49,7 @@ export const endpoints: readonly Endpoint<Context>[] = [
   ...traceEndpoints,
   ...contractLogEndpoints,
   ...postLogEndpoints,
+  ...feedbackEndpoints,
   ...destinationEndpoints,
   ...keyEndpoints,
   ...priceEndpoints,
