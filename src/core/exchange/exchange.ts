@@ -22,6 +22,7 @@ import {
 } from './identity.ts';
 import type { BodyCapture, BodyCaptures } from './body-capture.ts';
 import type { LlmFacts, LlmPolicy, LlmSource } from './llm-facts.ts';
+import type { RequestNotes } from './request-notes.ts';
 
 export type Protocol = 'http' | 'websocket' | 'grpc';
 
@@ -111,6 +112,10 @@ export class Exchange {
   responseBytes = 0;
   /** The `traceparent` for the replica; empty before `trace`, and if the replica gets none. */
   traceparent = '';
+  /** What the client says about it for the log store; set before `trace`. */
+  notes: RequestNotes | undefined = undefined;
+  /** True if the client sent a valid `traceparent` that the trace goes on with, so that its `tracestate` is passed on. */
+  isClientTrace = false;
   /** Id of the caller's span; empty if it sent no valid `traceparent`. */
   parentSpanId = '';
   /** Id of its own span; empty with tracing off. */
@@ -204,28 +209,31 @@ export class Exchange {
    * tracing on: a span of weir's own, in the client's trace if `inbound` is valid, else in a new one. New ids are
    * derived from the request id if no other exchange can have that, so that a store need not keep both. With tracing off:
    * `inbound` if it is valid, else none (empty), so that the replica samples by its own rules: a traceparent with flags
-   * 00 would tell it not to record (W3C Trace Context 3.2, 3.4 and 4.2).
+   * 00 would tell it not to record (W3C Trace Context 3.2, 3.4 and 4.2). Ids in `notes` win over both.
    */
   trace(inbound: string | undefined): string {
     if (this.traceparent !== '') return this.traceparent;
-    const caller = inbound !== undefined && isValidTraceparent(inbound) ? inbound : '';
-    if (caller !== '') this.parentSpanId = spanIdOf(caller);
+    const given = inbound !== undefined && isValidTraceparent(inbound) ? inbound : '';
+    const caller = this.notes === undefined ? given : this.#withNotes(this.notes, given);
+    if (caller !== '' && this.parentSpanId === '') this.parentSpanId = spanIdOf(caller);
     const { sampler } = this.#shared;
-    if (sampler === undefined) return (this.traceparent = caller);
-    const traceId = caller === '' ? this.#newTraceId() : traceIdOf(caller);
-    this.spanId = (this.#hasOwnId ? derivedSpanId(this.id) : undefined) ?? spanId();
+    this.isClientTrace = sampler === undefined ? given !== '' : caller !== '';
+    if (sampler === undefined) return (this.traceparent = given);
+    const traceId = this.notes?.traceId || (caller === '' ? this.#newTraceId() : traceIdOf(caller));
+    this.spanId = this.notes?.spanId || ((this.#hasOwnId ? derivedSpanId(this.id) : undefined) ?? spanId());
     this.isSampled = sampler(traceId, caller === '' ? undefined : isSampled(caller));
     const flags = formatFlags(this.isSampled, caller !== '' && isRandom(caller));
     return (this.traceparent = `00-${traceId}-${childSpanId(this.spanId, REPLICA_SPAN)}-${flags}`);
   }
 
-  #newTraceId(): string {
-    return (this.#hasOwnId ? derivedTraceId(this.id) : undefined) ?? newTraceId();
+  /** Sets the parent that the client names. Returns `given` unless it is of another trace than the client names. */
+  #withNotes({ traceId, parentSpanId }: RequestNotes, given: string): string {
+    this.parentSpanId = parentSpanId;
+    return given === '' || traceId === '' || traceIdOf(given) === traceId ? given : '';
   }
 
-  /** True if the client sent a valid `traceparent`, so that its `tracestate` is passed on too. */
-  get isClientTrace(): boolean {
-    return this.parentSpanId !== '';
+  #newTraceId(): string {
+    return (this.#hasOwnId ? derivedTraceId(this.id) : undefined) ?? newTraceId();
   }
 
   /**

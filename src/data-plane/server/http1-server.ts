@@ -12,6 +12,7 @@ import type { Duplex } from 'node:stream';
 import type { Failure } from '../../core/errors.ts';
 import { NO_DEPLOYMENT, type Exchange, type Exchanges } from '../../core/exchange/exchange.ts';
 import { isPrivate } from '../../core/exchange/body-capture.ts';
+import { readNotes } from '../../core/exchange/request-notes.ts';
 import { DEBUG_HEADER, ID_HEADER, ID_HEADER_LOWER, TRACE_HEADER } from '../../core/header-names.ts';
 import { ClientStream } from '../../protocol/http/client-stream.ts';
 import { singleValueOf, type ForwardedRequest } from '../../protocol/http/forwarded-headers.ts';
@@ -234,6 +235,7 @@ export class Http1Server {
     exchange.method = req.method!;
     exchange.target = req.url!;
     exchange.remoteAddress = plainAddress(socket.remoteAddress ?? '');
+    exchange.notes = readNotes((name) => req.headers[name] as string | undefined);
     exchange.accepted('HTTP/1.1 server');
     return exchange;
   }

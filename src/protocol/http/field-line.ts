@@ -87,6 +87,8 @@ const TRACESTATE = 15;
 const X_REQUEST_ID = 16;
 const CONTENT_TYPE = 17;
 const CONTENT_ENCODING = 18;
+/** What a client says about its request for the log store (core/exchange/request-notes.ts). */
+const NOTE = 19;
 
 /**
  * The kinds, which a parser copies to constants of its own, since V8 reads imported and exported bindings more slowly.
@@ -111,6 +113,7 @@ export const FIELD_KINDS = {
   X_REQUEST_ID,
   CONTENT_TYPE,
   CONTENT_ENCODING,
+  NOTE,
 } as const;
 
 /** The kind of the name at `at`. Compares lengths first, since most names have a length that no known name has. */
@@ -148,13 +151,19 @@ export function fieldKind(bytes: Uint8Array, at: number, length: number): number
     case 17:
       if (isWord(bytes, at, 'transfer-encoding')) return TRANSFER_ENCODING;
       if (isWord(bytes, at, 'x-forwarded-proto')) return FORWARDED_PROTO;
-      return isWord(bytes, at, 'transfer_encoding') ? UNSUPPORTED : OTHER;
+      if (isWord(bytes, at, 'transfer_encoding')) return UNSUPPORTED;
+      return isWord(bytes, at, 'x-portkey-span-id') ? NOTE : OTHER;
     case 18:
-      return isWord(bytes, at, 'proxy-authenticate') ? HOP_BY_HOP : OTHER;
+      if (isWord(bytes, at, 'proxy-authenticate')) return HOP_BY_HOP;
+      return isWord(bytes, at, 'x-portkey-trace-id') || isWord(bytes, at, 'x-portkey-metadata')
+        ? NOTE
+        : OTHER;
     case 19:
       return isWord(bytes, at, 'proxy-authorization') ? HOP_BY_HOP : OTHER;
     case 20:
       return isWord(bytes, at, 'x-baseten-request-id') ? BASETEN_REQUEST_ID : OTHER;
+    case 24:
+      return isWord(bytes, at, 'x-portkey-parent-span-id') ? NOTE : OTHER;
     case 28:
       // Asks for a header in the response, which the full lane adds.
       return isWord(bytes, at, 'endpoint-load-metrics-format') ? UNSUPPORTED : OTHER;

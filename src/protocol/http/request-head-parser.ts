@@ -36,6 +36,7 @@ const {
   BASETEN_REQUEST_ID,
   CONTENT_TYPE,
   CONTENT_ENCODING,
+  NOTE,
 } = FIELD_KINDS;
 
 const CR = 13;
@@ -77,6 +78,8 @@ export class RequestHead {
   hasForwardedHost = false;
   /** `kept` has an `X-Request-Id` line, which the client sent. */
   hasRequestId = false;
+  /** `kept` has a header of core/exchange/request-notes.ts. */
+  hasNotes = false;
   /** The first Content-Type; empty without one. `kept` has it too, like the next one. */
   type = '';
   /** The values of Content-Encoding, joined with ", "; empty without one. */
@@ -139,6 +142,7 @@ export function readRequestHead(bytes: Buffer, start: number, head: RequestHead)
   let hasForwardedProto = false;
   let hasForwardedHost = false;
   let hasRequestId = false;
+  let hasNotes = false;
   let typeStart = -1;
   let typeEnd = -1;
   let coding = '';
@@ -214,6 +218,9 @@ export function readRequestHead(bytes: Buffer, start: number, head: RequestHead)
       case X_REQUEST_ID:
         hasRequestId = true;
         break;
+      case NOTE:
+        hasNotes = true;
+        break;
       case CONTENT_TYPE:
         if (typeStart !== -1) break;
         typeStart = line.valueStart;
@@ -266,6 +273,7 @@ export function readRequestHead(bytes: Buffer, start: number, head: RequestHead)
   head.hasForwardedProto = hasForwardedProto;
   head.hasForwardedHost = hasForwardedHost;
   head.hasRequestId = hasRequestId;
+  head.hasNotes = hasNotes;
   head.type = typeStart === -1 ? '' : text.slice(typeStart - start, typeEnd - start);
   head.coding = coding;
   head.kept = dropped.remove(text, start, linesStart, i);

@@ -1,6 +1,7 @@
-// Feedback of clients of Portkey, as annotations of all requests of a trace (telemetry/logs/annotation.ts).
-// Invariant: the id of a feedback has the trace in it, so that it is found again with nothing stored beside the log store.
-// Each annotation has the mean of all feedback of its trace, also of changes that are being stored.
+// Feedback of clients of Portkey, as annotations of all requests of a trace, or of the one request with an id of weir
+// (telemetry/logs/annotation.ts).
+// Invariant: the id of a feedback has its target in it, so that it is found again with nothing stored beside the log store.
+// Each annotation has the mean of all feedback of its target, also of changes that are being stored.
 // Source: docs/contracts/portkey.md 4.
 import { randomBytes } from 'node:crypto';
 import { traceIdOfText } from '../../../core/exchange/foreign-ids.ts';
@@ -24,21 +25,23 @@ interface Feedback {
   readonly metadata?: JsonObject;
 }
 
-/** A rating of a trace that is not stored yet. */
+/** A rating that is not stored yet. `target`: a trace id, or a request id that weir has made. */
 export interface NewFeedback extends Feedback {
-  readonly traceId: string;
+  readonly target: string;
 }
 
 /** Name of the score with the mean of value × weight. */
 export const WEIGHTED = 'weighted_feedback';
-/** Annotations of one trace that are read. */
+/** Annotations of one target that are read. */
 const MAX_READ = 10_000;
 const PAGE = 1000;
 const ORIGIN = { deployment: '', environment: '', replica: '', source: 'api' };
 
-/** Digits of a trace id, then those of the feedback itself. */
-const ID = /^([0-9a-f]{32})([0-9a-f]{16})$/;
-const newId = (traceId: string): string => traceId + randomBytes(8).toString('hex');
+/** A request id of weir. */
+const REQUEST_ID = /^[0-9a-f]{37}$/;
+/** Digits of the target, then those of the feedback itself. */
+const ID = /^([0-9a-f]{32}|[0-9a-f]{37})([0-9a-f]{16})$/;
+const newId = (target: string): string => target + randomBytes(8).toString('hex');
 
 /** Reads value, weight and metadata of a feedback. */
 export function readFeedback(fields: unknown): Feedback | InsertProblem {
@@ -55,14 +58,16 @@ export function readFeedback(fields: unknown): Feedback | InsertProblem {
   return { value, weight: share, metadata };
 }
 
-/** Reads a feedback with its trace. */
+/** Reads a feedback with its target. */
 export function readNewFeedback(fields: unknown): NewFeedback | InsertProblem {
   const feedback = readFeedback(fields);
   if (!isObject(fields)) return { key: '', problem: 'must be an object with trace_id and value' };
   const text = idText(fields, TRACE_NAMES);
   if (text === '') return { key: 'trace_id', problem: 'is missing' };
   if (text === undefined) return { key: 'trace_id', problem: 'must be a text of at most 256 characters' };
-  return 'problem' in feedback ? feedback : { ...feedback, traceId: traceIdOfText(text).id };
+  return 'problem' in feedback
+    ? feedback
+    : { ...feedback, target: REQUEST_ID.test(text) ? text : traceIdOfText(text).id };
 }
 
 /** Ids of stored feedback in the order of the input, or why nothing was stored. */
@@ -71,19 +76,19 @@ export type FeedbackResult =
   | { readonly invalid: string }
   | { readonly problem: Extract<PostResult, { problem: unknown }>['problem'] };
 
-/** The feedback of a trace by its ids. */
-type OfTrace = Map<string, Feedback>;
+/** The feedback of a target by its ids. */
+type KnownFeedback = Map<string, Feedback>;
 
-/** Feedback of a trace while it is being changed. */
-interface OpenTrace {
-  readonly known: Promise<OfTrace>;
+/** Feedback of a target while it is being changed. */
+interface OpenTarget {
+  readonly known: Promise<KnownFeedback>;
   users: number;
 }
 
 export class FeedbackStore {
   readonly #logs: LogStore;
-  /** Traces with changes that are not stored yet. */
-  readonly #open = new Map<string, OpenTrace>();
+  /** Targets with changes that are not stored yet. */
+  readonly #open = new Map<string, OpenTarget>();
 
   constructor(logs: LogStore) {
     this.#logs = logs;
@@ -91,18 +96,18 @@ export class FeedbackStore {
 
   /** Stores feedback, all or none. The traces need not be known yet. */
   add(all: readonly NewFeedback[]): Promise<FeedbackResult> {
-    return this.#change(all.map((one) => ({ ...one, id: newId(one.traceId) })));
+    return this.#change(all.map((one) => ({ ...one, id: newId(one.target) })));
   }
 
   /** Replaces a feedback. `undefined`: none has this id. */
   async update(id: string, feedback: Feedback): Promise<FeedbackResult | undefined> {
-    const traceId = ID.exec(id)?.[1];
-    if (traceId === undefined) return undefined;
-    const known = await this.#take(traceId);
+    const target = ID.exec(id)?.[1];
+    if (target === undefined) return undefined;
+    const known = await this.#take(target);
     try {
-      return known.has(id) ? await this.#change([{ ...feedback, traceId, id }]) : undefined;
+      return known.has(id) ? await this.#change([{ ...feedback, target, id }]) : undefined;
     } finally {
-      this.#give(traceId);
+      this.#give(target);
     }
   }
 
@@ -110,20 +115,20 @@ export class FeedbackStore {
     const taken: string[] = [];
     const undo: (() => void)[] = [];
     try {
-      const traces = new Map<string, OfTrace>();
-      for (const { traceId } of changes) {
-        if (traces.has(traceId)) continue;
-        taken.push(traceId);
-        traces.set(traceId, await this.#take(traceId));
+      const targets = new Map<string, KnownFeedback>();
+      for (const { target } of changes) {
+        if (targets.has(target)) continue;
+        taken.push(target);
+        targets.set(target, await this.#take(target));
       }
       // From here to the post nothing waits, so that the order of the annotations is that of their means.
       const records: LogRecord[] = [];
-      for (const { traceId, id, ...feedback } of changes) {
-        const known = traces.get(traceId)!;
+      for (const { target, id, ...feedback } of changes) {
+        const known = targets.get(target)!;
         const before = known.get(id);
         known.set(id, feedback);
         undo.push(() => (before === undefined ? known.delete(id) : known.set(id, before)));
-        const record = recordOf(traceId, id, known);
+        const record = recordOf(target, id, known);
         if ('invalid' in record) return record;
         records.push(record);
       }
@@ -133,27 +138,31 @@ export class FeedbackStore {
       return { ids: changes.map(({ id }) => id) };
     } finally {
       for (const one of undo.reverse()) one();
-      for (const traceId of taken) this.#give(traceId);
+      for (const target of taken) this.#give(target);
     }
   }
 
-  /** The feedback of a trace, with that of changes that are not stored yet. `#give` must follow. */
-  #take(traceId: string): Promise<OfTrace> {
-    let open = this.#open.get(traceId);
+  /** The feedback of a target, with that of changes that are not stored yet. `#give` must follow. */
+  #take(target: string): Promise<KnownFeedback> {
+    let open = this.#open.get(target);
     if (open === undefined)
-      this.#open.set(traceId, (open = { known: feedbackOf(this.#logs, traceId), users: 0 }));
+      this.#open.set(target, (open = { known: feedbackOf(this.#logs, target), users: 0 }));
     open.users++;
     return open.known;
   }
 
-  #give(traceId: string): void {
-    const open = this.#open.get(traceId)!;
-    if (--open.users === 0) this.#open.delete(traceId);
+  #give(target: string): void {
+    const open = this.#open.get(target)!;
+    if (--open.users === 0) this.#open.delete(target);
   }
 }
 
-/** The annotation that stores one feedback of a trace, with the mean of all. */
-function recordOf(traceId: string, id: string, known: OfTrace): LogRecord | { readonly invalid: string } {
+/** The annotation that stores one feedback of a target, with the mean of all. */
+function recordOf(
+  target: string,
+  id: string,
+  known: KnownFeedback,
+): LogRecord | { readonly invalid: string } {
   const { value, weight, metadata = null } = known.get(id)!;
   const all = Array.from(known.values(), (one) => one.value * one.weight);
   const mean = all.reduce((sum, one) => sum + one, 0) / all.length;
@@ -161,16 +170,21 @@ function recordOf(traceId: string, id: string, known: OfTrace): LogRecord | { re
     scores: { [WEIGHTED]: mean },
     feedback: { value, weight, metadata, count: all.length, by_id: { [id]: { value, weight, metadata } } },
   };
-  return annotationRecord({ traceId }, content, ORIGIN);
+  return annotationRecord(
+    REQUEST_ID.test(target) ? { requestId: target } : { traceId: target },
+    content,
+    ORIGIN,
+  );
 }
 
 const equal = (name: string, value: string): QueryNode => ({ op: 'field', name, compare: '=', value });
 
-/** Reads the feedback of a trace from its annotations, the newest first, since a later one replaces those before it. */
-async function feedbackOf(logs: LogStore, traceId: string): Promise<OfTrace> {
-  const node: QueryNode = { op: 'and', of: [equal('kind', 'annotation'), equal('traceId', traceId)] };
+/** Reads the feedback of a target from its annotations, the newest first, since a later one replaces those before it. */
+async function feedbackOf(logs: LogStore, target: string): Promise<KnownFeedback> {
+  const column = REQUEST_ID.test(target) ? 'requestId' : 'traceId';
+  const node: QueryNode = { op: 'and', of: [equal('kind', 'annotation'), equal(column, target)] };
   const query = { node, fromNs: EARLIEST_NS, toNs: LATEST_NS, direction: 'down', limit: PAGE } as const;
-  const found: OfTrace = new Map();
+  const found: KnownFeedback = new Map();
   let read = 0;
   let page = await logs.page({ ...query, after: undefined });
   for (;;) {
@@ -181,7 +195,7 @@ async function feedbackOf(logs: LogStore, traceId: string): Promise<OfTrace> {
   }
 }
 
-function addFeedback(found: OfTrace, feedback: JsonObject | undefined): void {
+function addFeedback(found: KnownFeedback, feedback: JsonObject | undefined): void {
   for (const [id, fields] of Object.entries(objectAt(feedback, 'by_id') ?? {})) {
     const one = readFeedback(fields);
     if (!('problem' in one) && !found.has(id)) found.set(id, one);

@@ -52,7 +52,7 @@ function both(one: PayloadSink | undefined, other: PayloadSink | undefined): Pay
 }
 
 /** The values of a header field, joined with ", "; undefined without it. `lines`: each with its line end. */
-function valuesOf(lines: string, name: string): string | undefined {
+export function valuesOf(lines: string, name: string): string | undefined {
   let values: string | undefined;
   let at = 0;
   while (at < lines.length) {

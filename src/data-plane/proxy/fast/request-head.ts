@@ -12,10 +12,12 @@ import {
   TRACE_HEADER,
   TRACESTATE_HEADER,
 } from '../../../core/header-names.ts';
+import { readNotes } from '../../../core/exchange/request-notes.ts';
 import { NO_BODY } from '../../../protocol/http/body-framing.ts';
 import { withoutLines } from '../../../protocol/http/field-line.ts';
 import type { RequestHead } from '../../../protocol/http/request-head-parser.ts';
 import { forwardedElement } from '../../../protocol/http/forwarded-headers.ts';
+import { valuesOf } from './fast-capture.ts';
 
 const TRACESTATE_NAME = new Set([TRACESTATE_HEADER]);
 
@@ -41,6 +43,7 @@ export class HeadWriter {
 
   /** The whole head, with the empty line at its end. `path`: what the replica sees. */
   write(head: RequestHead, path: string, exchange: Exchange): string {
+    if (head.hasNotes) exchange.notes = readNotes((name) => valuesOf(head.kept, name));
     const traceparent = exchange.trace(head.traceparent === '' ? undefined : head.traceparent);
     const kept =
       head.hasTracestate && !exchange.isClientTrace ? withoutLines(head.kept, TRACESTATE_NAME) : head.kept;

@@ -89,6 +89,7 @@ export class FrameWriter {
   ): boolean {
     if (!this.#tell()) return false;
     const hasLlm = e.llm !== undefined && this.#llm(e, e.llm);
+    const hasNotes = e.notes !== undefined && isStored && this.#text(FRAME.notes, e.notes.text);
     // The texts of a model were numbered just now.
     if (!hasLlm) this.#forgetMany();
     this.#isFull = false;
@@ -120,7 +121,8 @@ export class FrameWriter {
       (e.isAsync ? SHARED.isAsync : 0) |
       (e.isSampled ? SHARED.isSampled : 0) |
       (isStored ? SHARED.isStored : 0) |
-      (hasLlm ? SHARED.hasLlm : 0);
+      (hasLlm ? SHARED.hasLlm : 0) |
+      (hasNotes ? SHARED.hasNotes : 0);
     const { startMs } = e;
     const since = (ms: number): number => (ms === 0 ? 0 : micros(ms - startMs) + 1);
     f64[double + REQUEST.startMs / 2] = e.startEpochMs;
@@ -142,8 +144,15 @@ export class FrameWriter {
       if (idLength === 37 && timeOfId(u8, end) === e.startEpochMs) flags |= FLAG.ownId;
       end += (idLength + 1) >> 1;
     } else for (let i = 0; i < idLength; i++) u8[end++] = id.charCodeAt(i);
-    const { traceparent, spanId, parentSpanId } = e;
-    if (traceparent !== '') {
+    const { traceparent, parentSpanId, notes } = e;
+    // With tracing off, only the client names them.
+    const spanId = notes === undefined || e.spanId !== '' ? e.spanId : notes.spanId;
+    const named = notes === undefined ? '' : notes.traceId;
+    if (named !== '') {
+      flags |= FLAG.trace;
+      packHex(named, 0, 32, u8, end);
+      end += 16;
+    } else if (traceparent !== '') {
       if ((flags & FLAG.ownId) !== 0 && traceparent.startsWith(id.slice(5), 3)) flags |= FLAG.ownTrace;
       else {
         flags |= FLAG.trace;

@@ -30,6 +30,8 @@ export const FRAME = {
   flush: 7,
   /** What a language model did for the request whose frame follows; see LLM. */
   llm: 8,
+  /** What the client says about the request whose frame follows: length in bytes (word 2), then UTF-8 of RequestNotes. */
+  notes: 9,
 } as const;
 
 /** Offsets in a frame of kind `llm`, in words of 4 bytes. */
@@ -92,7 +94,7 @@ export const FLAG = {
 } as const;
 
 /** In the high byte of word 9. */
-export const SHARED = { isAsync: 1, isSampled: 2, isStored: 4, hasLlm: 8 } as const;
+export const SHARED = { isAsync: 1, isSampled: 2, isStored: 4, hasLlm: 8, hasNotes: 16 } as const;
 
 export const PROTOCOLS = ['http', 'websocket', 'grpc'] as const;
 

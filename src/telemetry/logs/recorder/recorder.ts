@@ -161,6 +161,8 @@ export class Recorder {
         return;
       case FRAME.llm:
         return this.#llm.read(frames, at);
+      case FRAME.notes:
+        return this.#requests.addNotes(textOf(frames, at));
       case FRAME.message:
         return this.#accept(this.#nextMessage());
       case FRAME.flush:
@@ -196,7 +198,7 @@ export class Recorder {
 
   #openStore(options: StoreOptions): void {
     this.#session = new StoreSession(options, this.#figures);
-    this.#requests.storeOpened(this.#session.redact, options.ingest.own);
+    this.#requests.storeOpened(this.#session, options.ingest.own);
     this.#ticks = setInterval(() => this.#tick(), TICK_MS);
   }
 

@@ -8,6 +8,7 @@ import type { RunningRequest } from '../ingest/running-requests.ts';
 import type { BodyFacts } from '../ingest/bodies/body-reader.ts';
 import { SEVERITY } from '../severity.ts';
 import { cleanError } from '../ingest/bodies/body-reader.ts';
+import { noteAttributes } from '../ingest/note-attributes.ts';
 import { accessTexts, idText, type AccessLines, type AccessTexts } from './access-lines.ts';
 import type { LlmFrame } from './llm-frame.ts';
 import { ModelLine } from './model-line.ts';
@@ -105,8 +106,17 @@ function addNames(rows: BlockRows, row: number, u8: Uint8Array, at: number, seco
   }
 }
 
+/** How texts of records are redacted. */
+interface RecordRedaction {
+  redact(text: string): string;
+  /** Attributes as JSON text, redacted and limited; empty if there are none. */
+  attributesText(attributes: Readonly<Record<string, unknown>>): string;
+}
+
+const NO_REDACTION: RecordRedaction = { redact: (text) => text, attributesText: textOfAttributes };
+
 /** JSON text of attributes; empty if there are none. */
-function textOfAttributes(attributes: BodyFacts): string {
+function textOfAttributes(attributes: object): string {
   const text = JSON.stringify(attributes);
   return text === '{}' ? '' : text;
 }
@@ -116,8 +126,10 @@ const MAX_FLAGS = 0x10000;
 
 export class RequestFrames {
   readonly #shared = new SharedTable();
-  #redact: (text: string) => string = (text) => text;
+  #redaction = NO_REDACTION;
+  readonly #redact = (text: string): string => this.#redaction.redact(text);
   #own: RecordWriter = { pod: '', modelId: '' };
+  #notes = '';
   /** By number. The first one is the empty text. */
   #texts: string[] = [''];
   /** Redacted paths and details, by their numbers. */
@@ -127,13 +139,18 @@ export class RequestFrames {
   /** The same as members of a JSON object for records, redacted. */
   #redactedModels: (string | undefined)[] = [];
 
-  /** The store is open. `redact` removes secrets from texts; `own`: pod and model of the records. */
-  storeOpened(redact: (text: string) => string, own: RecordWriter): void {
-    this.#redact = redact;
+  /** The store is open. `own`: pod and model of the records. */
+  storeOpened(redaction: RecordRedaction, own: RecordWriter): void {
+    this.#redaction = redaction;
     this.#own = own;
     this.#redacted = [];
     this.#redactedModels = [];
     this.#shared.clear();
+  }
+
+  /** What the client said about the request whose frame follows, if that says so. */
+  addNotes(text: string): void {
+    this.#notes = text;
   }
 
   /** The next text was announced. */
@@ -199,7 +216,7 @@ export class RequestFrames {
     const shared = this.#sharedOf(frames, at);
     const { hasLlm } = shared;
     const facts = hasLlm ? this.#withError(llm, bodies?.facts) : bodies?.facts;
-    const attributes = facts === undefined ? '' : textOfAttributes(facts);
+    const attributes = this.#attributesOf(facts, u8, at);
     const columns =
       (second & COLUMN_FLAGS) | (attributes === '' ? 0 : 1) | (bodies?.hasBodies === true ? 2 : 0);
     const hasError = (hasLlm && llm.error !== 0) || bodies?.isFailedStream === true;
@@ -228,6 +245,15 @@ export class RequestFrames {
     if (attributes !== '') rows.attributes[row] = attributes;
     if (hasLlm) rows.setLlm(row, llm.numbers, llm.responseId);
     rows.end(attributes.length + (hasLlm ? llm.responseId.length : 0));
+  }
+
+  /** The attributes of the row as JSON text: of its bodies, and of what its client said. */
+  #attributesOf(facts: BodyFacts | undefined, u8: Uint8Array, at: number): string {
+    if ((u8[at + 4 * REQUEST.retriesProtocol + 3]! & SHARED.hasNotes) === 0)
+      return facts === undefined ? '' : textOfAttributes(facts);
+    const notes = noteAttributes(this.#notes);
+    this.#notes = '';
+    return this.#redaction.attributesText({ ...facts, ...notes });
   }
 
   #sharedOf({ u8, u32 }: FrameBytes, at: number): SharedFacts {

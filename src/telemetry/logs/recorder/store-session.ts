@@ -5,6 +5,7 @@ import { backoffMs } from '../../../core/backoff.ts';
 import type { EventName } from '../../../core/events.ts';
 import type { RawBodies } from '../../../core/exchange/body-capture.ts';
 import { BodyReader, type BodyFacts } from '../ingest/bodies/body-reader.ts';
+import { attributesText } from '../ingest/attributes.ts';
 import { Ingester } from '../ingest/ingester.ts';
 import type { LogFileFollower, FilePosition } from '../ingest/log-file-follower.ts';
 import { attributesOf, KINDS, type LogRecord, type RecordKind } from '../log-record.ts';
@@ -101,6 +102,9 @@ export class StoreSession {
   }
 
   readonly redact = (text: string): string => this.#ingester.redactor.redactText(text);
+  /** Attributes as JSON text, redacted and limited; empty if there are none. */
+  readonly attributesText = (attributes: Readonly<Record<string, unknown>>): string =>
+    attributesText(attributes, this.#ingester.redactor);
 
   /** True if lines wait for further lines or for the owner of their request, so that `tick` must be called. */
   get needsTicks(): boolean {

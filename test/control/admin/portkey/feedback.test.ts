@@ -89,6 +89,17 @@ describe('feedback', () => {
     }
   });
 
+  it('can name a request by the id that weir gave it', async () => {
+    const server = await startAdmin();
+    for (const trace of ['t1', 't1']) await addLog(server, trace);
+    const { logs } = await search(server, { kind: 'request', direction: 'asc' });
+    const made = await post(server, { trace_id: logs[1]!['request_id'], value: 8 });
+    const again = await send(server, 'PUT', `/v1/feedback/${made.json.feedback_ids[0]}`, { value: 6 });
+    expect(again.status).toBe(200);
+    const rated = await found(server, 'scores.weighted_feedback=6');
+    expect(rated.map(({ seq }) => seq)).toEqual([logs[1]!.seq]);
+  });
+
   it('may come before its request', async () => {
     const server = await startAdmin();
     expect((await post(server, { trace_id: 'later', value: -10 })).status).toBe(200);
