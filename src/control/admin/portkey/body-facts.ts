@@ -3,13 +3,12 @@ import type { LlmFacts } from '../../../core/exchange/llm-facts.ts';
 import { LlmFollower } from '../../../protocol/llm/llm-follower.ts';
 import { isObject, parsedJson } from '../../../protocol/llm/json-values.ts';
 
-/** A body as it is stored, and as it is read. */
+/** A body as it is stored. */
 export interface InsertedBody {
   /** UTF-8; `undefined`: there is none. */
   readonly bytes: Buffer | undefined;
+  /** Media type; empty without a body. */
   readonly type: string;
-  /** What readers get, if that is not `bytes`. */
-  readonly events?: Buffer;
 }
 
 const JSON_TYPE = 'application/json';
@@ -18,42 +17,38 @@ const EVENT_TYPE = 'text/event-stream';
 /** One reader for all, since they are read one after the other. */
 const follower = new LlmFollower();
 
-/** The body of a value of JSON. A text is the body itself: JSON, events of a stream, or anything else. */
-export function insertedBody(value: unknown): InsertedBody {
+/**
+ * The body of a value of JSON. A text is the body itself: JSON, events of a stream, or anything else. `isStream`: a list
+ * has the chunks of a stream, and becomes the stream that they were.
+ */
+export function insertedBody(value: unknown, isStream = false): InsertedBody {
   if (value === undefined || value === null || value === '') return { bytes: undefined, type: '' };
-  if (typeof value !== 'string') {
-    const bytes = Buffer.from(JSON.stringify(value));
-    return Array.isArray(value)
-      ? { bytes, type: EVENT_TYPE, events: eventsOf(value) }
-      : { bytes, type: JSON_TYPE };
-  }
-  const bytes = Buffer.from(value);
-  if (/^\s*(?:data|event|id|retry)?:/.test(value)) return { bytes, type: EVENT_TYPE };
-  return { bytes, type: isObject(parsedJson(value)) ? JSON_TYPE : 'text/plain' };
+  if (Array.isArray(value) && isStream) return { bytes: eventsOf(value), type: EVENT_TYPE };
+  if (typeof value !== 'string') return { bytes: Buffer.from(JSON.stringify(value)), type: JSON_TYPE };
+  const type = /^\s*(?:data|event|id|retry)?:/.test(value)
+    ? EVENT_TYPE
+    : isObject(parsedJson(value))
+      ? JSON_TYPE
+      : 'text/plain';
+  return { bytes: Buffer.from(value), type };
 }
 
-/** The chunks of a stream that a client has collected in a list, as the stream that they were. */
-const eventsOf = (chunks: readonly unknown[]): Buffer =>
-  Buffer.from(
-    chunks
-      .map(
-        (chunk) =>
-          `data: ${typeof chunk === 'string' ? chunk.replace(/^data: ?/, '') : JSON.stringify(chunk)}\n\n`,
-      )
-      .join(''),
-  );
+function eventsOf(chunks: readonly unknown[]): Buffer {
+  const events = chunks.map((chunk) => {
+    const data = typeof chunk === 'string' ? chunk.replace(/^data: ?/, '').trim() : JSON.stringify(chunk);
+    return `data: ${data.replaceAll('\n', ' ')}\n\n`;
+  });
+  return Buffer.from(events.join(''));
+}
 
 /** Model, tokens and end as the bodies say; `undefined` if they are not those of a language model. */
 export function factsOfBodies(request: InsertedBody, response: InsertedBody): LlmFacts | undefined {
-  if (request.bytes !== undefined) {
-    const { length } = request.bytes;
-    follower.requestBegins(request.type, '', length)?.push(request.bytes, 0, length);
-  } else follower.requestBegins('', '');
-  const read = response.events ?? response.bytes;
-  if (read !== undefined)
-    follower.responseBegins(response.type, '', read.length, undefined, true)?.push(read, 0, read.length);
+  const { bytes } = request;
+  follower.requestBegins(request.type, '', bytes?.length)?.push(bytes!, 0, bytes!.length);
+  const { bytes: read } = response;
+  follower.responseBegins(response.type, '', read?.length, undefined, true)?.push(read!, 0, read!.length);
   const facts = follower.end(true);
-  // A chunk was not seen when it came.
+  // Nobody saw the chunks come.
   if (facts !== undefined) facts.gaps = undefined;
   return facts;
 }

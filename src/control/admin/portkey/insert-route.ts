@@ -1,7 +1,7 @@
 // POST /v1/logs with logs of a client of Portkey: stores them as requests, all or none.
 // Invariant: a client that gets an error may send the same body again, since nothing of it was stored.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { LogRecord, PostResult, StoredBodies } from '../../../telemetry/logs/logs.ts';
+import type { LogStore } from '../../../telemetry/logs/logs.ts';
 import { fail, setErrorForm } from '../endpoint.ts';
 import { failStore } from '../logs/store-failure.ts';
 import type { WithPrices } from '../routes/prices.ts';
@@ -24,14 +24,9 @@ export function isInsert(body: Buffer, req: IncomingMessage): boolean {
   return LOGS.test(begin) || (isPortkeyClient(req) && !OTLP.test(begin));
 }
 
-/** A store that takes the bodies of posted requests. */
-interface BodiesStore {
-  post(records: readonly LogRecord[], bodies: readonly StoredBodies[]): Promise<PostResult>;
-}
-
 /** Stores the logs of a body and responds. */
 export async function insertLogs(
-  logs: BodiesStore,
+  logs: LogStore,
   { prices }: WithPrices,
   body: Buffer,
   req: IncomingMessage,

@@ -48,8 +48,9 @@ export function insertedLog(value: unknown, nowMs: number, setCost: SetCost): In
   if (fields.problem !== undefined) return fields.problem;
 
   const requestBody = insertedBody(bodies[0]);
-  const responseBody = insertedBody(bodies[1]);
-  const facts = factsOf(requestBody, responseBody, response);
+  const isStream = firstOf(response, ['streaming_mode', 'streamingMode']) === true;
+  const responseBody = insertedBody(bodies[1], isStream);
+  const facts = factsOf(requestBody, responseBody, isStream);
   if (facts !== undefined) setCost(facts, nowMs);
   const id = requestId(nowMs);
   return {
@@ -98,9 +99,8 @@ export function insertedLog(value: unknown, nowMs: number, setCost: SetCost): In
 const unlessEmpty = (fields: JsonObject): JsonObject | undefined =>
   Object.keys(fields).length === 0 ? undefined : fields;
 
-function factsOf(request: InsertedBody, response: InsertedBody, fields: JsonObject): LlmFacts | undefined {
+function factsOf(request: InsertedBody, response: InsertedBody, isStream: boolean): LlmFacts | undefined {
   const facts = factsOfBodies(request, response);
-  const isStream = firstOf(fields, ['streaming_mode', 'streamingMode']) === true;
   if (facts !== undefined && isStream && !facts.isStream) {
     // The client has assembled the stream.
     facts.isStream = true;

@@ -49,7 +49,7 @@ const LOST = {
 
 /** A posted request with bodies. */
 function withBodies(record: LogRecord, facts: BodyFacts): LogRecord {
-  const attributes = { ...attributesOf(record), has_bodies: true, ...facts };
+  const attributes = { ...facts, ...attributesOf(record), has_bodies: true };
   return { ...record, attributes: JSON.stringify(attributes) };
 }
 

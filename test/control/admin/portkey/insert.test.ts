@@ -156,6 +156,35 @@ describe('inserting a log', () => {
       });
   });
 
+  it('stores the bodies: JSON as it is, a stream as the response that it makes', async () => {
+    const server = await startAdmin();
+    const choice = (delta: object, finish_reason: string | null = null) => ({
+      id: 'c',
+      object: 'chat.completion.chunk',
+      model: 'm',
+      choices: [{ index: 0, delta, finish_reason }],
+    });
+    const chunks = [choice({ role: 'assistant', content: 'He' }), choice({ content: 'llo' }, 'stop')];
+    const { json } = await insert(server, [
+      CHAT,
+      { ...CHAT, response: { streamingMode: true, body: chunks } },
+      { ...CHAT, request: { ...CHAT.request, body: 'plain text' }, response: { body: null } },
+    ]);
+    const bodies = await Promise.all(
+      json.ids.map(async (id) => {
+        const { text } = await call(server.url, `/v1/logs/${id}`);
+        return JSON.parse(text) as { request?: { text?: string }; response?: { text?: string } };
+      }),
+    );
+    expect(JSON.parse(bodies[0]!.request!.text!)).toEqual(CHAT.request.body);
+    expect(JSON.parse(bodies[0]!.response!.text!)).toEqual(CHAT.response.body);
+    expect(JSON.parse(bodies[1]!.response!.text!)).toMatchObject({
+      choices: [{ message: { content: 'Hello' }, finish_reason: 'stop' }],
+    });
+    expect(bodies[2]!.request!.text).toBe('plain text');
+    expect(bodies[2]!.response?.text).toBeUndefined();
+  });
+
   it('takes a list, and an object with the keys 0, 1, …, as the SDK sends a list', async () => {
     const server = await startAdmin();
     const other = { request: { url: 'u2', body: {} }, response: { body: {}, status: 500 } };
