@@ -71,6 +71,8 @@ export function buildAdmin(modules: Modules, explain: () => unknown): Admin {
         };
       },
       spansOf: (record) => logPipeline.spansOf(record),
+      exports: modules.exports,
+      urls: modules.urls,
     },
     log,
   );

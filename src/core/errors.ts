@@ -96,6 +96,14 @@ export const catalogue = Object.freeze({
     false,
     'A request with this id already exists',
   ),
+  wrong_state: row(
+    'client',
+    409,
+    'client_error',
+    'FAILED_PRECONDITION',
+    false,
+    'Not possible in the present state',
+  ),
   idempotency_conflict: row(
     'client',
     422,

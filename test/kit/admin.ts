@@ -4,6 +4,8 @@ import { Admin, type AdminDeps } from '../../src/control/admin/admin.ts';
 import { TAIL_LIMITS, type TailLimits } from '../../src/control/admin/logs/live-tail.ts';
 import { Logger, type LineSink } from '../../src/core/logger.ts';
 import { Tracing } from '../../src/telemetry/tracing/tracing.ts';
+import { UrlSigner } from '../../src/core/url-signer.ts';
+import { Exports } from '../../src/telemetry/exports/exports.ts';
 import { Prices } from '../../src/telemetry/llm/prices.ts';
 import { Logs, RecorderClient, type LogStore } from '../../src/telemetry/logs/logs.ts';
 import { configOf } from './deployment.ts';
@@ -14,6 +16,7 @@ export interface OpenAdmin {
   readonly port: number;
   readonly admin: Admin;
   readonly logs: Logs;
+  readonly exports: Exports;
   /** Lines of weir's own log. */
   readonly logLines: string[];
   stop(): Promise<void>;
@@ -81,6 +84,8 @@ export async function startAdmin({
   );
   const prices = new Prices(config.llm, path, log);
   await prices.start();
+  const exports = new Exports(config.export_jobs, `${path}/exports`, logs, log);
+  await exports.start();
   const tracing = new Tracing(config.trace, { modelId: 'mdl1', scheme: 'http', genAi: 'common' });
   const admin = new Admin(
     config.admin,
@@ -98,6 +103,8 @@ export async function startAdmin({
       connections: undefined,
       prices,
       spansOf: (one) => tracing.spansOf(one),
+      exports,
+      urls: new UrlSigner(),
       ...deps,
     },
     log,
@@ -110,10 +117,12 @@ export async function startAdmin({
     port,
     admin,
     logs,
+    exports,
     logLines,
     async stop() {
       open.delete(started);
       await admin.stop(performance.now() + 1000);
+      await exports.stop(performance.now() + 5000);
       await logs.stop(performance.now() + 5000);
     },
   };

@@ -16,6 +16,7 @@ import { dispatch, type Endpoint } from './endpoint.ts';
 import { KeyStore } from './key-store.ts';
 import { TAIL_LIMITS, LiveTails, type TailLimits } from './logs/live-tail.ts';
 import type { AdminOptions } from './options.ts';
+import { exportEndpoints, type WithExports } from './portkey/export-routes.ts';
 import { feedbackEndpoints } from './portkey/feedback-routes.ts';
 import { contractLogEndpoints, type WithModel } from './routes/contract-logs.ts';
 import { countEndpoints } from './routes/counts.ts';
@@ -37,9 +38,10 @@ type Context = WithMetrics &
   WithModel &
   WithTraces &
   WithConnections &
-  WithPrices;
+  WithPrices &
+  WithExports;
 /** Modules that the routes use. */
-export type AdminDeps = Omit<Context, 'keys' | 'tails'>;
+export type AdminDeps = Omit<Context, 'keys' | 'tails' | 'deniedFields'>;
 
 export const endpoints: readonly Endpoint<Context>[] = [
   ...healthEndpoints,
@@ -50,6 +52,7 @@ export const endpoints: readonly Endpoint<Context>[] = [
   ...contractLogEndpoints,
   ...postLogEndpoints,
   ...feedbackEndpoints,
+  ...exportEndpoints,
   ...destinationEndpoints,
   ...keyEndpoints,
   ...priceEndpoints,
@@ -81,7 +84,12 @@ export class Admin {
     const guard = new Guard(this.#keys, options.protect_metrics, (route, error) =>
       log.error('admin route failed', { route, error: describe(error) }),
     );
-    const context: Context = { ...deps, keys: this.#keys, tails: this.#tails };
+    const context: Context = {
+      ...deps,
+      keys: this.#keys,
+      tails: this.#tails,
+      deniedFields: options.denied_export_fields,
+    };
     this.#server = createServer({
       headersTimeout: 10_000,
       // For receiving the request only. A response may take any time.

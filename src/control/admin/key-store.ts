@@ -87,6 +87,13 @@ export class KeyStore {
     return scopes;
   }
 
+  /** Who a key belongs to, for what its owner has made: its id, or `admin.key`. Empty for an unknown key. */
+  ownerOf(key: string): string {
+    const given = digest(key);
+    if (this.#mainKey !== undefined && timingSafeEqual(given, this.#mainKey)) return 'admin.key';
+    return this.#keys.find(({ sha256 }) => timingSafeEqual(given, Buffer.from(sha256, 'hex')))?.id ?? '';
+  }
+
   list(): KeyObject[] {
     return this.#keys.map(keyObject);
   }

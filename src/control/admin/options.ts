@@ -1,5 +1,6 @@
 // Settings of the admin server (section `admin`).
-import { address, flag, secret, section, type Settings } from '../../core/settings.ts';
+import { address, flag, secret, section, wordList, type Settings } from '../../core/settings.ts';
+import { EXPORT_NAMES } from './portkey/export-columns.ts';
 
 export const adminOptions = section({
   listen: address({
@@ -14,6 +15,12 @@ export const adminOptions = section({
   protect_metrics: flag({
     default: false,
     doc: 'Require a key with the scope metrics for /metrics, except from this machine.',
+  }),
+  denied_export_fields: wordList({
+    default: [],
+    pattern: new RegExp(`^(?:${EXPORT_NAMES.join('|')})$`),
+    like: `fields of exports: ${EXPORT_NAMES.join(', ')}`,
+    doc: 'Fields that exports (`/v1/logs/exports`) may not have, such as `request, response`. Each is denied under all of its names.',
   }),
 });
 export type AdminOptions = Settings<typeof adminOptions>;

@@ -8,6 +8,7 @@ import { Timestamps } from './timestamps.ts';
 export const EXPORT_FIELDS = [
   /** The request id; of a record without one, its sequence number. */
   'id',
+  /** As the client wrote it, if that is another text than the one in the column. */
   'trace_id',
   /** ISO 8601 in UTC, with milliseconds. */
   'created_at',
@@ -111,7 +112,13 @@ const FIELDS: Readonly<Record<ExportField, FieldReader>> = {
       return ({ values, seq }) => textOf(values[id]) ?? String(seq);
     },
   },
-  trace_id: text('traceId'),
+  trace_id: {
+    kind: 'text',
+    make: (at) => {
+      const [written, stored] = [at('portkey_trace_id'), at('traceId')];
+      return ({ values }) => textOf(values[written]) ?? textOf(values[stored]);
+    },
+  },
   created_at: {
     kind: 'time',
     make: () => {

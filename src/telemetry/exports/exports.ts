@@ -39,6 +39,7 @@ export {
   type ExportState,
 } from './export-job.ts';
 export type { ExportRefusal } from './export-refusal.ts';
+export { providerPaths } from './provider.ts';
 
 /** What the jobs need of the log store. */
 export type ExportedLogs = Pick<Logs, 'group' | 'journal' | 'openReader'>;
