@@ -92,7 +92,7 @@ const PICOS = 1e12;
 const PICOS_OF_CENT = 1e10;
 
 /** Hundredths of a stored cost. */
-function centsOf(cost: number): number {
+export function centsOf(cost: number): number {
   const picos = Math.round(cost * PICOS);
   return Number.isSafeInteger(picos) ? picos / PICOS_OF_CENT : Number((cost * 100).toPrecision(15));
 }

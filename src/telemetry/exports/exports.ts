@@ -28,7 +28,7 @@ import { JobTable } from './job-table.ts';
 import type { ExportJobsOptions } from './options.ts';
 import { RunningJobs } from './running-jobs.ts';
 
-export { EXPORT_FIELDS, type ExportField } from './export-fields.ts';
+export { centsOf, EXPORT_FIELDS, type ExportField } from './export-fields.ts';
 export {
   EXPORT_FORMATS,
   EXPORT_STATES,
@@ -39,7 +39,7 @@ export {
   type ExportState,
 } from './export-job.ts';
 export type { ExportRefusal } from './export-refusal.ts';
-export { providerPaths } from './provider.ts';
+export { providerOf, providerPaths } from './provider.ts';
 
 /** What the jobs need of the log store. */
 export type ExportedLogs = Pick<Logs, 'group' | 'journal' | 'openReader'>;

@@ -13,6 +13,8 @@ import {
 } from '../logs/search-params.ts';
 import { logObject } from '../logs/record-json.ts';
 import { groupUnlessClosed, pagedSearch, timePlaceOf } from '../logs/paged-search.ts';
+import { portkeyLog, type BodyJson } from '../portkey/log-object.ts';
+import { errorsOfClient, sendObject } from '../portkey/portkey-errors.ts';
 import { failQuery, logsOrFail, type WithLogs } from './logs.ts';
 
 const ALL = { fromNs: EARLIEST_NS, toNs: LATEST_NS };
@@ -27,8 +29,9 @@ export const recordEndpoints: readonly Endpoint<WithLogs>[] = [
   {
     method: 'GET',
     path: '/v1/logs/{id}',
-    does: 'returns one record by its `seq`, or a request by its request id or trace id, with the number of its lines and its stored bodies',
+    does: 'returns one record by its `seq`, or a request by its request id or trace id, with the number of its lines and its stored bodies; a request also has the fields of a log of Portkey',
     scope: 'logs:read',
+    errors: errorsOfClient,
     async handle(context, req, res, [id]) {
       const logs = logsOrFail(context, req, res);
       if (!logs) return;
@@ -39,11 +42,10 @@ export const recordEndpoints: readonly Endpoint<WithLogs>[] = [
       if (record === 'none') return failUnknown(logs, id!, req, res);
       const lines = await linesOf(logs, record.requestId, res);
       if (lines === undefined) return;
-      json(res, 200, {
-        ...logObject(record),
-        lines_count: lines,
-        ...(record.kind === 'request' ? await bodiesOf(logs, logs.placeOf(record)) : {}),
-      });
+      const object = { ...logObject(record), lines_count: lines };
+      if (record.kind !== 'request') return sendObject(res, 200, object);
+      const { request, response } = await bodiesOf(logs, logs.placeOf(record));
+      sendObject(res, 200, { ...object, ...portkeyLog(record, request, response) });
     },
   },
   {
@@ -135,7 +137,10 @@ async function failUnknown(
 }
 
 /** Stored bodies: as text if they are UTF-8, otherwise as base64. */
-async function bodiesOf(logs: LogStore, place: Place): Promise<Record<string, unknown>> {
+async function bodiesOf(
+  logs: LogStore,
+  place: Place,
+): Promise<{ readonly request?: BodyJson | undefined; readonly response?: BodyJson | undefined }> {
   const bodies = await logs.bodies(place);
   if (!bodies) return {};
   const body = (bytes: Uint8Array | undefined) => {
