@@ -27,21 +27,22 @@ export interface ClientRun {
 
 /**
  * Runs a script of test/clients/flows, by its file name. A `.mjs` file runs as it is. A `.ts` file is compiled to
- * CommonJS with esbuild first, as users do with libraries that have no usable ES module.
+ * CommonJS with esbuild first, as users do with libraries that have no usable ES module. `cwd`: where it runs.
  */
 export async function runClient(
   script: string,
   env: Readonly<Record<string, string>>,
   args: readonly string[] = [],
   timeoutMs = 60_000,
+  cwd = CLIENTS,
 ): Promise<ClientRun> {
   const file = join(CLIENTS, 'flows', script);
   const program = script.endsWith('.ts')
     ? ['--input-type=commonjs', '--eval', compiled(readFileSync(file, 'utf8'))]
     : [file];
   const child = spawn(process.execPath, [...program, ...args], {
-    cwd: CLIENTS,
-    env: { PATH: process.env['PATH'], HOME: CLIENTS, ...env },
+    cwd,
+    env: { PATH: process.env['PATH'], HOME: CLIENTS, NODE_PATH: join(CLIENTS, 'node_modules'), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: timeoutMs,
     killSignal: 'SIGKILL',

@@ -44,7 +44,7 @@ export const EXPORT_NAMES: readonly string[] = Object.keys(ALL);
 /** Every name of the fields that the settings deny by one of their names. */
 export function deniedNames(denied: readonly string[]): string[] {
   const fields = new Set(denied.map((name) => ALL[name]));
-  return EXPORT_NAMES.filter((name) => fields.has(ALL[name]!));
+  return EXPORT_NAMES.filter((name) => fields.has(ALL[name]));
 }
 
 /** The columns for the asked names; without names, all fields of the guide that are not denied. */
