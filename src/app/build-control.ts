@@ -1,4 +1,5 @@
 // Connects the admin server, the autoscaler and the supervised process to the modules that they use.
+import { formatAddress } from '../core/address.ts';
 import { Admin } from '../control/admin/admin.ts';
 import { ChildSupervisor } from '../control/child-process/child-process.ts';
 import { Autoscaler, type ScaledDeployment } from '../control/scaling/autoscaler.ts';
@@ -49,6 +50,7 @@ function scaledDeployment(
 
 export function buildAdmin(modules: Modules, explain: () => unknown): Admin {
   const { config, log, pool, logPipeline } = modules;
+  const scheme = config.ingress.tls.cert === '' ? 'http' : 'https';
   return new Admin(
     config.admin,
     config.data.dir,
@@ -72,7 +74,11 @@ export function buildAdmin(modules: Modules, explain: () => unknown): Admin {
       },
       spansOf: (record) => logPipeline.spansOf(record),
       exports: modules.exports,
+      projects: modules.projects,
+      attachments: modules.attachments,
+      maxAttachmentBytes: config.projects.max_attachment,
       urls: modules.urls,
+      dataUrl: (host) => `${scheme}://${formatAddress({ host, port: modules.dataServer.address.port })}`,
     },
     log,
   );

@@ -2,10 +2,12 @@
 // Invariant: every server that was started is stopped by `closeAdmins` after a test.
 import { Admin, type AdminDeps } from '../../src/control/admin/admin.ts';
 import { TAIL_LIMITS, type TailLimits } from '../../src/control/admin/logs/live-tail.ts';
+import { formatAddress } from '../../src/core/address.ts';
 import { Logger, type LineSink } from '../../src/core/logger.ts';
 import { Tracing } from '../../src/telemetry/tracing/tracing.ts';
 import { UrlSigner } from '../../src/core/url-signer.ts';
 import { Exports } from '../../src/telemetry/exports/exports.ts';
+import { Attachments, Projects } from '../../src/telemetry/projects/projects.ts';
 import { Prices } from '../../src/telemetry/llm/prices.ts';
 import { Logs, RecorderClient, type LogStore } from '../../src/telemetry/logs/logs.ts';
 import { configOf } from './deployment.ts';
@@ -86,6 +88,15 @@ export async function startAdmin({
   await prices.start();
   const exports = new Exports(config.export_jobs, `${path}/exports`, logs, log);
   await exports.start();
+  const projects = new Projects(config.projects, path, log);
+  await projects.start();
+  const { max_attachments: totalBytes, max_attachment: maxAttachmentBytes } = config.projects;
+  const attachments = new Attachments(
+    `${path}/attachments`,
+    { totalBytes, retentionMs: config.logs.retention },
+    log,
+  );
+  await attachments.start();
   const tracing = new Tracing(config.trace, { modelId: 'mdl1', scheme: 'http', genAi: 'common' });
   const admin = new Admin(
     config.admin,
@@ -104,7 +115,11 @@ export async function startAdmin({
       prices,
       spansOf: (one) => tracing.spansOf(one),
       exports,
+      projects,
+      attachments,
+      maxAttachmentBytes,
       urls: new UrlSigner(),
+      dataUrl: (host) => `http://${formatAddress({ host, port: 8080 })}`,
       ...deps,
     },
     log,
@@ -124,6 +139,8 @@ export async function startAdmin({
       await admin.stop(performance.now() + 1000);
       await exports.stop(performance.now() + 5000);
       await logs.stop(performance.now() + 5000);
+      attachments.stop();
+      await projects.stop();
     },
   };
   open.add(started);

@@ -3,6 +3,7 @@
 //   endpoint.ts  a route, and dispatch   auth.ts, key-store.ts, scopes.ts  authorization   read-body.ts  request bodies
 //   routes/      the routes              logs/                             queries of the log store, and their output
 //   portkey/     the routes of clients of Portkey
+//   braintrust/  routes of Braintrust's clients
 import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { describe } from '../../core/errors.ts';
@@ -18,6 +19,7 @@ import { TAIL_LIMITS, LiveTails, type TailLimits } from './logs/live-tail.ts';
 import type { AdminOptions } from './options.ts';
 import { exportEndpoints, type WithExports } from './portkey/export-routes.ts';
 import { feedbackEndpoints } from './portkey/feedback-routes.ts';
+import { braintrustEndpoints, type WithBraintrust } from './braintrust/braintrust.ts';
 import { contractLogEndpoints, type WithModel } from './routes/contract-logs.ts';
 import { countEndpoints } from './routes/counts.ts';
 import { healthEndpoints, type WithMetrics } from './routes/health.ts';
@@ -39,7 +41,8 @@ type Context = WithMetrics &
   WithTraces &
   WithConnections &
   WithPrices &
-  WithExports;
+  WithExports &
+  WithBraintrust;
 /** Modules that the routes use. */
 export type AdminDeps = Omit<Context, 'keys' | 'tails' | 'deniedFields'>;
 
@@ -58,6 +61,7 @@ export const endpoints: readonly Endpoint<Context>[] = [
   ...priceEndpoints,
   ...replicaEndpoints,
   ...settingsEndpoints,
+  ...braintrustEndpoints,
 ];
 
 /** Time for live tails to receive their last event. */

@@ -21,6 +21,23 @@ export async function jsonBody(
   return bytes && parse(req, res, bytes);
 }
 
+const SMALL_BYTES = 16 * 1024;
+
+/**
+ * Reads a JSON body of at most 16 KiB, which does not count towards the memory of bodies: for routes that must answer
+ * however many bodies are being received. Sends an error response and returns `undefined` if it is not valid.
+ */
+export async function smallJsonBody(
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<{ value: unknown } | undefined> {
+  const read = await readAll(req, undefined, SMALL_BYTES, () => true);
+  if (Buffer.isBuffer(read)) return parse(req, res, read);
+  if (read === 'gone') res.destroy();
+  else fail(req, res, 'too_large', `the limit is ${SMALL_BYTES} bytes`);
+  return undefined;
+}
+
 function parse(req: IncomingMessage, res: ServerResponse, bytes: Buffer): { value: unknown } | undefined {
   try {
     return { value: JSON.parse(bytes.toString('utf8')) as unknown };

@@ -36,6 +36,7 @@ const TEMPORARY = '.tmp';
 const MAX_UPLOADS = 32;
 /** Number of files, since their names are kept in memory. */
 const MAX_FILES = 50_000;
+const MAX_FAILED = 1000;
 const SWEEP_MS = 3_600_000;
 const CHUNK_BYTES = 64 * 1024;
 
@@ -46,6 +47,8 @@ export class Attachments implements Component {
   readonly #log: Logger;
   /** By id, the oldest first. */
   readonly #files = new Map<string, StoredAttachment>();
+  /** What clients say about uploads that failed, by id. */
+  readonly #failed = new Map<string, string>();
   #bytes = 0;
   #uploads = 0;
   #uploadNumber = 0;
@@ -90,6 +93,17 @@ export class Attachments implements Component {
   /** The stored file of an id. */
   get(id: string): StoredAttachment | undefined {
     return this.#files.get(id);
+  }
+
+  /** Notes that a client could not upload a file, and why. */
+  failed(id: string, problem: string): void {
+    if (this.#failed.size >= MAX_FAILED) this.#failed.delete(this.#failed.keys().next().value!);
+    this.#failed.set(id, problem);
+  }
+
+  /** Why the last upload of a file failed, as its client said. */
+  problemOf(id: string): string | undefined {
+    return this.#failed.get(id);
   }
 
   /**
@@ -201,6 +215,7 @@ export class Attachments implements Component {
   #remember(id: string, file: StoredAttachment): void {
     const before = this.#files.get(id);
     if (before) this.#forget(id, before);
+    this.#failed.delete(id);
     this.#files.set(id, file);
     this.#bytes += file.bytes;
   }

@@ -1,0 +1,31 @@
+// The routes that Braintrust's SDK and REST client use, unmodified. Projects are tags of records in the one log store:
+// a row is a record of kind `span`.
+//   login.ts                what the SDK asks first        post-rows.ts          rows and feedback
+//   project-routes.ts       projects                       fetch-rows.ts         reading rows
+//   project-tags.ts         tags of projects               attachment-routes.ts  files that rows refer to
+// Invariant: every error has its text where these clients look for it.
+import type { Endpoint } from '../endpoint.ts';
+import { attachmentEndpoints, type WithAttachments } from './attachment-routes.ts';
+import { braintrustError } from './braintrust-error.ts';
+import { fetchEndpoints, type WithFetch } from './fetch-rows.ts';
+import { loginEndpoints, type WithLogin } from './login.ts';
+import { rowEndpoints } from './post-rows.ts';
+import { projectEndpoints } from './project-routes.ts';
+import { projectTagEndpoints } from './project-tags.ts';
+
+/** Modules that these routes use. */
+export type WithBraintrust = WithLogin & WithAttachments & WithFetch;
+
+const all: readonly Endpoint<WithBraintrust>[] = [
+  ...loginEndpoints,
+  ...projectEndpoints,
+  ...projectTagEndpoints,
+  ...rowEndpoints,
+  ...fetchEndpoints,
+  ...attachmentEndpoints,
+];
+
+export const braintrustEndpoints: readonly Endpoint<WithBraintrust>[] = all.map((endpoint) => ({
+  ...endpoint,
+  errors: braintrustError,
+}));

@@ -1,0 +1,280 @@
+// Finds the rows of a project: whole traces, the newest first, or the rows that match filters.
+// Invariant: pages that follow each other by their cursors have every trace of the project once, or with filters every
+// matching row, as of the first page.
+import type { ServerResponse } from 'node:http';
+import { EARLIEST_NS, LATEST_NS } from '../../../core/time.ts';
+import {
+  projectSource,
+  ROW_CUT,
+  wholeRow,
+  type LogRecord,
+  type LogStore,
+  type QueryNode,
+  type TimePlace,
+} from '../../../telemetry/logs/logs.ts';
+import type { Span } from '../../../telemetry/tracing/tracing.ts';
+import { pagedSearch, timePlaceOf } from '../logs/paged-search.ts';
+import { allOf } from '../logs/search-params.ts';
+import { matchesFilters, type FetchCursor, type FetchQuery, type PathFilter } from './fetch-query.ts';
+import { requestRow, type ShownRow } from './request-row.ts';
+import { completeTrace } from './trace-rows.ts';
+
+/** Modules of a fetch. */
+export interface RowSources {
+  readonly logs: LogStore;
+  readonly spansOf: (record: LogRecord) => readonly Span[];
+}
+
+/** Rows, and where the next page begins; `undefined` on the last page. */
+export interface RowPage {
+  readonly rows: readonly ShownRow[];
+  readonly next: FetchCursor | undefined;
+}
+
+/** Records that are read at once. */
+const CHUNK = 500;
+/** Traces whose records are read at once. */
+const TRACES = 25;
+/** Records of one trace. Further ones are left out. */
+const MAX_RECORDS = 10_000;
+/** Characters of the rows on a page, which ends after the trace that exceeds them. */
+const MAX_CHARACTERS = 8 * 1024 ** 2;
+
+/** Time after which a page ends, in milliseconds, though it has fewer traces than it may have. */
+const SEARCH_MS = 10_000;
+
+const isEqual = (name: string, value: string): QueryNode => ({ op: 'field', name, compare: '=', value });
+const rowsOf = (project: string): QueryNode =>
+  allOf([isEqual('kind', 'span'), isEqual('source', projectSource(project))]);
+
+/** Trace of a row. A row without a trace is one of its own. */
+const traceOf = ({ traceId, requestId }: LogRecord): string =>
+  traceId === '' ? `row ${requestId}` : traceId;
+
+/** A record, and where the scan was before it. */
+interface Scanned {
+  readonly record: LogRecord;
+  readonly before: TimePlace | undefined;
+}
+
+/** Reads the records of a query from the newest to the oldest. Ends with `undefined` when the client has left. */
+async function* scan(
+  logs: LogStore,
+  node: QueryNode,
+  cursor: FetchCursor | undefined,
+  res: ServerResponse,
+): AsyncGenerator<Scanned | undefined> {
+  let before = cursor?.after;
+  for (let after: TimePlace | undefined = before; ;) {
+    const range = { fromNs: EARLIEST_NS, toNs: cursor?.newestNs ?? LATEST_NS };
+    const page = await pagedSearch(logs, { node, ...range, direction: 'down', after, limit: CHUNK }, res);
+    if (page === undefined) return yield undefined;
+    for (const record of page.records) {
+      yield { record, before };
+      before = timePlaceOf(logs, record);
+    }
+    if (page.next === undefined) return;
+    after = page.next;
+  }
+}
+
+/** The next rows of a project. Resolves to `undefined` if the client has left. */
+export function fetchRows(
+  sources: RowSources,
+  project: string,
+  query: FetchQuery,
+  res: ServerResponse,
+): Promise<RowPage | undefined> {
+  return query.filters.length === 0
+    ? wholeTraces(sources, project, query, res)
+    : matchingRows(sources, project, query, res);
+}
+
+/** Rows that match the filters, of at most `limit` traces. */
+async function matchingRows(
+  { logs }: RowSources,
+  project: string,
+  { limit, cursor, filters, isWanted }: FetchQuery,
+  res: ServerResponse,
+): Promise<RowPage | undefined> {
+  const node = allOf([rowsOf(project), ...filters.flatMap(filterNode)]);
+  const rows: ShownRow[] = [];
+  const traces = new Set<string>();
+  const untilMs = performance.now() + SEARCH_MS;
+  let newestNs = cursor?.newestNs;
+  let characters = 0;
+  for await (const scanned of scan(logs, node, cursor, res)) {
+    if (scanned === undefined) return undefined;
+    const { record, before } = scanned;
+    newestNs ??= record.timeNs;
+    const isNew = !traces.has(traceOf(record));
+    const isFull = isNew && (traces.size >= limit || characters > MAX_CHARACTERS);
+    if (before && (isFull || performance.now() > untilMs)) return { rows, next: { after: before, newestNs } };
+    const row = await wholeRow(logs, record);
+    if (!row || !isWanted(row) || !matchesFilters(row, filters)) continue;
+    traces.add(traceOf(record));
+    characters += record.attributes.length;
+    rows.push(row);
+  }
+  return { rows, next: undefined };
+}
+
+/** Names that the query language can look up as they are. */
+const NAME = /^[A-Za-z_]\w*$/;
+const LOOKED_UP: ReadonlySet<string> = new Set(['metadata', 'scores', 'metrics', 'span_attributes']);
+
+/** A condition of the store that every row with the value meets, if there is one. */
+function filterNode({ path, value }: PathFilter): QueryNode[] {
+  const isKnown = path.length > 1 && LOOKED_UP.has(path[0]!) && path.every((name) => NAME.test(name));
+  const isPlain = typeof value === 'string' || typeof value === 'number';
+  if (!isKnown || !isPlain) return [];
+  return [
+    {
+      op: 'or',
+      of: [
+        { op: 'field', name: path.join('.'), compare: '=', value },
+        // Only a part of the row is in the attributes.
+        isEqual(ROW_CUT, 'true'),
+      ],
+    },
+  ];
+}
+
+/** A trace in the order of its newest row. */
+interface FoundTrace {
+  readonly trace: string;
+  /** Its newest row. */
+  readonly newest: LogRecord;
+  readonly before: TimePlace | undefined;
+}
+
+/** All rows of the next traces, with the requests that weir served in them. */
+async function wholeTraces(
+  sources: RowSources,
+  project: string,
+  { limit, cursor, isWanted }: FetchQuery,
+  res: ServerResponse,
+): Promise<RowPage | undefined> {
+  const { logs } = sources;
+  const rows: ShownRow[] = [];
+  const found: FoundTrace[] = [];
+  const seen = new Set<string>();
+  const untilMs = performance.now() + SEARCH_MS;
+  let newestNs = cursor?.newestNs;
+  let count = 0;
+  let characters = 0;
+  /** Adds the rows of the found traces. Resolves to where the page ends; `false` if the client has left. */
+  const take = async (): Promise<TimePlace | false | undefined> => {
+    const records = await recordsOf(logs, project, found, res);
+    if (records === undefined) return false;
+    for (const { trace, newest, before } of found.splice(0)) {
+      if (count >= limit || (count > 0 && characters > MAX_CHARACTERS)) return before;
+      const ofTrace = records.get(trace) ?? [newest];
+      if (cursor && ofTrace.some((record) => isEarlierOnList(logs, record, cursor))) continue;
+      const shown = await shownRows(sources, project, ofTrace);
+      const wanted = shown.filter(isWanted);
+      if (wanted.length === 0) continue;
+      count++;
+      characters += ofTrace.reduce((sum, { attributes }) => sum + attributes.length, 0);
+      rows.push(...wanted);
+    }
+    return undefined;
+  };
+  for await (const scanned of scan(logs, rowsOf(project), cursor, res)) {
+    if (scanned === undefined) return undefined;
+    const { record, before } = scanned;
+    newestNs ??= record.timeNs;
+    const trace = traceOf(record);
+    if (!seen.has(trace)) found.push({ trace, newest: record, before });
+    seen.add(trace);
+    const isOver = performance.now() > untilMs;
+    // One trace more than the limit tells whether there is a next page.
+    if (!isOver && found.length < Math.min(TRACES, limit + 1 - count)) continue;
+    const end = await take();
+    if (end === false) return undefined;
+    const after = end ?? (isOver ? timePlaceOf(logs, record) : undefined);
+    if (after !== undefined) return { rows, next: { after, newestNs } };
+  }
+  const end = await take();
+  if (end === false) return undefined;
+  return { rows, next: end && { after: end, newestNs: newestNs! } };
+}
+
+/** True for a row that is on the list before the cursor, so that its trace was on an earlier page. */
+function isEarlierOnList(logs: LogStore, record: LogRecord, { after, newestNs }: FetchCursor): boolean {
+  if (record.kind !== 'span' || record.timeNs > newestNs) return false;
+  if (record.timeNs !== after.timeNs) return record.timeNs > after.timeNs;
+  return !logs.hasRead(after.place, record) || logs.placeOf(record) === after.place;
+}
+
+/** Trace → its rows and requests in the order of time. */
+async function recordsOf(
+  logs: LogStore,
+  project: string,
+  traces: readonly FoundTrace[],
+  res: ServerResponse,
+): Promise<ReadonlyMap<string, LogRecord[]> | undefined> {
+  const ids = traces.map(({ newest }) => newest.traceId).filter((id) => id !== '');
+  const records = new Map<string, LogRecord[]>();
+  if (ids.length === 0) return records;
+  const node = allOf([
+    { op: 'or', of: ids.map((id) => isEqual('traceId', id)) },
+    { op: 'or', of: [isEqual('kind', 'request'), rowsOf(project)] },
+  ]);
+  const page = await pagedSearch(
+    logs,
+    {
+      node,
+      fromNs: EARLIEST_NS,
+      toNs: LATEST_NS,
+      direction: 'up',
+      after: undefined,
+      limit: MAX_RECORDS,
+    },
+    res,
+    { maxCharacters: 4 * MAX_CHARACTERS },
+  );
+  if (page === undefined) return undefined;
+  if (page.next !== undefined && ids.length > 1) {
+    const half = Math.ceil(traces.length / 2);
+    for (const part of [traces.slice(0, half), traces.slice(half)]) {
+      const some = await recordsOf(logs, project, part, res);
+      if (some === undefined) return undefined;
+      for (const [trace, list] of some) records.set(trace, list);
+    }
+    return records;
+  }
+  for (const record of page.records) {
+    const list = records.get(record.traceId);
+    if (list) list.push(record);
+    else records.set(record.traceId, [record]);
+  }
+  return records;
+}
+
+/** The rows of a trace, the newest first. */
+async function shownRows(
+  { logs, spansOf }: RowSources,
+  project: string,
+  records: readonly LogRecord[],
+): Promise<ShownRow[]> {
+  const rows: ShownRow[] = [];
+  const requests: ShownRow[] = [];
+  for (const record of records) {
+    if (record.kind === 'span') {
+      const row = await wholeRow(logs, record);
+      if (row) rows.push(row);
+      continue;
+    }
+    const [span] = spansOf(record);
+    if (span === undefined) continue;
+    const row = requestRow(record, project, span, await logs.bodies(logs.placeOf(record)));
+    requests.push(row);
+    rows.push(row);
+  }
+  // Rows may write the id of the trace as a UUID.
+  const logged = rows.find((row) => !requests.includes(row));
+  if (logged) for (const row of requests) row['root_span_id'] = logged['root_span_id'];
+  completeTrace(rows);
+  return rows.reverse();
+}
