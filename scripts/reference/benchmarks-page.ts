@@ -79,6 +79,12 @@ export const benchmarksPage = (): string =>
       logTable(figures, 'tokens and times'),
     ),
     'Repeat it with `npm run bench:llm`.',
+    '## Rows of spans',
+    'Rows as Braintrust’s SDK sends them, over HTTP: one that begins a span, and one that is merged into it.',
+    resultsOf('rows.json', 'npm run bench:rows', ({ figures }: { figures: LogFigure[] }) =>
+      logTable(figures, 'rows of spans'),
+    ),
+    'Repeat it with `npm run bench:rows`.',
     '## Async queue',
     resultsOf('queue.json', 'npm run bench:queue', queueTable),
     'Repeat it with `npm run bench:queue`. It needs `redis-server`.',
