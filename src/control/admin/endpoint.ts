@@ -2,6 +2,7 @@
 // Invariant: an unauthorized request does not learn which routes exist, and a failed route ends in one response.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Failure } from '../../core/errors.ts';
+import { nearest } from '../../core/nearest-name.ts';
 import { requestId } from '../../core/request-id.ts';
 import { errorResponse, sendError, type ErrorResponse } from '../../protocol/http/error-response.ts';
 import { sendJson } from '../../protocol/http/json-response.ts';
@@ -169,8 +170,12 @@ export async function dispatch<Context>(
   const refusal = guard.authorize(req, (found ?? routes[0])?.endpoint.scope ?? 'any');
   if (refusal !== undefined) return fail(req, res, refusal.failure, refusal.detail);
   if (routes.length === 0) {
-    const paths = [...new Set(endpoints.map((endpoint) => endpoint.path))];
-    return fail(req, res, 'unknown_route', `the routes are ${paths.join(', ')}`);
+    const near = nearest(
+      routePath(req.url!),
+      endpoints.map(({ path }) => path),
+    );
+    const hint = near === undefined ? 'docs/reference/http-api.md lists the routes' : `did you mean ${near}?`;
+    return fail(req, res, 'unknown_route', hint);
   }
   if (found === undefined) {
     const methods = routes.map(({ endpoint }) => (endpoint.method === 'GET' ? 'GET, HEAD' : endpoint.method));

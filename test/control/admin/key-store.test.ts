@@ -70,6 +70,15 @@ describe('keys of the admin API', () => {
     for (const path of ['/metrics', '/livez', '/readyz']) expect(await status(server, path)).toBe(200);
   });
 
+  it('are needed to learn which routes exist', async () => {
+    const server = await startAdmin({ args: withMain });
+    const detail = async (path: string, headers = {}): Promise<string> =>
+      (await call(server.url, path, { headers })).text;
+    expect(await detail('/v1/replica')).not.toContain('/v1/replicas');
+    expect(await detail('/v1/replica', as(MAIN))).toContain('No such route: did you mean /v1/replicas?');
+    expect(await detail('/something/else', as(MAIN))).toContain('http-api.md lists the routes');
+  });
+
   it('are shown once and stored as digests in a private file', async () => {
     const path = folder();
     const server = await startAdmin({ path });
