@@ -77,8 +77,8 @@ export class BodyScanner {
   copyPayload(bytes: Buffer, from: number, end: number, sink: PayloadSink): void {
     if (end === from) return;
     if (this.framing !== BY_CHUNKS) return sink.push(bytes, from, end);
-    const { data } = this.#chunks!;
-    for (let i = 0; i < data.length; i += 2) sink.push(bytes, data[i]!, data[i + 1]!);
+    const { data, dataLength } = this.#chunks!;
+    for (let i = 0; i < dataLength; i += 2) sink.push(bytes, data[i]!, data[i + 1]!);
   }
 
   /** True if the end of the connection is the end of the body. */

@@ -42,7 +42,8 @@ const HEX = Uint8Array.from({ length: 256 }, (_, byte) => {
   return Number.isNaN(value) ? 255 : value;
 });
 
-const NO_DATA: readonly number[] = [];
+/** Entries of `data` that are kept for the next bytes. */
+const MAX_KEPT_DATA = 64;
 
 export class ChunkScanner {
   /** Bytes of chunk data so far. */
@@ -62,8 +63,10 @@ export class ChunkScanner {
   readonly #extension = new ChunkExtensionReader();
   /** Start and end, in pairs, of the parts of the last scanned bytes that are removed. */
   readonly #removed: number[] = [];
-  /** Start and end, in pairs, of the data in the last scanned bytes; undefined: not recorded. */
-  #data: number[] | undefined;
+  /** Start and end, in pairs, of the data in the last scanned bytes, in the first `dataLength` entries. */
+  readonly data: number[] = [];
+  dataLength = 0;
+  #recordsData = false;
   /** Start of the part that is being removed, or -1. */
   #removedFrom = -1;
   /** The trailer section is being removed. `#trailers` replaces it at the end. */
@@ -74,10 +77,11 @@ export class ChunkScanner {
 
   /**
    * Prepares for another body. `isLenient`, for responses: accepts any extension without control characters, and spaces
-   * after a size, as other proxies do. Both are removed. `recordsData`: for `data`.
+   * after a size, as other proxies do. Both are removed. `recordsData`: in `data`.
    */
   reset(isLenient = false, recordsData = false): void {
-    this.#data = recordsData ? [] : undefined;
+    this.#recordsData = recordsData;
+    this.dataLength = 0;
     this.payloadBytes = 0;
     this.isEdited = false;
     this.#isLenient = isLenient;
@@ -93,7 +97,8 @@ export class ChunkScanner {
   /** Scans bytes[from, to). Returns the index after the end of the body, MORE or BROKEN. */
   scan(bytes: Uint8Array, from: number, to: number): number {
     this.isEdited = false;
-    if (this.#data !== undefined) this.#data.length = 0;
+    this.dataLength = 0;
+    if (this.data.length > MAX_KEPT_DATA) this.data.length = 0;
     if (this.#state === EXTENSION || this.#hasTrailers) this.#beginRemoval(from);
     let i = from;
     while (i < to) {
@@ -101,7 +106,10 @@ export class ChunkScanner {
         const count = Math.min(this.#left, to - i);
         this.#left -= count;
         this.payloadBytes += count;
-        this.#data?.push(i, i + count);
+        if (this.#recordsData) {
+          this.data[this.dataLength++] = i;
+          this.data[this.dataLength++] = i + count;
+        }
         i += count;
         if (this.#left === 0) this.#state = DATA_CR;
         continue;
@@ -198,11 +206,6 @@ export class ChunkScanner {
     pieces.push(bytes.subarray(at, end));
     if (this.#hasEnded && this.#hasTrailers) pieces.push(Buffer.from(`${this.#trailers}\r\n`, 'latin1'));
     return Buffer.concat(pieces);
-  }
-
-  /** Start and end, in pairs, of the chunks' data in the bytes that were scanned last. Empty if it is not recorded. */
-  get data(): readonly number[] {
-    return this.#data ?? NO_DATA;
   }
 
   #beginRemoval(at: number): void {
