@@ -40,6 +40,8 @@ const OBJECT = 2;
 const TEXT = 3;
 
 const ERROR = 'error';
+/** The global one is looked up at each use. */
+const clock = performance;
 
 export class EventReader implements PayloadSink {
   readonly #reader: ResponseReader;
@@ -111,6 +113,8 @@ export class EventReader implements PayloadSink {
           if (byte === OPEN_OBJECT) {
             this.#data = OBJECT;
             this.#state = JSON_DATA;
+            const end = this.#reader.pushKnown(bytes, i, to);
+            if (end !== -1) i = end;
           } else if (byte === LF || byte === CR) i = this.#endLine(byte, i);
           else if (byte <= SPACE) i++;
           else {
@@ -119,7 +123,7 @@ export class EventReader implements PayloadSink {
           }
           break;
         case JSON_DATA: {
-          const end = this.#lineEnd(bytes, i, to);
+          const end = byte === LF ? i : this.#lineEnd(bytes, i, to);
           this.#reader.push(bytes, i, end);
           i = end === to ? to : this.#endLine(bytes[end]!, end);
           break;
@@ -248,7 +252,7 @@ export class EventReader implements PayloadSink {
       return;
     }
     if (reader.isWhole) {
-      if (this.#nowMs === 0 && this.isTimed && reader.hasContent) this.#nowMs = performance.now();
+      if (this.#nowMs === 0 && this.isTimed && reader.hasContent) this.#nowMs = clock.now();
       reader.endEvent(isError ? ERROR : '', this.#nowMs);
     } else if (isError) reader.endErrorText('');
     reader.beginEvent();

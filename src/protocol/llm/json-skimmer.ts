@@ -20,10 +20,8 @@ import {
 } from './json-bytes.ts';
 import { wholeNumber } from './json-values.ts';
 import { TextEnd } from './text-end.ts';
-import { anyKeyOf, keyOf, TAKE, type SkimListener, type SkimNode } from './skim-node.ts';
+import { anyKeyOf, keyOf, MAX_DEPTH, TAKE, type SkimListener, type SkimNode } from './skim-node.ts';
 
-/** Wanted values are not nested deeper. */
-const MAX_DEPTH = 8;
 /** Bytes that are looked at one by one before the end is searched for. */
 const FAR = 64;
 
@@ -47,7 +45,6 @@ const SKIPPING_TEXT = 11;
 const BROKEN = 12;
 
 const BOM = new Set([0xef, 0xbb, 0xbf]);
-const LINE_END = Buffer.from('\n');
 
 export class JsonSkimmer {
   readonly #listener: SkimListener;
@@ -88,7 +85,7 @@ export class JsonSkimmer {
     this.#textEnd.begin();
   }
 
-  /** Begins in the middle: in an object as `root` describes it, before a name. */
+  /** Begins in an object as `root` describes it, before a name. */
   beginBeforeName(root: SkimNode): void {
     this.begin(root);
     this.#state = NAME;
@@ -102,6 +99,11 @@ export class JsonSkimmer {
     this.#isStopped = true;
   }
 
+  /** The value at the root was read by another reader. */
+  wasRead(): void {
+    this.#state = DONE;
+  }
+
   /** The value at the root has ended. */
   get isWhole(): boolean {
     return this.#state === DONE;
@@ -110,7 +112,7 @@ export class JsonSkimmer {
   /** A line end is between the bytes so far and the next ones. */
   endLine(): void {
     const state = this.#state;
-    if (state === IN_SCALAR) this.#scalar(LINE_END, 0, 1);
+    if (state === IN_SCALAR) this.#scalar(Buffer.from('\n'), 0, 1);
     else if (state === IN_NAME || state === IN_TEXT || state === SKIPPING_TEXT) this.#state = BROKEN;
   }
 
@@ -258,20 +260,18 @@ export class JsonSkimmer {
   #name(bytes: Buffer, i: number, to: number): number {
     const end = this.#textEnd.find(bytes, i, to);
     const isSplit = this.#state === IN_NAME;
+    const held = this.#held;
     if (end === -1) {
-      if (!isSplit) this.#held.length = 0;
-      this.#held.push(bytes, i, to);
+      if (!isSplit) held.length = 0;
+      held.push(bytes, i, to);
       this.#state = IN_NAME;
       return to;
     }
     const around = this.#nodes[this.#depth - 1]!;
-    if (isSplit) {
-      this.#held.push(bytes, i, end);
-      this.#node =
-        this.#held.length > MAX_HELD_BYTES
-          ? undefined
-          : anyKeyOf(around, this.#held.bytes, 0, this.#held.length);
-    } else this.#node = anyKeyOf(around, bytes, i, end);
+    if (isSplit) held.push(bytes, i, end);
+    if (!isSplit) this.#node = anyKeyOf(around, bytes, i, end);
+    else if (held.length > MAX_HELD_BYTES) this.#node = undefined;
+    else this.#node = anyKeyOf(around, held.bytes, 0, held.length);
     this.#state = BEFORE_COLON;
     return end + 1;
   }

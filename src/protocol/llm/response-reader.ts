@@ -2,11 +2,13 @@
 // Hot path.
 // Invariant: the facts are what a parse of the whole body gives. What is not a complete JSON object counts for nothing.
 import { LlmFacts, UNKNOWN } from '../../core/exchange/llm-facts.ts';
+import type { JsonForm } from './json-form.ts';
 import { JsonSkimmer } from './json-skimmer.ts';
 import type { SkimListener } from './skim-node.ts';
 import { parsedJson } from './json-values.ts';
 import { EventValues } from './event-values.ts';
 import { COUNT, RAW, RESPONSE, SEEN, TEXT, USAGE_OF, USAGE_SIZE } from './response-paths.ts';
+import { KnownForms } from './known-forms.ts';
 import { errorOfEvent, type ResponseError } from './response-error.ts';
 import { jsonText, TextCache } from './text-cache.ts';
 import { HAS_COUNTS, UsageCounts } from './usage-counts.ts';
@@ -19,18 +21,23 @@ const MAX_BROKEN_ERRORS = 32;
 /** Types of the last event of a stream. */
 const LAST_TYPES = new Set(['message_stop', 'response.completed', 'response.incomplete', 'response.failed']);
 
-/** Shared by all readers: most responses repeat the texts of the one before. */
+/** Shared by all readers: most responses repeat the texts and the form of the one before. */
 const cache = new TextCache(Object.keys(TEXT).length);
+const forms = new KnownForms(RESPONSE);
 
 export class ResponseReader implements SkimListener {
   readonly #skimmer = new JsonSkimmer(this);
   readonly #event = new EventValues();
+  /** The form whose usual texts have these values; undefined: not known. */
+  #form: JsonForm | undefined;
   #facts = new LlmFacts();
   /** The id of the response is of interest. It is another one in each response. */
   wantsId = true;
   /** Something of a language model was seen. */
   #isKnown = false;
   #isStream = false;
+  /** A piece of the event, or of the plain body, has come. */
+  #hasBegun = false;
   readonly #usage = new UsageCounts();
   /** An event was the last one. */
   #isEnded = false;
@@ -55,24 +62,61 @@ export class ResponseReader implements SkimListener {
     this.#usage.clear();
     this.#seenChoices = this.#endedChoices = this.#brokenErrors = 0;
     this.#firstIndex = Infinity;
+    this.#clearEvent();
+    this.#skimmer.begin(RESPONSE);
     this.beginEvent();
   }
 
-  /** Begins an event, or the whole plain body. */
+  /** Begins an event, or the whole plain body. Its values are still those of the event before. */
   beginEvent(): void {
-    this.#event.clear();
-    this.#skimmer.begin(RESPONSE);
+    this.#hasBegun = false;
   }
 
   /** Begins in the middle of a plain body: before a name of its object. */
   beginBeforeName(): void {
-    this.#event.clear();
+    this.#clearEvent();
     this.#skimmer.beginBeforeName(RESPONSE);
+    this.#hasBegun = true;
   }
 
   /** Reads a piece of the body or of an event. */
   push(bytes: Buffer, from: number, to: number): void {
+    if (this.#hasBegun) {
+      this.#skimmer.push(bytes, from, to);
+      return;
+    }
+    const end = this.#isStream ? -1 : this.pushKnown(bytes, from, to);
+    if (end !== -1) {
+      this.#skimmer.push(bytes, end, to);
+      return;
+    }
+    this.#hasBegun = true;
+    this.#clearEvent();
+    this.#skimmer.begin(RESPONSE);
     this.#skimmer.push(bytes, from, to);
+    if (this.isWhole) forms.learn(bytes, from, to);
+  }
+
+  /**
+   * Reads a plain body, or an event up to a line end, that begins at bytes[from], if it is like one before. Returns the
+   * index behind its object; -1: nothing was read.
+   */
+  pushKnown(bytes: Buffer, from: number, to: number): number {
+    const form = forms.match(bytes, from, to, this.#isStream);
+    if (form === undefined) return -1;
+    if (form !== this.#form || !form.isUsual) {
+      this.#clearEvent();
+      form.tell(bytes, this);
+      if (form.isUsual) this.#form = form;
+    }
+    this.#hasBegun = true;
+    this.#skimmer.wasRead();
+    return forms.end;
+  }
+
+  #clearEvent(): void {
+    this.#event.clear();
+    this.#form = undefined;
   }
 
   /** A line of an event's data ends, and another one follows. */

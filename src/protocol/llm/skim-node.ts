@@ -4,6 +4,9 @@ import { indexOfByte } from './byte-search.ts';
 import { BACKSLASH } from './json-bytes.ts';
 import { jsonText } from './text-cache.ts';
 
+/** Wanted values are not nested deeper. */
+export const MAX_DEPTH = 8;
+
 /** What is done with a value. A sum of these. */
 export const TAKE = {
   /** A string is given to `text`. */

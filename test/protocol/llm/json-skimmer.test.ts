@@ -1,47 +1,26 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { JsonSkimmer } from '../../../src/protocol/llm/json-skimmer.ts';
-import { skim, TAKE, type SkimListener, type SkimNode } from '../../../src/protocol/llm/skim-node.ts';
+import { TAKE, type SkimNode } from '../../../src/protocol/llm/skim-node.ts';
+import {
+  json,
+  listenerOf,
+  MAX_TEXT,
+  noise,
+  object,
+  ROOT,
+  written,
+  type Json,
+  type Report,
+} from '../../kit/skim-documents.ts';
 
-type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
-type Report = readonly [kind: string, slot: number, value?: Json];
-
-const LEAVES = {
-  num: skim(TAKE.number, 1),
-  txt: skim(TAKE.text, 2),
-  fil: skim(TAKE.filled, 3),
-  raw: skim(TAKE.raw, 4),
-  flg: skim(TAKE.flag, 5),
-  both: skim(TAKE.text | TAKE.filled, 6),
-};
-const INNER = skim(TAKE.bounds, 7, { ...LEAVES, obj: skim(TAKE.text | TAKE.filled, 8, LEAVES) });
-const ROOT = skim(0, 0, {
-  ...LEAVES,
-  obj: INNER,
-  list: skim(0, 0, undefined, INNER),
-  lists: skim(0, 0, undefined, skim(TAKE.bounds, 9, undefined, skim(TAKE.number | TAKE.flag, 10))),
-});
-
-const MAX_TEXT = 4096;
 const isCutRaw = ([kind, , value]: Report): boolean => kind === 'raw' && value === 'cut';
 const cutText = (text: string): string => (text.length < MAX_TEXT ? text : 'cut');
 
 /** What a skimmer reports of the bytes, in pieces that end at `cuts`. */
 function reported(bytes: Buffer, cuts: readonly number[], root: SkimNode = ROOT): Report[] | 'broken' {
   const reports: Report[] = [];
-  const listener: SkimListener = {
-    text: (slot, from, start, end) => {
-      const text = from.toString('utf8', start, end);
-      reports.push(['text', slot, end - start < MAX_TEXT ? (JSON.parse(`"${text}"`) as string) : 'cut']);
-    },
-    number: (slot, value) => reports.push(['number', slot, value]),
-    flag: (slot, value) => reports.push(['flag', slot, value]),
-    filled: (slot) => reports.push(['filled', slot]),
-    raw: (slot, json) => reports.push(['raw', slot, json === '' ? 'cut' : (JSON.parse(json) as Json)]),
-    begins: (slot) => reports.push(['begins', slot]),
-    ends: (slot) => reports.push(['ends', slot]),
-  };
-  const skimmer = new JsonSkimmer(listener);
+  const skimmer = new JsonSkimmer(listenerOf(reports));
   skimmer.begin(root);
   let from = 0;
   for (const to of [...cuts, bytes.length]) {
@@ -88,78 +67,6 @@ function walk(value: Json, { take, slot, keys, item }: SkimNode, reports: Report
   return reports;
 }
 
-/** Writes JSON with spaces, escapes and notations of numbers as the next numbers of `noise` say. */
-function written(value: Json, noise: readonly number[]): string {
-  let at = 0;
-  const next = (): number => noise[at++ % noise.length]!;
-  const SPACES = ['', '', '', ' ', '\n', '\t\r\n  ', ' '.repeat(70)];
-  const space = (): string => SPACES[next() % SPACES.length]!;
-  const text = (one: string): string =>
-    one.length >= MAX_TEXT
-      ? JSON.stringify(one)
-      : `"${Array.from({ length: one.length }, (_none, i) => {
-          const escape = `\\u${one.charCodeAt(i).toString(16).padStart(4, '0')}`;
-          return next() % 5 === 0 ? escape : JSON.stringify(one[i]).slice(1, -1);
-        }).join('')}"`;
-  const number = (one: number): string => {
-    const usual = JSON.stringify(one);
-    if (!/^[1-9]\d{0,8}$/.test(usual)) return usual;
-    return [usual, `${usual}.0`, `${usual}e0`, `${usual}00E-2`, `${usual}.00e+0`][next() % 5]!;
-  };
-  const write = (one: Json): string => space() + bare(one) + space();
-  const bare = (one: Json): string => {
-    if (typeof one === 'string') return text(one);
-    if (typeof one === 'number') return number(one);
-    if (one === null || typeof one === 'boolean') return String(one);
-    if (Array.isArray(one)) return `[${one.length > 0 ? one.map(write).join(',') : space()}]`;
-    const members = Object.entries(one).map(
-      ([name, member]) => `${space()}${text(name)}${space()}:${write(member)}`,
-    );
-    return `{${members.length > 0 ? members.join(',') : space()}}`;
-  };
-  return write(value);
-}
-
-// JSON.parse of V8 13.6 reads names of one character wrong if they are escaped, so each has two or more.
-const NAMES = [
-  'num',
-  'txt',
-  'fil',
-  'raw',
-  'flg',
-  'both',
-  'obj',
-  'list',
-  'lists',
-  'xx',
-  'nums',
-  'éé',
-  'a"b',
-  '\\\\',
-  '',
-  '__proto',
-];
-const json: fc.Arbitrary<Json> = fc.letrec<{ value: Json }>((tie) => ({
-  value: fc.oneof(
-    { depthSize: 'small', withCrossShrink: true },
-    fc.constantFrom<Json>(null, true, false, '', 0, 7, 1.5, -3, 1e21, 2 ** 53, 2 ** 53 - 1),
-    fc.nat(),
-    fc.string({ unit: 'grapheme' }),
-    fc.constantFrom('{"num":1}', '"', '\\', '\\"', ']}', 'x'.repeat(30), 'x'.repeat(100), 'x'.repeat(5000)),
-    fc.array(tie('value'), { maxLength: 4 }),
-    object(tie('value')),
-  ),
-})).value;
-function object(value: fc.Arbitrary<Json>): fc.Arbitrary<Json> {
-  return fc
-    .uniqueArray(fc.tuple(fc.constantFrom(...NAMES), value), {
-      selector: ([name]) => name,
-      minLength: 1,
-      maxLength: 8,
-    })
-    .map((members) => Object.fromEntries(members));
-}
-const noise = fc.array(fc.nat(255), { minLength: 1, maxLength: 60 });
 const cutsOf = (length: number, parts: readonly number[]): number[] =>
   parts.map((part) => Math.floor(part * length)).sort((a, b) => a - b);
 const parts = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 6 });

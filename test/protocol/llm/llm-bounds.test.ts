@@ -43,7 +43,7 @@ describe('a follower of a model’s response', () => {
     for (const { follower } of all) expect(follower.end(true)).toMatchObject({ contentEvents: 5000 });
   });
 
-  it('reads streams in which every event has an error that is not JSON as fast as others', () => {
+  it('reads streams in which every event has an error that is not JSON as fast as those with errors', () => {
     const time = (error: string): number => {
       const bytes = Buffer.from(
         events({ choices: [], error: 'ERROR' }).replace('"ERROR"', error).repeat(20_000),
@@ -57,8 +57,9 @@ describe('a follower of a model’s response', () => {
       follower.end(true);
       return ms;
     };
-    for (const error of ['null', '{"message":bad}']) time(error);
-    expect(time('{"message":bad}')).toBeLessThan(3 * time('null') + 40);
+    const valid = '{"message":"bad"}';
+    for (const error of [valid, '{"message":bad}']) time(error);
+    expect(time('{"message":bad}')).toBeLessThan(3 * time(valid) + 40);
   });
 
   it.each([true, false])('holds nothing of a long body that has ended; whole: %s', (isWhole) => {
