@@ -1,13 +1,17 @@
 // Reads the values of a JSON body while it passes. Of a body that is longer than MAX_WHOLE_BYTES only the last
 // TAIL_BYTES are looked at, and of these only what follows one of some names in the object at the root.
 // Invariant: the same bytes give the same values at every split. No more than 2 * TAIL_BYTES are kept, and nothing when
-// the body has ended.
+// the body has ended, but for MAX_SPARE buffers that serve the next bodies.
 import type { PayloadSink } from '../http/body-framing.ts';
 
 const MAX_WHOLE_BYTES = 64 * 1024;
 const TAIL_BYTES = 16 * 1024;
 /** Places in the tail from which its end is read. */
 const MAX_TRIES = 8;
+
+/** Buffers for tails that are not in use. New ones for each body would make V8 collect garbage more often. */
+const spare: Buffer[] = [];
+const MAX_SPARE = 4;
 
 /** Reads the values of one JSON object. */
 export interface ObjectReader {
@@ -45,7 +49,6 @@ export class PlainReader implements PayloadSink {
   begin(length: number): void {
     this.#bytes = 0;
     this.#length = length;
-    this.#tail = undefined;
     this.#tailBytes = 0;
   }
 
@@ -71,9 +74,14 @@ export class PlainReader implements PayloadSink {
   /** The body has ended. `isWanted`: its values are still looked for. */
   end(isWanted: boolean): void {
     const kept = this.#tail;
+    if (kept === undefined) return;
     this.#tail = undefined;
-    if (!isWanted || kept === undefined || this.#bytes <= MAX_WHOLE_BYTES) return;
-    const tail = kept.subarray(Math.max(0, this.#tailBytes - TAIL_BYTES), this.#tailBytes);
+    if (isWanted && this.#bytes > MAX_WHOLE_BYTES)
+      this.#readTail(kept.subarray(Math.max(0, this.#tailBytes - TAIL_BYTES), this.#tailBytes));
+    if (spare.length < MAX_SPARE) spare.push(kept);
+  }
+
+  #readTail(tail: Buffer): void {
     let tries = 0;
     for (const name of this.#names)
       for (
@@ -91,7 +99,7 @@ export class PlainReader implements PayloadSink {
 
   #keep(bytes: Buffer, start: number, to: number): void {
     const from = Math.max(start, to - TAIL_BYTES);
-    const tail = (this.#tail ??= Buffer.allocUnsafeSlow(2 * TAIL_BYTES));
+    const tail = (this.#tail ??= spare.pop() ?? Buffer.allocUnsafeSlow(2 * TAIL_BYTES));
     if (this.#tailBytes + to - from > tail.length) {
       tail.copyWithin(0, this.#tailBytes - TAIL_BYTES, this.#tailBytes);
       this.#tailBytes = TAIL_BYTES;
