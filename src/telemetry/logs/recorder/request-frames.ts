@@ -314,6 +314,7 @@ export class RequestFrames {
 
   /** Attributes of the bodies, and those of an error that a stream reported. */
   #withError(llm: LlmFrame, facts: BodyFacts | undefined): BodyFacts | undefined {
+    if (facts === undefined && llm.error === 0) return undefined;
     // The shape may say already that it is a stream.
     const isKnown = this.#sharedMembers(llm.shared).includes('"is_stream":true');
     const others = facts && { ...facts, is_stream: isKnown ? undefined : facts.is_stream };
