@@ -25,13 +25,6 @@ export function objectIn(text: string | null): Record<string, unknown> | undefin
   return parsed(text) as Record<string, unknown> | undefined;
 }
 
-/** The JSON text of a cell. */
-export function jsonOf(cell: Cell): string {
-  if (typeof cell === 'number') return String(cell);
-  if (cell === null) return 'null';
-  return typeof cell === 'string' ? JSON.stringify(cell) : cell.text;
-}
-
 /** `undefined`: the text is not JSON. */
 function parsed(text: string): unknown {
   try {

@@ -7,8 +7,7 @@ import type { Cell } from './cell.ts';
 import type { ExportCheckpoint, ExportQuery } from './export-job.ts';
 import { RowColumns, type RowBodies, type ScannedRow } from './export-fields.ts';
 import { OutputFile, sizeOf } from './output-file.ts';
-import { ParquetRows } from './parquet-rows.ts';
-import { textForm, TextRows, type RowFormat } from './row-format.ts';
+import { canContinue, rowFormat, type RowFormat } from './row-format.ts';
 
 /** A job as the thread gets it. */
 export interface ExportTask {
@@ -39,8 +38,6 @@ export interface FileOperations {
 }
 
 const NOTHING = { skipped: 0, rows: 0, bytes: 0, missed: 0 };
-/** Characters that are gathered before they are written. */
-const WRITE_CHARACTERS = 256 * 1024;
 const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 const NS_PER_MS = 1_000_000n;
 
@@ -87,7 +84,7 @@ class RunningExport {
     const { columns, format, node, fromMs, toMs } = task.query;
     const { checkpoint } = task;
     // Without the bytes of the checkpoint the file is written again.
-    const canResume = checkpoint !== null && format !== 'parquet' && sizeOf(task.path) >= checkpoint.bytes;
+    const canResume = checkpoint !== null && canContinue(format) && sizeOf(task.path) >= checkpoint.bytes;
     this.#at = canResume ? checkpoint : { ...NOTHING, lastSeq: task.startSeq };
     this.#task = task;
     this.#store = store;
@@ -95,10 +92,8 @@ class RunningExport {
     this.#columns = new RowColumns(columns.map(({ field }) => field));
     this.#file = new OutputFile(task.path, this.#at.bytes);
     const keys = columns.map(({ key }) => key);
-    this.#format =
-      format === 'parquet'
-        ? new ParquetRows(keys, this.#columns.kinds, this.#file)
-        : new TextRows(textForm(format, keys), this.#file, this.#at.rows);
+    const { kinds } = this.#columns;
+    this.#format = rowFormat(format, { keys, kinds }, this.#file, this.#at.rows);
     const range = {
       fromNs: BigInt(fromMs) * NS_PER_MS,
       toNs: BigInt(toMs) * NS_PER_MS + (NS_PER_MS - 1n),
@@ -146,13 +141,12 @@ class RunningExport {
       this.#format.add(this.#cells);
       rows++;
       const isLate = this.#columns.usesBodies && performance.now() > endMs;
-      return rows < limit && this.#format.waiting < WRITE_CHARACTERS && !isLate;
+      return rows < limit && !isLate;
     });
     missed += Math.max(0, Math.min(progress.oldestSeq - 1, endSeq) - lastSeq);
     // A reader that gets no further is at the end.
     lastSeq = progress.lastSeq > lastSeq ? progress.lastSeq : endSeq;
     this.#at = { ...this.#at, lastSeq, skipped, rows, missed };
-    if (this.#format.waiting >= WRITE_CHARACTERS) this.#format.flush();
   }
 
   #checkSize(): void {

@@ -55,7 +55,6 @@ class FileBytes extends ByteWriter {
 }
 
 export class ParquetRows implements RowFormat {
-  readonly canResume = false;
   readonly #writer: ParquetWriter;
   readonly #kinds: readonly CellKind[];
   readonly #names: readonly string[];
@@ -78,11 +77,6 @@ export class ParquetRows implements RowFormat {
     this.#columns = names.map(() => []);
   }
 
-  /** Groups are written by `add`, since small ones would make the file large. */
-  get waiting(): number {
-    return 0;
-  }
-
   add(cells: readonly Cell[]): void {
     for (let i = 0; i < cells.length; i++) {
       const value = valueOf(this.#kinds[i]!, cells[i]!);
@@ -93,7 +87,7 @@ export class ParquetRows implements RowFormat {
   }
 
   flush(): void {
-    // Nothing: see `waiting`.
+    // Nothing, since small groups make the file large.
   }
 
   end(): void {

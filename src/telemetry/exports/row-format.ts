@@ -1,106 +1,76 @@
-// Writes rows in one format: JSON lines, a JSON array or CSV. Parquet is in parquet-rows.ts.
-// Invariant: the bytes of a row depend on the row and on whether it is the first one, so that a file can be continued.
+// The formats of exported files: JSON lines, a JSON array, CSV and Parquet.
+// Invariant: the bytes of a row depend on the row and on whether it is the first one, so that a file of texts can be
+// continued in another process.
 import { csvCell } from '../../core/record-csv.ts';
-import { jsonOf, JsonText, type Cell } from './cell.ts';
+import { JsonText, type Cell } from './cell.ts';
+import type { CellKind } from './export-fields.ts';
 import type { ExportFormat } from './export-job.ts';
+import { JsonRows } from './json-rows.ts';
 import type { OutputFile } from './output-file.ts';
+import { ParquetRows } from './parquet-rows.ts';
+import { RowBuffer } from './row-buffer.ts';
 
 /** Receives rows and writes them to a file. */
 export interface RowFormat {
-  /** Bytes that wait for `flush`, roughly. */
-  readonly waiting: number;
-  /** Adds a row. */
+  /** Adds a row, and writes many of them together. */
   add(cells: readonly Cell[]): void;
   /** Writes what waits to the file. */
   flush(): void;
   /** Writes the end of the file, with what waits. */
   end(): void;
-  /** The rows up to the last `flush` can be continued in another process. */
-  readonly canResume: boolean;
 }
 
-interface TextForm {
-  readonly head: string;
-  /** Between two rows. */
-  readonly between: string;
-  readonly tail: string;
-  row(cells: readonly Cell[]): string;
+/** The columns of a file. */
+export interface FormatColumns {
+  readonly keys: readonly string[];
+  readonly kinds: readonly CellKind[];
 }
 
-export class TextRows implements RowFormat {
-  readonly canResume = true;
-  readonly #form: TextForm;
-  readonly #file: OutputFile;
-  #text = '';
-  #isFirst: boolean;
+/** False: a file of this format must be written again if it is not complete. */
+export const canContinue = (format: ExportFormat): boolean => format !== 'parquet';
 
-  /** `rows`: number of rows that are in the file already. */
-  constructor(form: TextForm, file: OutputFile, rows: number) {
-    this.#form = form;
-    this.#file = file;
-    this.#isFirst = rows === 0;
-    if (file.bytes === 0) this.#text = form.head;
-  }
+/** Writes a file of this format. `rows`: number of rows that it has already. */
+export function rowFormat(
+  format: ExportFormat,
+  { keys, kinds }: FormatColumns,
+  file: OutputFile,
+  rows: number,
+): RowFormat {
+  if (format === 'parquet') return new ParquetRows(keys, kinds, file);
+  const out = new RowBuffer(file);
+  const isNew = file.bytes === 0;
+  return format === 'csv'
+    ? new CsvRows(keys, out, isNew)
+    : new JsonRows(keys, format === 'json', out, isNew, rows);
+}
 
-  get waiting(): number {
-    return this.#text.length;
+class CsvRows implements RowFormat {
+  readonly #out: RowBuffer;
+
+  constructor(keys: readonly string[], out: RowBuffer, isNew: boolean) {
+    this.#out = out;
+    if (isNew) out.text(csvLine(keys));
   }
 
   add(cells: readonly Cell[]): void {
-    const { between } = this.#form;
-    this.#text += this.#isFirst ? this.#form.row(cells) : between + this.#form.row(cells);
-    this.#isFirst = false;
+    this.#out.text(csvLine(cells));
   }
 
   flush(): void {
-    if (this.#text === '') return;
-    this.#file.write(Buffer.from(this.#text));
-    this.#text = '';
+    this.#out.flush();
   }
 
   end(): void {
-    this.#text += this.#form.tail;
-    this.flush();
+    this.#out.flush();
   }
 }
 
-/** The form of a format for columns with these names. */
-export function textForm(format: Exclude<ExportFormat, 'parquet'>, keys: readonly string[]): TextForm {
-  switch (format) {
-    case 'jsonl': {
-      const row = jsonRows(keys);
-      return { head: '', between: '', tail: '', row: (cells) => `${row(cells)}\n` };
-    }
-    case 'json':
-      return { head: '[\n', between: ',\n', tail: '\n]\n', row: jsonRows(keys) };
-    case 'csv':
-      return {
-        head: csvLine(keys),
-        between: '',
-        tail: '',
-        row: (cells) => csvLine(cells.map((cell) => (cell instanceof JsonText ? cell.text : cell))),
-      };
+function csvLine(cells: readonly Cell[]): string {
+  let line = '';
+  for (let i = 0; i < cells.length; i++) {
+    const cell = cells[i]!;
+    const text = csvCell(cell instanceof JsonText ? cell.text : (cell ?? undefined));
+    line += i === 0 ? text : `,${text}`;
   }
-}
-
-const csvLine = (cells: readonly (string | number | null)[]): string =>
-  `${cells.map((cell) => csvCell(cell ?? undefined)).join(',')}\r\n`;
-
-/** Writes a row as a JSON object. A text that a column had in the row before is not made again. */
-function jsonRows(keys: readonly string[]): (cells: readonly Cell[]) => string {
-  const names = keys.map((key, i) => `${i === 0 ? '{' : ','}${JSON.stringify(key)}:`);
-  const lastCells: Cell[] = [];
-  const lastTexts: string[] = [];
-  return (cells) => {
-    let text = '';
-    for (let i = 0; i < names.length; i++) {
-      const cell = cells[i]!;
-      if (cell !== lastCells[i]) {
-        lastCells[i] = cell;
-        lastTexts[i] = jsonOf(cell);
-      }
-      text += names[i]! + (lastTexts[i] ?? 'null');
-    }
-    return `${text}}`;
-  };
+  return `${line}\r\n`;
 }

@@ -212,9 +212,9 @@ export class BlockRows {
     }
     if (has & HAS.ownId) {
       const rank = page.ranksOf(HAS.ownId)[from]!;
-      const bytes = page.ownIds.subarray(rank * OWN_ID_BYTES, (rank + 1) * OWN_ID_BYTES);
+      const bytes = page.ownIds.bytes(rank);
       this.ownId.set(bytes, row * OWN_ID_BYTES);
-      this.ownIdDigit[row] = page.ownIdDigit(rank);
+      this.ownIdDigit[row] = page.ownIds.digit(rank);
     }
     this.end(
       (has & HAS.message ? record.message.length : 0) +

@@ -4,7 +4,7 @@ import type { KeyValue } from '../query/group-query.ts';
 import type { Block, PageRef } from './block.ts';
 import { isIn, rangeTest, type GroupPages } from './column-groups.ts';
 import type { OpenPage } from './open-page.ts';
-import { PageRecords, valuesOf } from './page-values.ts';
+import { PageRecords, valuesOf, type ShapeValue } from './page-values.ts';
 import type { Page } from './page.ts';
 import { canBeTraced } from './request-traces.ts';
 import { isMatch, MATCH, maskOf, NEEDS_RECORD, NO_MATCH } from './row-mask.ts';
@@ -18,6 +18,44 @@ type RowPages = Omit<GroupPages, 'sumsOf'>;
 /** A record of this shape gets its trace id from its request (request-traces.ts), so its columns do not have it. */
 const isTracedLater = ({ kind, has }: Shape): boolean =>
   canBeTraced(kind) && (has & (HAS.ownId | HAS.requestId)) !== 0 && (has & (HAS.ownTrace | HAS.trace)) === 0;
+
+/** Values of a shape: those that all its rows have, and what reads the others. */
+interface ValuesOfShape {
+  readonly constants: readonly KeyValue[];
+  readonly indexes: readonly number[];
+  readonly readers: readonly ((row: number) => KeyValue)[];
+}
+
+/** Reads the values of rows. Most are constants of the shape, and are set once for rows of the same shape. */
+class RowValues {
+  readonly #columns: readonly (readonly ShapeValue[])[];
+  readonly #shapes: ValuesOfShape[] = [];
+  #last: ValuesOfShape | undefined;
+
+  /** `columns`: the values of each name, by index of the shape. */
+  constructor(columns: readonly (readonly ShapeValue[])[]) {
+    this.#columns = columns;
+  }
+
+  /** Writes the values of a row into `out`, which is the same list in each call. */
+  read(row: number, shape: number, out: KeyValue[]): void {
+    const values = (this.#shapes[shape] ??= this.#valuesOf(shape));
+    const { constants, indexes, readers } = values;
+    if (values !== this.#last) for (let i = 0; i < constants.length; i++) out[i] = constants[i]!;
+    this.#last = values;
+    for (let i = 0; i < indexes.length; i++) out[indexes[i]!] = readers[i]!(row);
+  }
+
+  #valuesOf(shape: number): ValuesOfShape {
+    const values = this.#columns.map((column) => column[shape]!);
+    const indexes = Array.from(values.keys()).filter((i) => typeof values[i] === 'function');
+    return {
+      constants: values.map((value) => (typeof value === 'function' ? null : value)),
+      indexes,
+      readers: indexes.map((i) => values[i] as (row: number) => KeyValue),
+    };
+  }
+}
 
 export class ColumnRows {
   readonly #query: Omit<ScanQuery, 'node'>;
@@ -96,7 +134,7 @@ export class ColumnRows {
     const { names } = this.#query;
     const { changes } = this.#pages;
     const records = new PageRecords(page);
-    const columns = names.map((name) => valuesOf(page, name, records));
+    const rowValues = new RowValues(names.map((name) => valuesOf(page, name, records)));
     const isTraced = page.shapes.map((shape) => this.#usesTrace && isTracedLater(shape));
     const isInRange = rangeTest(page, this.#query);
     const { shape, timeMs, firstSeq } = page;
@@ -114,10 +152,7 @@ export class ColumnRows {
         const index = shape[row]!;
         if (isTraced[index]!) goesOn = this.#visitor.record(records.at(row));
         else {
-          for (let i = 0; i < columns.length; i++) {
-            const value = columns[i]![index]!;
-            values[i] = typeof value === 'function' ? value(row) : value;
-          }
+          rowValues.read(row, index, values);
           goesOn = this.#visitor.row(firstSeq + row, timeMs[row]!, values);
         }
       }

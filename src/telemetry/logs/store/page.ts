@@ -4,7 +4,6 @@ import { derivedSpanId, derivedTraceId } from '../../../core/exchange/identity.t
 import type { LogRecord } from '../log-record.ts';
 import { AttributeColumns, type AttributeNames } from './attribute-columns.ts';
 import { AttributeValues } from './attribute-values.ts';
-import { OWN_ID_BYTES } from './block-rows.ts';
 import { PART } from './encode-page.ts';
 import { LlmColumns } from './llm-columns.ts';
 import type { NativeNumbers, NumberRange } from './native-number.ts';
@@ -17,6 +16,7 @@ import {
   unzigzag,
   type ColumnMemory,
 } from './number-column.ts';
+import { OwnIds } from './own-ids.ts';
 import { decodeHeader } from './page-header.ts';
 import { HAS, nativeAttributes, nativeMessage, type EncodedShapes, type Shape } from './shape.ts';
 import { TextColumn } from './text-column.ts';
@@ -71,7 +71,7 @@ export class Page {
   /** Columns that all rows have, and columns that any row has: sums of HAS. */
   #common: readonly [every: number, some: number] | undefined;
   #restNs: Float64Array | undefined;
-  #ownIds: Uint8Array | undefined;
+  #ownIds: OwnIds | undefined;
   #names: Names | undefined;
   #messages: TextColumn | undefined;
   #attributes: AttributeColumns | undefined;
@@ -196,7 +196,10 @@ export class Page {
   }
 
   traceId(row: number): string {
-    if ((this.shapeOf(row).has & HAS.ownTrace) !== 0) return derivedTraceId(this.requestId(row)) ?? '';
+    const { has } = this.shapeOf(row);
+    // The digits of an own id that derivedTraceId takes.
+    if ((has & HAS.ownTrace) !== 0 && (has & HAS.ownId) !== 0) return this.#ownId(row).slice(5);
+    if ((has & HAS.ownTrace) !== 0) return derivedTraceId(this.requestId(row)) ?? '';
     return this.#name(row, HAS.trace, 'traces');
   }
 
@@ -261,15 +264,9 @@ export class Page {
     return values;
   }
 
-  /** The 12 bytes of each own request id after the time, by rank; then the last digits. */
-  get ownIds(): Uint8Array {
-    return (this.#ownIds ??= this.#read(PART.ownIds));
-  }
-
-  /** The last hex digit of an own request id. */
-  ownIdDigit(rank: number): number {
-    const digits = this.countOf(HAS.ownId) * OWN_ID_BYTES;
-    return (this.ownIds[digits + (rank >> 1)]! >> (4 * (rank & 1))) & 15;
+  /** The own request ids, by rank. */
+  get ownIds(): OwnIds {
+    return (this.#ownIds ??= new OwnIds(this.#read(PART.ownIds), this.countOf(HAS.ownId)));
   }
 
   record(row: number): LogRecord {
@@ -328,14 +325,7 @@ export class Page {
   }
 
   #ownId(row: number): string {
-    const rank = this.rankOf(HAS.ownId, row);
-    const from = rank * OWN_ID_BYTES;
-    const bytes = Buffer.from(this.ownIds.buffer, this.ownIds.byteOffset + from, OWN_ID_BYTES);
-    return (
-      this.timeMs[row]!.toString(16).padStart(12, '0') +
-      bytes.toString('hex') +
-      this.ownIdDigit(rank).toString(16)
-    );
+    return this.ownIds.id(this.rankOf(HAS.ownId, row), this.timeMs[row]!);
   }
 
   #durationOf(row: number): number {
