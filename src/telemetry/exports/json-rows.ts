@@ -93,7 +93,7 @@ const MILLION = 1e6;
 const MAX_MILLIONTHS = 1e15;
 
 /** Writes the text of a finite number, as String does. */
-export function writeNumber(value: number, out: RowBuffer): void {
+function writeNumber(value: number, out: RowBuffer): void {
   const positive = value < 0 ? -value : value;
   const millionths = Math.round(positive * MILLION);
   // The number is the nearest one to this decimal of at most 15 digits, so String writes the same decimal.
