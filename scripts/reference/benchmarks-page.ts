@@ -85,6 +85,12 @@ export const benchmarksPage = (): string =>
       logTable(figures, 'rows of spans'),
     ),
     'Repeat it with `npm run bench:rows`.',
+    '## Export jobs',
+    'Files of requests to language models with all columns but the bodies, written by one job after the other. Processor time includes reading the store.',
+    resultsOf('exports.json', 'npm run bench:exports', ({ figures }: { figures: LogFigure[] }) =>
+      logTable(figures, 'export jobs'),
+    ),
+    'Repeat it with `npm run bench:exports`.',
     '## Async queue',
     resultsOf('queue.json', 'npm run bench:queue', queueTable),
     'Repeat it with `npm run bench:queue`. It needs `redis-server`.',

@@ -27,6 +27,10 @@ export const FILES: readonly (readonly [names: string, content: string])[] = [
     'attachments/',
     'files that rows of projects refer to; `projects.max_attachments` and `logs.retention` limit them',
   ],
+  [
+    'exports/',
+    'export jobs and their files; `export_jobs.lifetime` and `export_jobs.max_bytes` limit the files',
+  ],
   ['prices.json', 'prices of tokens that were set through the admin API'],
   ['cursors.json', 'sequence number up to which each destination has received records'],
   [

@@ -2,7 +2,7 @@
 // Invariant: a step returns what is in the file; after a step with a checkpoint that is on disk.
 import { describe } from '../../core/errors.ts';
 import { formatBytes } from '../../core/units.ts';
-import type { ReadRecords, ReadStore, ScanQuery } from '../logs/logs.ts';
+import type { ReadStore, ScanQuery } from '../logs/logs.ts';
 import type { Cell } from './cell.ts';
 import type { ExportCheckpoint, ExportQuery } from './export-job.ts';
 import { RowColumns, type RowBodies, type ScannedRow } from './export-fields.ts';
@@ -170,8 +170,8 @@ function explained(error: unknown): Error {
   );
 }
 
-/** Called by the reader thread (telemetry/logs/threads/reader-thread.ts). */
-export function operations(_: ReadRecords, store: ReadStore): FileOperations {
+/** `store`: what the job reads. */
+export function fileOperations(store: ReadStore): FileOperations {
   let running: RunningExport | undefined;
   const close = (): void => {
     running?.close();

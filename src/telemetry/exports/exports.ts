@@ -73,7 +73,7 @@ const MEDIA_TYPES: Readonly<Record<ExportFormat, string>> = {
 
 /** Time in which an equal job of the same owner counts as the same, since clients repeat requests. */
 const REPEAT_MS = 5000;
-/** Time for which the last job of an owner is remembered for `latestOf`. */
+/** Age from which on a job is not the latest of its owner any more. */
 const LATEST_MS = 86_400_000;
 const COUNT_TIMEOUT_MS = 5000;
 const EXPIRY_INTERVAL_MS = 60_000;
@@ -86,8 +86,6 @@ export class Exports implements Component {
   readonly #files: JobFiles;
   readonly #jobs: JobTable;
   readonly #runner: JobRunner;
-  /** The job that an owner created or started last. */
-  readonly #latest = new Map<string, { readonly id: string; readonly atMs: number }>();
   #expiry: NodeJS.Timeout | undefined;
 
   /** `folder`: of the jobs and their files. */
@@ -113,8 +111,6 @@ export class Exports implements Component {
   /** Reads the jobs. Those that were running go on. */
   async start(): Promise<void> {
     await this.#jobs.load();
-    for (const { owner, id, createdAtMs, startedAtMs } of this.#jobs.all)
-      this.#touch(owner, id, startedAtMs ?? createdAtMs);
     const expire = (): Promise<void> => this.#jobs.exclusive(() => this.#jobs.expire(Date.now()));
     await expire();
     this.#expiry = setInterval(() => void expire(), EXPIRY_INTERVAL_MS).unref();
@@ -145,8 +141,9 @@ export class Exports implements Component {
 
   /** The job that an owner created or started last, at most a day ago. */
   latestOf(owner: string): ExportJob | undefined {
-    const latest = this.#latest.get(owner);
-    return latest && latest.atMs >= Date.now() - LATEST_MS ? this.#jobs.get(latest.id) : undefined;
+    const sinceMs = Date.now() - LATEST_MS;
+    const recent = this.#jobs.all.filter((job) => job.owner === owner && usedAtMs(job) >= sinceMs);
+    return recent.sort((a, b) => usedAtMs(a) - usedAtMs(b)).at(-1);
   }
 
   /** Counts the rows, and stores a draft. An equal draft of the same owner, made just before, is returned instead. */
@@ -166,11 +163,9 @@ export class Exports implements Component {
       );
       if (same !== undefined) return same;
       if (!this.#jobs.makeRoom()) return tooMany(this.#options.max_jobs);
-      const id = randomUUID();
-      this.#touch(owner, id, nowMs);
       const times = { createdAtMs: nowMs, updatedAtMs: nowMs, startedAtMs: null };
       return this.#jobs.save({
-        id,
+        id: randomUUID(),
         owner,
         asked,
         query: limited,
@@ -215,7 +210,6 @@ export class Exports implements Component {
       this.#files.deleteData(id);
       // Each run has a time of its own, by which the runner knows it.
       const startedAtMs = Math.max(Date.now(), (job.startedAtMs ?? 0) + 1);
-      this.#touch(job.owner, id, startedAtMs);
       const state = 'in_progress';
       const saved = await this.#jobs.save({
         ...job,
@@ -258,10 +252,6 @@ export class Exports implements Component {
     return { path, bytes, sha256, format, mediaType: MEDIA_TYPES[format], extension: format };
   }
 
-  #touch(owner: string, id: string, atMs: number): void {
-    if ((this.#latest.get(owner)?.atMs ?? 0) <= atMs) this.#latest.set(owner, { id, atMs });
-  }
-
   #limited(query: ExportQuery): ExportQuery {
     const { max_rows: most } = this.#options;
     const limit = most === 0 ? query.limit : Math.min(query.limit || most, most);
@@ -299,6 +289,9 @@ export class Exports implements Component {
     return { startSeq: oldestSeq - 1, endSeq: headSeq };
   }
 }
+
+/** When a job was created or started last. */
+const usedAtMs = ({ createdAtMs, startedAtMs }: ExportJob): number => Math.max(createdAtMs, startedAtMs ?? 0);
 
 const canBegin = ({ state, hasFile }: ExportJob): boolean =>
   STARTABLE.has(state) || (state === 'success' && !hasFile);

@@ -9,7 +9,7 @@ import type { FileOperations } from './export-operations.ts';
 import type { RunningJobs } from './running-jobs.ts';
 
 /** To be loaded by the thread. */
-export const EXPORT_OPERATIONS = threadFile('export-operations', import.meta.url).href;
+export const EXPORT_OPERATIONS = threadFile('export-thread', import.meta.url).href;
 
 /** Times in milliseconds. */
 export interface RunnerPace {

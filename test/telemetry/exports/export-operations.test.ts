@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { parquetReadObjects, parquetMetadata } from 'hyparquet';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ExportCheckpoint } from '../../../src/telemetry/exports/export-job.ts';
-import { operations } from '../../../src/telemetry/exports/export-operations.ts';
+import { fileOperations } from '../../../src/telemetry/exports/export-operations.ts';
 import {
   EXPORT_FIELDS,
   EXPORT_FORMATS,
@@ -54,7 +54,7 @@ function exported(store: ReadStore, { query, endSeq, kills, rowsPerScan }: Task)
       return store.scan(asked, seq, (...row) => add(...row) && ++rows < rowsPerScan);
     },
   };
-  const open = () => operations(() => ({ records: [], lastSeq: 0, headSeq: 0, oldestSeq: 1 }), slow);
+  const open = () => fileOperations(slow);
   let checkpoint: ExportCheckpoint | null = null;
   const task = { path, query, startSeq: 0, endSeq, maxBytes: 2 ** 30 };
   for (const { steps, more } of kills) {

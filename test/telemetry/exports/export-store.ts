@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Logger } from '../../../src/core/logger.ts';
-import { operations } from '../../../src/telemetry/exports/export-operations.ts';
+import { fileOperations } from '../../../src/telemetry/exports/export-operations.ts';
 import {
   Exports,
   type ExportedLogs,
@@ -144,7 +144,7 @@ export class ExportStore {
         onStored: () => () => undefined,
       }),
       openReader: () => {
-        const made = operations(() => reader.after({ op: 'all' }, 0, 1), slow) as unknown as Record<
+        const made = fileOperations(slow) as unknown as Record<
           string,
           (...args: readonly unknown[]) => unknown
         >;
