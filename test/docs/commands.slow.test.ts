@@ -16,9 +16,13 @@ const ID = '31255019cf83c4d0c7492a5006591e1f502a5';
 /** Body of a task that never ends. */
 const OCCUPIED = '{"model_input": {"prompt": "occupied"}}';
 
-/** Names of files that docs/reference/files.md lists, as patterns; SQLite's own files belong to theirs. */
+/** Names of files that docs/reference/files.md lists, as patterns; SQLite's own files belong to theirs, and all of a folder. */
 const listed = FILES.flatMap(([names]) => names.split(', ')).map((name) => {
-  const pattern = name.replace('DAY', '\\d{8}').replace('SEQ', '\\d+').replaceAll('.', '\\.');
+  const pattern = name
+    .replace('DAY', '\\d{8}')
+    .replace('SEQ', '\\d+')
+    .replaceAll('.', '\\.')
+    .replace(/\/$/, '/.*');
   return new RegExp(`^${pattern}(?:-wal|-shm)?$`);
 });
 /** Every file below the data folder of a weir has been listed. */
