@@ -148,7 +148,7 @@ function routesOf<Context>(endpoints: readonly Endpoint<Context>[], path: string
  * Path of a request as routes have it. Clients that join URLs send `//`, and those whose base URL has no `/v1` leave it
  * out (docs/contracts/portkey.md 1); a redirect would lose the body of a POST.
  */
-export function routePath(url: string): string {
+function routePath(url: string): string {
   const path = url.split('?', 1)[0]!.replace(/\/{2,}/g, '/');
   return /^\/(?:logs|feedback)(?:\/|$)/.test(path) ? `/v1${path}` : path;
 }

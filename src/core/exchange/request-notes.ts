@@ -2,7 +2,7 @@
 // Invariant: nothing here decides whether or how a request is served, and a value of any length costs a limited amount.
 import { spanIdOfText, traceIdOfText, type ForeignId } from './foreign-ids.ts';
 
-export const NOTE_HEADERS = {
+const NOTE_HEADERS = {
   trace: 'x-portkey-trace-id',
   span: 'x-portkey-span-id',
   parent: 'x-portkey-parent-span-id',

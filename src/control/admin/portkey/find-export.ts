@@ -26,7 +26,7 @@ const LEFT_OUT = 'undefined';
 const ID_LENGTH = 36;
 
 /** Text for a client whose request has no id. */
-export const ID_MISSING = 'export id is missing: portkey-ai takes an object, e.g. retrieve({ exportId })';
+const ID_MISSING = 'export id is missing: portkey-ai takes an object, e.g. retrieve({ exportId })';
 
 /** The id in a body: one character a key, as the SDK sends a text, or `export_id`. */
 function idOfBody(body: JsonObject): string | undefined {
