@@ -266,9 +266,12 @@ async function shownRows(
       if (row) rows.push(row);
       continue;
     }
-    const [span] = spansOf(record);
-    if (span === undefined) continue;
-    const row = requestRow(record, project, span, await logs.bodies(logs.placeOf(record)));
+    const row = requestRow(
+      record,
+      project,
+      spansOf(record)[0]?.name,
+      await logs.bodies(logs.placeOf(record)),
+    );
     requests.push(row);
     rows.push(row);
   }

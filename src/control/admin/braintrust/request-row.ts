@@ -2,9 +2,13 @@
 // Invariant: a row has the trace, the parent and the times of the request, so that it takes its place between the rows
 // that the application logged.
 import { formatTime } from '../../../core/time.ts';
-import { attributesOf, transactionOf, type LogRecord, type LogStore } from '../../../telemetry/logs/logs.ts';
-import type { Span } from '../../../telemetry/tracing/tracing.ts';
-import { STATUS } from '../../../telemetry/tracing/tracing.ts';
+import {
+  attributesOf,
+  SEVERITY,
+  transactionOf,
+  type LogRecord,
+  type LogStore,
+} from '../../../telemetry/logs/logs.ts';
 
 /** A row as the API returns it. */
 export type ShownRow = Record<string, unknown>;
@@ -34,10 +38,13 @@ const METADATA = [
 const seconds = (ns: bigint): number => Number(ns / 1000n) / 1e6;
 const nonEmpty = (text: string): string | null => (text === '' ? null : text);
 
-/**
- * The row of a request. `span`: its own span, which has its name and status. `bodies`: those that were stored.
- */
-export function requestRow(record: LogRecord, project: string, span: Span, bodies: StoredBodies): ShownRow {
+/** The row of a request. `spanName`: of its span, if it has one. `bodies`: those that were stored. */
+export function requestRow(
+  record: LogRecord,
+  project: string,
+  spanName: string | undefined,
+  bodies: StoredBodies,
+): ShownRow {
   const attributes = attributesOf(record);
   const { annotations } = attributes;
   const { scores, tags, expected, comments, metadata } = (annotations ?? {}) as Record<string, unknown>;
@@ -50,15 +57,16 @@ export function requestRow(record: LogRecord, project: string, span: Span, bodie
     project_id: project,
     log_id: 'g',
     created: formatTime(record.timeNs),
-    span_id: record.spanId,
+    // With trace.enabled off a request has no span of its own.
+    span_id: record.spanId === '' ? record.requestId : record.spanId,
     root_span_id: record.traceId,
     span_parents: record.parentSpanId === '' ? null : [record.parentSpanId],
     is_root: record.parentSpanId === '',
-    span_attributes: { name: span.name, type: isModel ? 'llm' : 'task' },
+    span_attributes: { name: spanName ?? nameOf(attributes), type: isModel ? 'llm' : 'task' },
     input: firstOf(request, ['messages', 'input', 'prompt']) ?? null,
     output: firstOf(response, ['choices', 'output', 'content']) ?? null,
     expected: expected ?? null,
-    error: span.status.code === STATUS.error ? errorText(record, attributes) : null,
+    error: record.severity >= SEVERITY.error || record.status >= 400 ? errorText(record, attributes) : null,
     scores: scores ?? null,
     tags: tags ?? null,
     comments: Array.isArray(comments) ? comments.map((text: unknown) => ({ comment: { text } })) : null,
@@ -76,6 +84,9 @@ export function requestRow(record: LogRecord, project: string, span: Span, bodie
     context: { span_origin: { name: 'weir' } },
   };
 }
+
+const nameOf = ({ method, path }: Readonly<Record<string, unknown>>): string =>
+  [method, path].filter((part) => typeof part === 'string').join(' ');
 
 function metricsOf(record: LogRecord, attributes: Readonly<Record<string, unknown>>): Record<string, number> {
   const metrics: Record<string, number> = {
