@@ -1,6 +1,7 @@
 // GET and POST /v1/project_logs/{id}/fetch: the rows of a project, trace by trace.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { json, queryOf, type Endpoint } from '../endpoint.ts';
+import { sendJson } from '../../../protocol/http/json-response.ts';
+import { queryOf, type Endpoint } from '../endpoint.ts';
 import { jsonBody } from '../read-body.ts';
 import { logsOrFail } from '../routes/logs.ts';
 import type { WithTraces } from '../routes/traces.ts';
@@ -30,7 +31,9 @@ async function fetchPage(
   if (typeof query === 'string') return failRequest(req, res, query);
   const page = await fetchRows({ logs, spansOf: context.spansOf }, project.id, query, res);
   if (page === undefined) return;
-  json(res, 200, { events: page.rows, cursor: page.next ? formatCursor(page.next) : null });
+  // Without indentation, since a page may have thousands of rows.
+  const text = JSON.stringify({ events: page.rows, cursor: page.next ? formatCursor(page.next) : null });
+  sendJson(res, 200, text, ['Cache-Control', 'no-store']);
 }
 
 export const fetchEndpoints: readonly Endpoint<WithFetch>[] = [

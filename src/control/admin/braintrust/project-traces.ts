@@ -31,8 +31,9 @@ export interface RowPage {
   readonly next: FetchCursor | undefined;
 }
 
-/** Records that are read at once. */
+/** Maximum records that are read at once, and their number for a trace that is wanted. */
 const CHUNK = 500;
+const CHUNK_OF_TRACE = 10;
 /** Traces whose records are read at once. */
 const TRACES = 25;
 /** Records of one trace. Further ones are left out. */
@@ -61,13 +62,14 @@ interface Scanned {
 async function* scan(
   logs: LogStore,
   node: QueryNode,
-  cursor: FetchCursor | undefined,
+  { cursor, limit: traces }: FetchQuery,
   res: ServerResponse,
 ): AsyncGenerator<Scanned | undefined> {
+  const limit = Math.min(CHUNK, traces * CHUNK_OF_TRACE);
   let before = cursor?.after;
   for (let after: TimePlace | undefined = before; ;) {
     const range = { fromNs: EARLIEST_NS, toNs: cursor?.newestNs ?? LATEST_NS };
-    const page = await pagedSearch(logs, { node, ...range, direction: 'down', after, limit: CHUNK }, res);
+    const page = await pagedSearch(logs, { node, ...range, direction: 'down', after, limit }, res);
     if (page === undefined) return yield undefined;
     for (const record of page.records) {
       yield { record, before };
@@ -94,16 +96,17 @@ export function fetchRows(
 async function matchingRows(
   { logs }: RowSources,
   project: string,
-  { limit, cursor, filters, isWanted }: FetchQuery,
+  query: FetchQuery,
   res: ServerResponse,
 ): Promise<RowPage | undefined> {
+  const { limit, cursor, filters, isWanted } = query;
   const node = allOf([rowsOf(project), ...filters.flatMap(filterNode)]);
   const rows: ShownRow[] = [];
   const traces = new Set<string>();
   const untilMs = performance.now() + SEARCH_MS;
   let newestNs = cursor?.newestNs;
   let characters = 0;
-  for await (const scanned of scan(logs, node, cursor, res)) {
+  for await (const scanned of scan(logs, node, query, res)) {
     if (scanned === undefined) return undefined;
     const { record, before } = scanned;
     newestNs ??= record.timeNs;
@@ -152,9 +155,10 @@ interface FoundTrace {
 async function wholeTraces(
   sources: RowSources,
   project: string,
-  { limit, cursor, isWanted }: FetchQuery,
+  query: FetchQuery,
   res: ServerResponse,
 ): Promise<RowPage | undefined> {
+  const { limit, cursor, isWanted } = query;
   const { logs } = sources;
   const rows: ShownRow[] = [];
   const found: FoundTrace[] = [];
@@ -180,7 +184,7 @@ async function wholeTraces(
     }
     return undefined;
   };
-  for await (const scanned of scan(logs, rowsOf(project), cursor, res)) {
+  for await (const scanned of scan(logs, rowsOf(project), query, res)) {
     if (scanned === undefined) return undefined;
     const { record, before } = scanned;
     newestNs ??= record.timeNs;
