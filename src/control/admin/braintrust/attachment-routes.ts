@@ -1,5 +1,6 @@
 // Attachments: URLs for upload and download, and the uploads and downloads themselves, which need no key.
 // Invariant: a content is sent so that no browser runs or shows it as a page, whatever its uploader says it is.
+// Source: docs/contracts/braintrust.md 6.
 import { pipeline } from 'node:stream/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { UrlSigner } from '../../../core/url-signer.ts';

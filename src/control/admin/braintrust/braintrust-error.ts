@@ -1,5 +1,6 @@
 // Errors in the form that Braintrust's clients show to their users.
 // Invariant: the text is in every place where one of the clients looks for it.
+// Source: docs/contracts/braintrust.md 2.
 import type { ErrorForm } from '../endpoint.ts';
 
 /** Status → the word in `Code`. */

@@ -4,6 +4,7 @@
 //   project-routes.ts       projects                       fetch-rows.ts         reading rows
 //   project-tags.ts         tags of projects               attachment-routes.ts  files that rows refer to
 // Invariant: every error has its text where these clients look for it.
+// Source: docs/contracts/braintrust.md.
 import type { Endpoint } from '../endpoint.ts';
 import { attachmentEndpoints, type WithAttachments } from './attachment-routes.ts';
 import { braintrustError } from './braintrust-error.ts';

@@ -1,5 +1,6 @@
 // The parameters of a fetch of rows, from a query string or a JSON body, and its cursors.
 // Invariant: a cursor has letters, digits, dashes and underscores only, so that it can be pasted anywhere.
+// Source: docs/contracts/braintrust.md 5.
 import { LATEST_NS } from '../../../core/time.ts';
 import {
   formatTimePlace,

@@ -1,6 +1,7 @@
 // What Braintrust's SDK asks before it logs: organizations, projects and the version of the server.
 // Invariant: these routes answer from memory and do not depend on the log store or the disk. The SDK asks once, and
 // without an answer it drops all rows of its process.
+// Source: docs/contracts/braintrust.md 3.
 import { version } from '../../../core/version.ts';
 import { clientUrl } from '../client-url.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';

@@ -1,6 +1,7 @@
 // Routes that store rows of projects: those of the SDK's loggers, and inserts and feedback of the REST API.
 // Invariant: a row that cannot be stored is refused alone, in a response of 200, since the SDK drops all rows of a body
 // that is refused.
+// Source: docs/contracts/braintrust.md 4.
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
