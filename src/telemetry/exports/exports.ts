@@ -36,7 +36,6 @@ export {
   type ExportFormat,
   type ExportJob,
   type ExportQuery,
-  type ExportState,
 } from './export-job.ts';
 export type { ExportRefusal } from './export-refusal.ts';
 export { providerOf, providerPaths } from './provider.ts';

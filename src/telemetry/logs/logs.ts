@@ -64,7 +64,7 @@ export { apiLevel, SEVERITY, severityText } from './severity.ts';
 export type { GroupQuery, GroupResult, KeyValue } from './query/group-query.ts';
 export { RecorderClient } from './recorder/recorder-client.ts';
 export type { PostResult, RowsResult } from './recorder/recorder-messages.ts';
-export type { PostedRows, RejectedRow } from './rows/read-rows.ts';
+export type { PostedRows } from './rows/read-rows.ts';
 export { projectSource, rowOf, ROW_CUT, transactionOf } from './rows/row-record.ts';
 export type { StoredRows } from './rows/row-intake.ts';
 export { wholeRow } from './rows/whole-row.ts';
