@@ -128,21 +128,34 @@ export class BodyGroups {
   }
 }
 
-/** The bodies of the request with a sequence number; `undefined` if they are not among these. Throws DamagedBlobError. */
-export function findBodies(blob: Uint8Array, wanted: number): DecodedBodies | undefined {
-  const bytes = fromBlob(blob);
-  const count = bytes.readUInt32LE(0);
-  let at = COUNT_BYTES + ENTRY_BYTES * count;
-  const take = (length: number): Buffer | undefined => {
-    if (length === NONE) return undefined;
-    at += length;
-    return Buffer.from(bytes.subarray(at - length, at));
-  };
-  for (let i = 0; i < count; i++) {
-    const entry = COUNT_BYTES + i * ENTRY_BYTES;
-    const request = take(bytes.readUInt32LE(entry + 8));
-    const response = take(bytes.readUInt32LE(entry + 12));
-    if (bytes.readDoubleLE(entry) === wanted) return { request, response };
+/** A group that was stored. */
+export class OpenBodies {
+  readonly #bytes: Buffer;
+
+  /** Throws DamagedBlobError. */
+  constructor(blob: Uint8Array) {
+    this.#bytes = fromBlob(blob);
   }
-  return undefined;
+
+  /** The bodies of the request with a sequence number; `undefined` if they are not in the group. */
+  of(seq: number): DecodedBodies | undefined {
+    const bytes = this.#bytes;
+    const count = bytes.readUInt32LE(0);
+    let at = COUNT_BYTES + ENTRY_BYTES * count;
+    for (let i = 0; i < count; i++) {
+      const entry = COUNT_BYTES + i * ENTRY_BYTES;
+      const [request, response] = [bytes.readUInt32LE(entry + 8), bytes.readUInt32LE(entry + 12)];
+      const between = at + sizeOf(request);
+      const end = between + sizeOf(response);
+      if (bytes.readDoubleLE(entry) === seq)
+        return {
+          request: request === NONE ? undefined : Buffer.from(bytes.subarray(at, between)),
+          response: response === NONE ? undefined : Buffer.from(bytes.subarray(between, end)),
+        };
+      at = end;
+    }
+    return undefined;
+  }
 }
+
+const sizeOf = (length: number): number => (length === NONE ? 0 : length);

@@ -4,7 +4,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import { Block, type PageRef } from './block.ts';
 import { firstTime, lastTime, timeParts, tracedRequests } from './block-directory.ts';
 import { DamagedBlobError, fromBlob } from './blob.ts';
-import { findBodies } from './bodies.ts';
+import { OpenBodies } from './bodies.ts';
 import { bodiesPlace, directoryPlace, filterPlace, tailPlace } from './day-file.ts';
 import { FilterTable } from './filter-table.ts';
 import { OpenPage } from './open-page.ts';
@@ -40,6 +40,8 @@ export class DayFileIndex {
   /** Shapes of the pages of the tail, by their JSON. */
   readonly #shapes = new Map<string, Shape>();
   #lastBlock = -1;
+  /** The last group of bodies that was read, and the version of the file then. */
+  #bodies: { readonly first: number; readonly version: number; readonly group: OpenBodies } | undefined;
   #lastGroup = -1;
   #snapshot: Snapshot = { blocks: this.#blocks, tail: [] };
   /** `data_version` of SQLite, which changes with each transaction of the writer: of the snapshot, `#lastSeq`, and `blocks`. */
@@ -133,11 +135,19 @@ export class DayFileIndex {
   }
 
   /** The bodies of a request; `undefined` if none are stored, or if they are damaged, which is reported. */
-  bodies(seq: number): ReturnType<typeof findBodies> {
-    const [row] = this.#rows('SELECT seq, bodies FROM bodies WHERE seq <= ? ORDER BY seq DESC LIMIT 1', seq);
+  bodies(seq: number): ReturnType<OpenBodies['of']> {
+    const [row] = this.#rows('SELECT seq FROM bodies WHERE seq <= ? ORDER BY seq DESC LIMIT 1', seq);
     if (row === undefined) return undefined;
-    const [first, blob] = row as [number, Uint8Array];
-    return this.#intact(bodiesPlace(first), () => findBodies(blob, seq));
+    const [first] = row as [number];
+    const version = this.#version();
+    // Readers that read the bodies of many requests do so in the order of storing.
+    if (this.#bodies?.first !== first || this.#bodies.version !== version) {
+      const blob = this.blob('SELECT bodies FROM bodies WHERE seq = ?', first);
+      const group = blob && this.#intact(bodiesPlace(first), () => new OpenBodies(blob));
+      if (group === undefined) return undefined;
+      this.#bodies = { first, version, group };
+    }
+    return this.#bodies.group.of(seq);
   }
 
   /** False if the filters of the block do not have a hash of an id or word. */

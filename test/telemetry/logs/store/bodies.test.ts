@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BodyGroups, findBodies, type NumberedBodies } from '../../../../src/telemetry/logs/store/bodies.ts';
+import { BodyGroups, OpenBodies, type NumberedBodies } from '../../../../src/telemetry/logs/store/bodies.ts';
 
 interface StoredGroup {
   readonly seq: number;
@@ -10,9 +10,9 @@ interface StoredGroup {
 }
 
 /** The bodies of a request, as a reader finds them: in the last group that begins at or before it. */
-function found(groups: readonly StoredGroup[], seq: number): ReturnType<typeof findBodies> {
+function found(groups: readonly StoredGroup[], seq: number): ReturnType<OpenBodies['of']> {
   const group = groups.findLast((one) => one.seq <= seq);
-  return group && findBodies(group.bodies, seq);
+  return group && new OpenBodies(group.bodies).of(seq);
 }
 
 function expectFound(groups: readonly StoredGroup[], all: readonly NumberedBodies[]): void {

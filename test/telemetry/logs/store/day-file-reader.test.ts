@@ -536,6 +536,15 @@ describe('a file of the log store', () => {
     expect(file.reader.bodies(5)).toEqual({ request, response: undefined });
     expect(file.reader.bodies(9)).toEqual({ request, response });
     for (const seq of [4, 7, 10]) expect(file.reader.bodies(seq)).toBeUndefined();
+    // Those that are stored later are found too, also between reads of earlier ones.
+    const later = new BodyGroups();
+    later.add({ seq: 10, request: undefined, response });
+    for (const { seq, bodies } of later.encoded(Infinity)) file.file.addBodies(seq, bodies);
+    for (const seq of [9, 10, 5, 10, 9])
+      expect(file.reader.bodies(seq)).toEqual({
+        request: seq === 10 ? undefined : request,
+        response: seq === 5 ? undefined : response,
+      });
   });
 });
 
