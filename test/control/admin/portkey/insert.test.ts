@@ -246,6 +246,22 @@ describe('inserting a log', () => {
     for (const trace of traces) expect(trace).toMatch(/^[0-9a-f]{32}$/);
   });
 
+  it('shows inserted logs as the tree of their trace', async () => {
+    const server = await startAdmin();
+    const trace_id = '0af7651916cd43dd8448eb211c80319c';
+    const at = (span_id: string, parent_span_id?: string) => ({
+      ...CHAT,
+      metadata: { trace_id, span_id, parent_span_id },
+    });
+    await insert(server, [at('root'), at('child', 'root')]);
+    const { status, text } = await call(server.url, `/v1/traces/${trace_id}`);
+    expect(status).toBe(200);
+    const { spans } = JSON.parse(text) as { spans: { children: { duration_ms: number }[] }[] };
+    expect(spans).toHaveLength(1);
+    expect(spans[0]!.children).toHaveLength(1);
+    expect(spans[0]!.children[0]).toMatchObject({ duration_ms: 120 });
+  });
+
   it('says when the request was made, by the time of its response and its duration', async () => {
     const server = await startAdmin();
     const time = '2026-11-20T12:00:01Z';
