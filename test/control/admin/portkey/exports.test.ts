@@ -102,9 +102,21 @@ async function rowsOf(server: OpenAdmin, body: object): Promise<Json[]> {
         .map((line) => JSON.parse(line) as Json);
 }
 
-/** The models of the records that these filters find. */
-const modelsOf = async (server: OpenAdmin, filters: object): Promise<unknown[]> =>
-  (await rowsOf(server, { filters, requested_data: ['ai_model'] })).map((row) => row['ai_model']);
+/** The models of the records that the query of an export with these filters finds, which is what its job reads. */
+async function modelsOf(server: OpenAdmin, filters: object): Promise<unknown[]> {
+  const id = await createdId(server, { filters, requested_data: ['ai_model'] });
+  const { query, total } = server.exports.get(id)!;
+  const { records } = await server.logs.page({
+    node: query.node,
+    fromNs: BigInt(query.fromMs) * 1_000_000n,
+    toNs: BigInt(query.toMs) * 1_000_000n + 999_999n,
+    direction: 'up',
+    after: undefined,
+    limit: 100,
+  });
+  expect(total).toBe(records.length);
+  return records.map(({ attributes }) => (JSON.parse(attributes) as Json)['model']);
+}
 
 /** The create is refused with 400 and this message. */
 async function expectRefused(server: OpenAdmin, body: object, message: RegExp | string): Promise<void> {
@@ -412,11 +424,20 @@ describe('filters', () => {
       [{ metadata: { env: 'dev', team: 'x' } }, []],
       [{ virtual_keys: 'v' }, []],
       [{ query: 'status>=500 OR model:old' }, ['old', 'bad']],
-      [{ page_size: 2, current_page: 1 }, ['dear', 'bad']],
-      [{ page_size: '1' }, ['old']],
       [{ ai_model: null, prompt_slug: null }, ['old', 'long', 'dear', 'bad']],
     ] as const)
       expect(await modelsOf(server, filters), JSON.stringify(filters)).toEqual(models);
+  });
+
+  it('page_size and current_page select rows of the file, in the order of storing', async () => {
+    const server = await some();
+    for (const [filters, models] of [
+      [{ page_size: 2, current_page: 1 }, ['dear', 'bad']],
+      [{ page_size: '1' }, ['old']],
+    ] as const) {
+      const rows = await rowsOf(server, { filters, requested_data: ['ai_model'] });
+      expect(rows.map((row) => row['ai_model'])).toEqual(models);
+    }
   });
 
   it('by feedback use value × weight', async () => {
