@@ -37,12 +37,15 @@ const idOf = (value: string | undefined, read: (text: string) => ForeignId): For
 
 /** Reads the notes of a request. `undefined`: it has none. `valueOf`: the value of a header, one character per byte. */
 export function readNotes(valueOf: (name: string) => string | undefined): RequestNotes | undefined {
-  const values = Object.values(NOTE_HEADERS).map(valueOf);
-  if (values.every((value) => value === undefined)) return undefined;
-  const [trace, span, parent] = [traceIdOfText, spanIdOfText, spanIdOfText].map((read, i) =>
-    idOf(values[i], read),
-  ) as [ForeignId, ForeignId, ForeignId];
-  const metadata = values[3];
+  const traceText = valueOf(NOTE_HEADERS.trace);
+  const spanText = valueOf(NOTE_HEADERS.span);
+  const parentText = valueOf(NOTE_HEADERS.parent);
+  const metadata = valueOf(NOTE_HEADERS.metadata);
+  if (traceText === undefined && spanText === undefined && parentText === undefined && metadata === undefined)
+    return undefined;
+  const trace = idOf(traceText, traceIdOfText);
+  const span = idOf(spanText, spanIdOfText);
+  const parent = idOf(parentText, spanIdOfText);
   const kept = metadata === undefined ? null : metadata.length <= MAX_METADATA && decoded(metadata);
   return {
     traceId: trace.id,
