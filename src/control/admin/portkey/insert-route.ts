@@ -1,6 +1,7 @@
 // POST /v1/logs with logs of a client of Portkey: stores them as requests, all or none.
 // Invariant: a client that gets an error may send the same body again, since nothing of it was stored.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { LogStore } from '../../../telemetry/logs/logs.ts';
 import { fail, setErrorForm } from '../endpoint.ts';
 import { failStore } from '../logs/store-failure.ts';
@@ -24,6 +25,9 @@ export function isInsert(body: Buffer, req: IncomingMessage): boolean {
   return LOGS.test(begin) || (isPortkeyClient(req) && !OTLP.test(begin));
 }
 
+/** Logs that are read in one turn of the event loop. */
+const TURN = 32;
+
 /** Stores the logs of a body and responds. */
 export async function insertLogs(
   logs: LogStore,
@@ -46,7 +50,9 @@ export async function insertLogs(
     });
   const nowMs = Date.now();
   const inserted: InsertedLog[] = [];
-  for (const { name, value: member } of members) {
+  for (const [i, { name, value: member }] of members.entries()) {
+    // This thread forwards requests too.
+    if (i % TURN === TURN - 1) await nextTurn();
     const log = insertedLog(member, nowMs, (facts, atMs) => prices.setCost(facts, atMs));
     if ('problem' in log) {
       const param = [name, log.key].filter((part) => part !== '').join('.');
