@@ -4,7 +4,6 @@
 import type { ServerResponse } from 'node:http';
 import { EARLIEST_NS, LATEST_NS } from '../../../core/time.ts';
 import {
-  projectSource,
   ROW_CUT,
   wholeRow,
   type LogRecord,
@@ -12,18 +11,12 @@ import {
   type QueryNode,
   type TimePlace,
 } from '../../../telemetry/logs/logs.ts';
-import type { Span } from '../../../telemetry/tracing/tracing.ts';
 import { pagedSearch, timePlaceOf } from '../logs/paged-search.ts';
 import { allOf } from '../logs/search-params.ts';
 import { matchesFilters, type FetchCursor, type FetchQuery, type PathFilter } from './fetch-query.ts';
-import { requestRow, type ShownRow } from './request-row.ts';
-import { completeTrace } from './trace-rows.ts';
-
-/** Modules of a fetch. */
-export interface RowSources {
-  readonly logs: LogStore;
-  readonly spansOf: (record: LogRecord) => readonly Span[];
-}
+import type { ShownRow } from './request-row.ts';
+import { isEqual, recordsOfTraces, rowsNode, traceOf, type FoundTrace } from './trace-records.ts';
+import { shownRows, type RowSources } from './shown-rows.ts';
 
 /** Rows, and where the next page begins; `undefined` on the last page. */
 export interface RowPage {
@@ -36,21 +29,11 @@ const CHUNK = 500;
 const CHUNK_OF_TRACE = 10;
 /** Traces whose records are read at once. */
 const TRACES = 25;
-/** Records of one trace. Further ones are left out. */
-const MAX_RECORDS = 10_000;
 /** Characters of the rows on a page, which ends after the trace that exceeds them. */
 const MAX_CHARACTERS = 8 * 1024 ** 2;
 
 /** Time after which a page ends, in milliseconds, though it has fewer traces than it may have. */
 const SEARCH_MS = 10_000;
-
-const isEqual = (name: string, value: string): QueryNode => ({ op: 'field', name, compare: '=', value });
-const rowsOf = (project: string): QueryNode =>
-  allOf([isEqual('kind', 'span'), isEqual('source', projectSource(project))]);
-
-/** Trace of a row. A row without a trace is one of its own. */
-const traceOf = ({ traceId, requestId }: LogRecord): string =>
-  traceId === '' ? `row ${requestId}` : traceId;
 
 /** A record, and where the scan was before it. */
 interface Scanned {
@@ -100,7 +83,7 @@ async function matchingRows(
   res: ServerResponse,
 ): Promise<RowPage | undefined> {
   const { limit, cursor, filters, isWanted } = query;
-  const node = allOf([rowsOf(project), ...filters.flatMap(filterNode)]);
+  const node = allOf([rowsNode(project), ...filters.flatMap(filterNode)]);
   const rows: ShownRow[] = [];
   const traces = new Set<string>();
   const untilMs = performance.now() + SEARCH_MS;
@@ -110,12 +93,12 @@ async function matchingRows(
     if (scanned === undefined) return undefined;
     const { record, before } = scanned;
     newestNs ??= record.timeNs;
-    const isNew = !traces.has(traceOf(record));
+    const isNew = !traces.has(record.traceId);
     const isFull = isNew && (traces.size >= limit || characters > MAX_CHARACTERS);
     if (before && (isFull || performance.now() > untilMs)) return { rows, next: { after: before, newestNs } };
     const row = await wholeRow(logs, record);
     if (!row || !isWanted(row) || !matchesFilters(row, filters)) continue;
-    traces.add(traceOf(record));
+    traces.add(record.traceId);
     characters += record.attributes.length;
     rows.push(row);
   }
@@ -143,14 +126,6 @@ function filterNode({ path, value }: PathFilter): QueryNode[] {
   ];
 }
 
-/** A trace in the order of its newest row. */
-interface FoundTrace {
-  readonly trace: string;
-  /** Its newest row. */
-  readonly newest: LogRecord;
-  readonly before: TimePlace | undefined;
-}
-
 /** All rows of the next traces, with the requests that weir served in them. */
 async function wholeTraces(
   sources: RowSources,
@@ -169,7 +144,7 @@ async function wholeTraces(
   let characters = 0;
   /** Adds the rows of the found traces. Resolves to where the page ends; `false` if the client has left. */
   const take = async (): Promise<TimePlace | false | undefined> => {
-    const records = await recordsOf(logs, project, found, res);
+    const records = await recordsOfTraces(logs, project, found, res);
     if (records === undefined) return false;
     for (const { trace, newest, before } of found.splice(0)) {
       if (count >= limit || (count > 0 && characters > MAX_CHARACTERS)) return before;
@@ -184,11 +159,12 @@ async function wholeTraces(
     }
     return undefined;
   };
-  for await (const scanned of scan(logs, rowsOf(project), query, res)) {
+  for await (const scanned of scan(logs, rowsNode(project), query, res)) {
     if (scanned === undefined) return undefined;
     const { record, before } = scanned;
     newestNs ??= record.timeNs;
-    const trace = traceOf(record);
+    const trace = await traceOf(logs, record, res);
+    if (trace === undefined) return undefined;
     if (!seen.has(trace)) found.push({ trace, newest: record, before });
     seen.add(trace);
     const isOver = performance.now() > untilMs;
@@ -209,79 +185,4 @@ function isEarlierOnList(logs: LogStore, record: LogRecord, { after, newestNs }:
   if (record.kind !== 'span' || record.timeNs > newestNs) return false;
   if (record.timeNs !== after.timeNs) return record.timeNs > after.timeNs;
   return !logs.hasRead(after.place, record) || logs.placeOf(record) === after.place;
-}
-
-/** Trace → its rows and requests in the order of time. */
-async function recordsOf(
-  logs: LogStore,
-  project: string,
-  traces: readonly FoundTrace[],
-  res: ServerResponse,
-): Promise<ReadonlyMap<string, LogRecord[]> | undefined> {
-  const ids = traces.map(({ newest }) => newest.traceId).filter((id) => id !== '');
-  const records = new Map<string, LogRecord[]>();
-  if (ids.length === 0) return records;
-  const node = allOf([
-    { op: 'or', of: ids.map((id) => isEqual('traceId', id)) },
-    { op: 'or', of: [isEqual('kind', 'request'), rowsOf(project)] },
-  ]);
-  const page = await pagedSearch(
-    logs,
-    {
-      node,
-      fromNs: EARLIEST_NS,
-      toNs: LATEST_NS,
-      direction: 'up',
-      after: undefined,
-      limit: MAX_RECORDS,
-    },
-    res,
-    { maxCharacters: 4 * MAX_CHARACTERS },
-  );
-  if (page === undefined) return undefined;
-  if (page.next !== undefined && ids.length > 1) {
-    const half = Math.ceil(traces.length / 2);
-    for (const part of [traces.slice(0, half), traces.slice(half)]) {
-      const some = await recordsOf(logs, project, part, res);
-      if (some === undefined) return undefined;
-      for (const [trace, list] of some) records.set(trace, list);
-    }
-    return records;
-  }
-  for (const record of page.records) {
-    const list = records.get(record.traceId);
-    if (list) list.push(record);
-    else records.set(record.traceId, [record]);
-  }
-  return records;
-}
-
-/** The rows of a trace, the newest first. */
-async function shownRows(
-  { logs, spansOf }: RowSources,
-  project: string,
-  records: readonly LogRecord[],
-): Promise<ShownRow[]> {
-  const rows: ShownRow[] = [];
-  const requests: ShownRow[] = [];
-  for (const record of records) {
-    if (record.kind === 'span') {
-      const row = await wholeRow(logs, record);
-      if (row) rows.push(row);
-      continue;
-    }
-    const row = requestRow(
-      record,
-      project,
-      spansOf(record)[0]?.name,
-      await logs.bodies(logs.placeOf(record)),
-    );
-    requests.push(row);
-    rows.push(row);
-  }
-  // Rows may write the id of the trace as a UUID.
-  const logged = rows.find((row) => !requests.includes(row));
-  if (logged) for (const row of requests) row['root_span_id'] = logged['root_span_id'];
-  completeTrace(rows);
-  return rows.reverse();
 }

@@ -213,6 +213,47 @@ describe('a trace', () => {
     });
   });
 
+  it.each([
+    ['in a trace of the application', traceId(0)],
+    ['in a trace of its own', traceId(7)],
+    ['without a trace', ''],
+  ])('has the feedback on a request %s, which is logged with the request id', async (_, trace) => {
+    const admin = await startAdmin();
+    await admin.logs.post([
+      {
+        ...BLANK,
+        kind: 'request',
+        timeNs: BigInt(START) * 1_000_000_000n + 2_000_000n,
+        message: 'POST /v1/chat/completions 200',
+        requestId: 'req-1',
+        traceId: trace,
+        status: 200,
+        attributes: JSON.stringify({ method: 'POST', path: '/v1/chat/completions', model: 'llama' }),
+      },
+    ]);
+    const audit = { _audit_source: 'external', project_id: PROJECT, log_id: 'g' };
+    await log(
+      admin,
+      row(0, 0),
+      row(1, 0),
+      { id: 'req-1', scores: { thumbs: 1 }, expected: 'x', tags: ['good'], _is_merge: true, ...audit },
+      { id: 'c1', origin: { id: 'req-1' }, comment: { text: 'great' }, ...audit },
+      { id: 'req-2', scores: { thumbs: 0 }, _is_merge: true, ...audit },
+    );
+    for (const limit of [1, 100]) {
+      const rows = byId(await fetchAll(admin, PROJECT, { limit }));
+      expect(Object.keys(rows).toSorted()).toEqual(['0.0', '1.0', 'req-1', 'req-2']);
+      expect(rows['req-1']).toMatchObject({
+        span_attributes: { name: 'POST /v1/chat/completions', type: 'llm' },
+        metadata: { model: 'llama', status: 200 },
+        scores: { thumbs: 1 },
+        expected: 'x',
+        tags: ['good'],
+        comments: [{ comment: { text: 'great' } }],
+      });
+    }
+  });
+
   it('has the mean of its scores and its tags in the parents that have none of their own', async () => {
     const admin = await startAdmin();
     await log(
