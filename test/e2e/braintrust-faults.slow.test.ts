@@ -73,4 +73,25 @@ describe.skipIf(clientsAreMissing)("Braintrust's SDK", () => {
     const wrong = await runClient('bt-burst.mjs', clientOf(weir, 'wrong'), ['1', '1']);
     expect(wrong.stderr).toContain('401');
   });
+
+  it('logs to the organization that it names', async () => {
+    const weir = await startWeir([REPLICA, '--data-dir', folder(), '--projects-organizations=weir,staging']);
+    const env = { ...clientOf(weir), BRAINTRUST_ORG_NAME: 'staging' };
+    const { stderr } = await runClient('bt-burst.mjs', env, ['3', '3']);
+    expect(stderr).toBe('');
+    const ofStaging = await sent({ url: weir.admin }, 'GET', '/v1/project?org_name=staging');
+    expect(ofStaging['objects']).toMatchObject([{ name: 'burst' }]);
+  });
+});
+
+it('keeps attachments and the URLs to download them when it is killed', async () => {
+  const data = folder();
+  const first = await startWeir([REPLICA, '--data-dir', data]);
+  const { signedUrl } = await sent({ url: first.admin }, 'POST', '/attachment', { key: 'k' });
+  expect((await fetch(signedUrl as string, { method: 'PUT', body: 'content' })).status).toBe(200);
+  const { downloadUrl } = await sent({ url: first.admin }, 'GET', '/attachment?key=k');
+  await first.stop('SIGKILL');
+  const second = await startWeir([REPLICA, '--data-dir', data]);
+  const { pathname, search } = new URL(downloadUrl as string);
+  expect(await (await fetch(second.admin + pathname + search)).text()).toBe('content');
 });

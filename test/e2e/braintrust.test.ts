@@ -74,6 +74,8 @@ describe.skipIf(clientsAreMissing)("Braintrust's SDK", () => {
     });
     expect(named(rows, 'add')).toMatchObject({ input: [1, 2], output: 3 });
     expect(named(rows, 'failing')['error']).toContain('boom');
+    const { logs } = await sent(admin, 'GET', '/v1/logs?kind=span&environment=staging&q=retrieve');
+    expect(logs).toMatchObject([{ message: 'retrieve', source: `project:${project as string}` }]);
     const filters = [{ type: 'path_lookup', path: ['metadata', 'user_id'], value: '1234' }];
     expect(await fetchAll(admin, project as string, { filters })).toMatchObject([{ id }]);
   });

@@ -1,6 +1,7 @@
 // Attachments of Braintrust's SDK, uploaded, and read again through their references. Prints what was read.
 import * as bt from 'braintrust';
 
+await bt.login();
 const logger = bt.initLogger({ projectName: 'files', onFlushError: console.error });
 const image = new bt.Attachment({
   data: new Blob(['PNGDATA']),

@@ -4,7 +4,10 @@ import * as bt from 'braintrust';
 const NEW_ID = '11111111-1111-4111-8111-111111111111';
 const NAMED_ID = '22222222-2222-4222-8222-222222222222';
 
-const a = bt.initLogger({ projectName: 'A', onFlushError: console.error });
+const a = bt.initLogger({
+  projectName: 'A',
+  onFlushError: console.error,
+});
 const byId = bt.initLogger({ projectId: NEW_ID, setCurrent: false });
 const global = bt.initLogger({ setCurrent: false });
 const named = bt.initLogger({ projectName: 'N', projectId: NAMED_ID, setCurrent: false });

@@ -1,7 +1,11 @@
 // Logs with Braintrust's SDK: traced, startSpan, wrapTraced, feedback, updates, an error. Prints the ids.
 import * as bt from 'braintrust';
 
-const logger = bt.initLogger({ projectName: 'demo', onFlushError: console.error });
+const logger = bt.initLogger({
+  projectName: 'demo',
+  environment: { type: 'ci', name: 'staging' },
+  onFlushError: console.error,
+});
 
 const root = await logger.traced(
   async (span) => {
