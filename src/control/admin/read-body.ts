@@ -67,24 +67,11 @@ export async function bytesBody(
     );
     return undefined;
   }
-  let reserved = 0;
-  const reserve = (bytes: number): boolean => {
-    if (bufferedBytes + bytes > MAX_BUFFERED_BYTES) return false;
-    reserved += bytes;
-    bufferedBytes += bytes;
-    return true;
-  };
-  // Released after the response, since objects made of the body live as long.
-  res.once('close', () => {
-    bufferedBytes -= reserved;
-  });
+  const reserve = bodyMemory(res);
   const read = await readAll(req, coding === 'identity' ? undefined : createGunzip(), limit, reserve);
   if (Buffer.isBuffer(read)) return read;
   if (read === 'too_large') fail(req, res, 'too_large', `the limit is ${limit} bytes, decompressed`);
-  else if (read === 'crowded')
-    fail(req, res, 'queue_full', 'nothing was stored', {
-      text: 'Too many bodies are being received; try again later',
-    });
+  else if (read === 'crowded') failCrowded(req, res);
   else if (read === 'broken') fail(req, res, 'bad_request', 'the body is not valid gzip');
   else res.destroy();
   return undefined;
@@ -95,6 +82,29 @@ type ReadFailure = 'too_large' | 'broken' | 'gone' | 'crowded';
 /** Memory of all bodies that are being read or processed. */
 const MAX_BUFFERED_BYTES = 256 * 1024 ** 2;
 let bufferedBytes = 0;
+
+/**
+ * Returns a function that reserves memory for a body until the response has ended; false: there is none left. Objects
+ * that are made of the body live as long as the response.
+ */
+export function bodyMemory(res: ServerResponse): (bytes: number) => boolean {
+  let reserved = 0;
+  res.once('close', () => {
+    bufferedBytes -= reserved;
+  });
+  return (bytes) => {
+    if (bufferedBytes + bytes > MAX_BUFFERED_BYTES) return false;
+    reserved += bytes;
+    bufferedBytes += bytes;
+    return true;
+  };
+}
+
+/** Sends the error response of a body that there is no memory for. */
+export const failCrowded = (req: IncomingMessage, res: ServerResponse): void =>
+  fail(req, res, 'queue_full', 'nothing was stored', {
+    text: 'Too many bodies are being received; try again later',
+  });
 
 function readAll(
   req: IncomingMessage,

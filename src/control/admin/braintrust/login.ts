@@ -5,7 +5,7 @@
 import { version } from '../../../core/version.ts';
 import { clientUrl } from '../client-url.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
-import { jsonBody, smallJsonBody } from '../read-body.ts';
+import { smallJsonBody } from '../read-body.ts';
 import { failRequest, fieldsOf, projectObject, textField, type WithProjects } from './project-json.ts';
 
 /** Modules of these routes. */
@@ -71,7 +71,7 @@ export const loginEndpoints: readonly Endpoint<WithLogin>[] = [
     does: 'returns the projects with the `id` or the `name`',
     scope: 'any',
     async handle({ projects }, req, res) {
-      const body = await jsonBody(req, res);
+      const body = await smallJsonBody(req, res);
       if (body === undefined) return;
       const { id, name, project_name: alias = name } = fieldsOf(body.value);
       const found =

@@ -7,7 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { transactionOf, type LogStore, type RowsResult } from '../../../telemetry/logs/logs.ts';
 import { fail, failProblems, json, type Endpoint } from '../endpoint.ts';
-import { bytesBody, jsonBody } from '../read-body.ts';
+import { bodyMemory, bytesBody, failCrowded, jsonBody } from '../read-body.ts';
 import { logsOrFail } from '../routes/logs.ts';
 import { signedContentUrl, uploadLimit, type WithAttachments } from './attachment-routes.ts';
 import { feedbackRows } from './feedback-rows.ts';
@@ -69,6 +69,21 @@ function referenceIn(body: Buffer): string | undefined {
   }
 }
 
+/** The rows that were uploaded with a key. Sends an error response and returns `undefined` if there are none. */
+async function uploaded(
+  context: WithProjects,
+  key: string,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<Buffer | undefined> {
+  const id = overflowId(context, key);
+  const file = context.attachments.get(id);
+  if (file === undefined) failRequest(req, res, 'rows.key: no rows were uploaded with this key');
+  else if (!bodyMemory(res)(2 * file.bytes)) failCrowded(req, res);
+  else return buffer(context.attachments.read(id));
+  return undefined;
+}
+
 export const rowEndpoints: readonly Endpoint<WithAttachments>[] = [
   {
     method: 'POST',
@@ -80,13 +95,11 @@ export const rowEndpoints: readonly Endpoint<WithAttachments>[] = [
       const body = logs && (await bytesBody(req, res, MAX_BODY_BYTES));
       if (body === undefined) return;
       const key = referenceIn(body);
-      const id = key === undefined ? undefined : overflowId(context, key);
-      if (id !== undefined && context.attachments.get(id) === undefined)
-        return failRequest(req, res, 'rows.key: no rows were uploaded with this key');
-      const bytes = id === undefined ? body : await buffer(context.attachments.read(id));
+      const bytes = key === undefined ? body : await uploaded(context, key, req, res);
+      if (bytes === undefined) return;
       const stored = await storeRows(context, logs!, bytes, undefined, req, res);
       if (stored === undefined) return;
-      if (id !== undefined) await context.attachments.remove(id);
+      if (key !== undefined) await context.attachments.remove(overflowId(context, key));
       const { ids, seq, rejected } = stored;
       json(res, 200, { ids, xact_id: transactionOf(seq), rejected });
     },

@@ -5,7 +5,6 @@ import type { ServerResponse } from 'node:http';
 import { EARLIEST_NS, LATEST_NS } from '../../../core/time.ts';
 import {
   ROW_CUT,
-  wholeRow,
   type LogRecord,
   type LogStore,
   type QueryNode,
@@ -16,7 +15,14 @@ import { allOf } from '../logs/search-params.ts';
 import { matchesFilters, type FetchCursor, type FetchQuery, type PathFilter } from './fetch-query.ts';
 import type { ShownRow } from './request-row.ts';
 import { isEqual, recordsOfTraces, rowsNode, traceOf, type FoundTrace } from './trace-records.ts';
-import { shownRows, type RowSources } from './shown-rows.ts';
+import { RowReader } from './row-reader.ts';
+import { shownRows, type SpansOf } from './shown-rows.ts';
+
+/** Modules of a fetch. */
+export interface RowSources {
+  readonly logs: LogStore;
+  readonly spansOf: SpansOf;
+}
 
 /** Rows, and where the next page begins; `undefined` on the last page. */
 export interface RowPage {
@@ -30,7 +36,7 @@ const CHUNK_OF_TRACE = 10;
 /** Traces whose records are read at once. */
 const TRACES = 25;
 /** Characters of the rows on a page, which ends after the trace that exceeds them. */
-const MAX_CHARACTERS = 8 * 1024 ** 2;
+const MAX_CHARACTERS = 4 * 1024 ** 2;
 
 /** Time after which a page ends, in milliseconds, though it has fewer traces than it may have. */
 const SEARCH_MS = 10_000;
@@ -86,20 +92,24 @@ async function matchingRows(
   const node = allOf([rowsNode(project), ...filters.flatMap(filterNode)]);
   const rows: ShownRow[] = [];
   const traces = new Set<string>();
+  const reader = new RowReader(logs);
   const untilMs = performance.now() + SEARCH_MS;
   let newestNs = cursor?.newestNs;
-  let characters = 0;
   for await (const scanned of scan(logs, node, query, res)) {
     if (scanned === undefined) return undefined;
     const { record, before } = scanned;
     newestNs ??= record.timeNs;
     const isNew = !traces.has(record.traceId);
-    const isFull = isNew && (traces.size >= limit || characters > MAX_CHARACTERS);
+    const isFull = (isNew && traces.size >= limit) || reader.characters > MAX_CHARACTERS;
     if (before && (isFull || performance.now() > untilMs)) return { rows, next: { after: before, newestNs } };
-    const row = await wholeRow(logs, record);
-    if (!row || !isWanted(row) || !matchesFilters(row, filters)) continue;
+    const counted = reader.characters;
+    const row = await reader.row(record);
+    if (!row || !isWanted(row) || !matchesFilters(row, filters)) {
+      // It is not on the page.
+      reader.characters = counted;
+      continue;
+    }
     traces.add(record.traceId);
-    characters += record.attributes.length;
     rows.push(row);
   }
   return { rows, next: undefined };
@@ -134,27 +144,26 @@ async function wholeTraces(
   res: ServerResponse,
 ): Promise<RowPage | undefined> {
   const { limit, cursor, isWanted } = query;
-  const { logs } = sources;
+  const { logs, spansOf } = sources;
   const rows: ShownRow[] = [];
   const found: FoundTrace[] = [];
   const seen = new Set<string>();
+  const reader = new RowReader(logs);
   const untilMs = performance.now() + SEARCH_MS;
   let newestNs = cursor?.newestNs;
   let count = 0;
-  let characters = 0;
   /** Adds the rows of the found traces. Resolves to where the page ends; `false` if the client has left. */
   const take = async (): Promise<TimePlace | false | undefined> => {
     const records = await recordsOfTraces(logs, project, found, res);
     if (records === undefined) return false;
     for (const { trace, newest, before } of found.splice(0)) {
-      if (count >= limit || (count > 0 && characters > MAX_CHARACTERS)) return before;
+      if (count >= limit || (count > 0 && reader.characters > MAX_CHARACTERS)) return before;
       const ofTrace = records.get(trace) ?? [newest];
       if (cursor && ofTrace.some((record) => isEarlierOnList(logs, record, cursor))) continue;
-      const shown = await shownRows(sources, project, ofTrace);
+      const shown = await shownRows(reader, spansOf, project, ofTrace);
       const wanted = shown.filter(isWanted);
       if (wanted.length === 0) continue;
       count++;
-      characters += ofTrace.reduce((sum, { attributes }) => sum + attributes.length, 0);
       rows.push(...wanted);
     }
     return undefined;

@@ -1,16 +1,14 @@
 // The rows of a trace as a fetch returns them.
 // Invariant: each record of the trace is one row, and feedback on a request is in the row of the request.
-import { wholeRow, type LogRecord, type LogStore } from '../../../telemetry/logs/logs.ts';
+import type { LogRecord } from '../../../telemetry/logs/logs.ts';
 import type { Span } from '../../../telemetry/tracing/tracing.ts';
 import { requestRow, type ShownRow } from './request-row.ts';
+import type { RowReader } from './row-reader.ts';
 import { isFeedback } from './trace-records.ts';
 import { completeTrace } from './trace-rows.ts';
 
-/** Modules of a fetch. */
-export interface RowSources {
-  readonly logs: LogStore;
-  readonly spansOf: (record: LogRecord) => readonly Span[];
-}
+/** Spans of a request's record: its own first. */
+export type SpansOf = (record: LogRecord) => readonly Span[];
 
 /** Members of a row that feedback on a request does not change. */
 const OF_REQUEST: ReadonlySet<string> = new Set([
@@ -26,7 +24,8 @@ const OF_REQUEST: ReadonlySet<string> = new Set([
 
 /** The rows of a trace, the newest first. `records`: in the order of time, feedback on its requests last. */
 export async function shownRows(
-  { logs, spansOf }: RowSources,
+  reader: RowReader,
+  spansOf: SpansOf,
   project: string,
   records: readonly LogRecord[],
 ): Promise<ShownRow[]> {
@@ -35,15 +34,13 @@ export async function shownRows(
   let root: unknown;
   for (const record of records) {
     if (record.kind === 'request') {
-      const bodies = record.attributes.includes('"has_bodies":true')
-        ? await logs.bodies(logs.placeOf(record))
-        : undefined;
+      const bodies = await reader.bodies(record);
       const row = requestRow(record, project, spansOf(record)[0]?.name, bodies);
       requests.set(record.requestId, row);
       rows.push(row);
       continue;
     }
-    const row = await wholeRow(logs, record);
+    const row = await reader.row(record);
     if (row === undefined) continue;
     const request = isFeedback(record) ? requests.get(record.requestId) : undefined;
     if (request) addFeedback(request, row);

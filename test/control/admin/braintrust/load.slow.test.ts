@@ -1,7 +1,7 @@
 // Braintrust's routes under load.
 import { afterEach, expect, it } from 'vitest';
 import { closeAdmins, startAdmin, withChanges } from '../../../kit/admin.ts';
-import { byId, fetchAll, send, sent } from '../../../kit/braintrust-api.ts';
+import { byId, fetchAll, send, sent, type ApiObject } from '../../../kit/braintrust-api.ts';
 import { folder, removeFolders } from '../../../kit/folder.ts';
 
 afterEach(async () => {
@@ -21,6 +21,31 @@ it('stores 10,000 rows of one body', async () => {
   expect(answer['ids']).toHaveLength(10_000);
   expect(Object.keys(byId(await fetchAll(admin, PROJECT, { limit: 1000 })))).toHaveLength(10_000);
 });
+
+it('ends a page early when its rows are large, and cuts rows of a trace that has too many', async () => {
+  const admin = await startAdmin();
+  const input = 'long '.repeat(1_500_000);
+  const log = (id: string, root: string) =>
+    sent(admin, 'POST', '/logs3', {
+      rows: [{ id, project_id: PROJECT, span_id: id, root_span_id: root, input, metadata: { of: root } }],
+    });
+  for (let i = 0; i < 6; i++) await log(`a${i}`, 'a');
+  await log('b', 'b');
+  const isCut = (row: ApiObject) => (row['metadata'] as ApiObject)['_weir_truncated'] === true;
+  const rows = await fetchAll(admin, PROJECT, { limit: 2 });
+  expect(rows.map((row) => [row['id'], isCut(row)])).toEqual([
+    ['b', false],
+    ['a5', true],
+    ...['a4', 'a3', 'a2', 'a1', 'a0'].map((id) => [id, false]),
+  ]);
+  for (const row of rows) expect(String(row['input']).startsWith('long long')).toBe(true);
+  const first = await sent(admin, 'GET', `/v1/project_logs/${PROJECT}/fetch?limit=2`);
+  expect(first['events']).toHaveLength(1);
+  const filters = [{ type: 'path_lookup', path: ['metadata', 'of'], value: 'a' }];
+  const page = await sent(admin, 'POST', `/v1/project_logs/${PROJECT}/fetch`, { filters });
+  expect(page['events']).toHaveLength(1);
+  expect((await fetchAll(admin, PROJECT, { filters })).filter(isCut)).toEqual([]);
+}, 120_000);
 
 it('answers logins and registrations 10,000 times while the log store is stalled, large bodies arrive and no disk can be written', async () => {
   // A file in the place of the data folder's projects.json, so that it cannot be replaced.
