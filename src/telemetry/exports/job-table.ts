@@ -98,15 +98,33 @@ export class JobTable {
     let sum = withFile.reduce((all, job) => all + job.bytes, bytes);
     for (const job of withFile.sort((a, b) => a.finishedAtMs! - b.finishedAtMs!)) {
       if (sum <= this.#limits.max_bytes) return;
+      if (!(await this.#deleteFile(job))) continue;
       sum -= job.bytes;
       this.#log.info('export file deleted to make room', { export: job.id, bytes: job.bytes });
-      await this.#deleteFile(job);
     }
   }
 
-  async #deleteFile(job: StoredExportJob): Promise<void> {
-    this.#files.deleteData(job.id);
+  /** Deletes what a job has written. False, after a warning: the file system refused, and the file stays. */
+  deleteData(id: string): boolean {
+    try {
+      this.#files.deleteData(id);
+      return true;
+    } catch (error) {
+      this.#log.warn('export file cannot be deleted', { export: id, problem: describe(error) });
+      return false;
+    }
+  }
+
+  /** Never rejects, since it also runs at times when no client waits for it. False: the file stays. */
+  async #deleteFile(job: StoredExportJob): Promise<boolean> {
+    if (!this.deleteData(job.id)) return false;
+    // If it cannot be stored, the next start sees that the file has gone.
     this.set({ ...job, hasFile: false });
-    await this.save({ ...job, hasFile: false });
+    try {
+      await this.save({ ...job, hasFile: false });
+    } catch (error) {
+      this.#log.warn('export cannot be stored', { export: job.id, problem: describe(error) });
+    }
+    return true;
   }
 }

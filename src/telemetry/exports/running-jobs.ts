@@ -91,7 +91,7 @@ export class RunningJobs {
     return this.#jobs.exclusive(async () => {
       if (!this.mayRun(run)) return;
       const changed = { ...this.#jobs.get(run.id)!, ...change };
-      if (changed.state === 'failure') this.#files.deleteData(run.id);
+      if (changed.state === 'failure') this.#jobs.deleteData(run.id);
       if (isStored) await this.#store(changed);
       else this.#jobs.set(changed);
       // The file of this job counts once.

@@ -1,6 +1,6 @@
 // Export jobs: their states, their files, and what becomes of them after a restart.
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { closeStores, DAY_MS, NOON } from '../../kit/own-store.ts';
@@ -359,6 +359,39 @@ describe('a job that meets a problem', () => {
     expectJob(await store.exports.begin(id));
     expect(await store.ended(id)).toMatchObject({ state: 'success', error: null });
     expect(idsIn(store.text(id))).toEqual(ids(10));
+  });
+
+  it('fails once, and lets others run, if its file can neither be written nor deleted', async () => {
+    const store = await started();
+    store.store.add(...requests(10));
+    const draft = expectJob(await store.exports.create({ owner: 'me', asked: 1, query: QUERY }));
+    store.rowsPerScan = 1;
+    const first = await store.begun();
+    expectJob(await store.exports.begin(draft.id));
+    mkdirSync(join(store.data, 'exports', `${draft.id}.data`));
+    expect(await store.ended(draft.id)).toMatchObject({ state: 'failure', bytes: 0, hasFile: false });
+    expect((await store.done()).job.state).toBe('success');
+    expect(store.exports.get(first.id)!.state).toBe('success');
+    expect(store.logged.filter((line) => line.includes('export failed'))).toHaveLength(1);
+  });
+
+  it('keeps a file that cannot be deleted when its time is over, and weir starts', async () => {
+    const store = await started({ lifetime: -1 });
+    store.store.add(...requests(3));
+    const { job } = await store.done();
+    const other = await store.done();
+    const { path } = expectFile(store.exports.file(job.id));
+    rmSync(path);
+    mkdirSync(path);
+    const stored = join(store.data, 'exports', `${job.id}.json`);
+    writeFileSync(
+      stored,
+      readFileSync(stored, 'utf8').replace(/"bytes":\d+/, `"bytes":${statSync(path).size}`),
+    );
+    await store.restart();
+    expect(store.exports.get(job.id)).toMatchObject({ state: 'success', hasFile: true });
+    expect(store.exports.get(other.job.id)).toMatchObject({ hasFile: false });
+    expect(store.logged.filter((line) => line.includes('export file cannot be deleted'))).toHaveLength(1);
   });
 
   it('goes on when records are deleted before it could read them, and tells how many', async () => {
