@@ -103,8 +103,9 @@ export class FeedbackStore {
   async update(id: string, feedback: Feedback): Promise<FeedbackResult | undefined> {
     const target = ID.exec(id)?.[1];
     if (target === undefined) return undefined;
-    const known = await this.#take(target);
+    const taken = this.#take(target);
     try {
+      const known = await taken;
       return known.has(id) ? await this.#change([{ ...feedback, target, id }]) : undefined;
     } finally {
       this.#give(target);

@@ -193,6 +193,23 @@ describe('feedback', () => {
     expect((await annotationsOf(server, 't1'))?.scores.weighted_feedback).toBe(2);
   });
 
+  it('can be changed after its first change met a store that could not be read', async () => {
+    let failures = 0;
+    const server = await startAdmin({
+      wrap: (logs) =>
+        withChanges(logs, {
+          page: (query) =>
+            failures-- > 0 ? Promise.reject(new Error('the reader thread ended')) : logs.page(query),
+        }),
+    });
+    await addLog(server, 't1');
+    const [id] = (await post(server, { trace_id: 't1', value: 2 })).json.feedback_ids;
+    failures = 1;
+    expect((await send(server, 'PUT', `/v1/feedback/${id}`, { value: 5 })).status).toBe(500);
+    expect((await send(server, 'PUT', `/v1/feedback/${id}`, { value: 5 })).status).toBe(200);
+    expect((await annotationsOf(server, 't1'))?.scores.weighted_feedback).toBe(5);
+  });
+
   it('that is unknown cannot be changed', async () => {
     const server = await startAdmin();
     await post(server, { trace_id: 't1', value: 4 });
