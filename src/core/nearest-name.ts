@@ -1,7 +1,7 @@
 // Suggestions for mistyped names. Invariant: a suggestion differs from the name in at most a third of its letters, or
 // two.
 
-/** Longest part of a name that an error repeats, in characters. */
+/** Longest part of a name that is compared, and that an error repeats, in characters. */
 const SHOWN = 80;
 
 /**
@@ -45,9 +45,9 @@ function distance(a: string, b: string): number {
 export function nearest(
   word: string,
   known: readonly string[],
-  mostEdits = Math.max(2, Math.ceil(word.length / 3)),
+  mostEdits = Math.max(2, Math.ceil(Math.min(word.length, SHOWN) / 3)),
 ): string | undefined {
-  const written = word.slice(0, 80).toLowerCase();
+  const written = word.slice(0, SHOWN).toLowerCase();
   let best: string | undefined;
   let bestDistance = mostEdits + 1;
   for (const candidate of known) {

@@ -60,7 +60,11 @@ const NAMES = [
   'query',
 ];
 const MAX_VALUES = 500;
+/** Values of all lists and of metadata together. Several times as many take all memory of the reader thread. */
+const MAX_CONDITIONS = 2000;
 const MAX_TEXT = 256;
+/** Characters of a client's name that an error repeats. */
+const SHOWN = 80;
 /** Rows of a page without `page_size`. */
 const USUAL_PAGE = 50_000;
 
@@ -114,6 +118,7 @@ class FilterReader {
   readonly #maxRows: number;
   readonly #nodes: QueryNode[] = [equal('kind', 'request')];
   readonly #span = new TimeSpan();
+  #conditions = 0;
   #problem: InsertProblem | undefined;
 
   constructor(filters: JsonObject, maxRows: number) {
@@ -124,6 +129,11 @@ class FilterReader {
   read(): ExportFilters | InsertProblem {
     for (const [name, value] of Object.entries(this.#filters))
       if (value !== null && value !== undefined) this.#add(name, value);
+    if (this.#conditions > MAX_CONDITIONS)
+      this.#problem ??= {
+        key: 'filters',
+        problem: `have ${this.#conditions} values; at most ${MAX_CONDITIONS} are allowed`,
+      };
     const rows = this.#rows();
     const { fromMs, toMs } = this.#span;
     if (fromMs > toMs) this.#wrong('created_at', 'ends before it begins');
@@ -140,7 +150,7 @@ class FilterReader {
     else if (Object.hasOwn(LISTS, name)) this.#list(name, LISTS[name]!, value);
     else if (name === 'metadata') this.#metadata(value);
     else if (name === 'query') this.#query(value);
-    else if (!NAMES.includes(name)) this.#problem ??= { key: `filters.${name}`, problem: unknown(name) };
+    else if (!NAMES.includes(name)) this.#wrong(name, unknown(name));
   }
 
   #times(value: unknown): void {
@@ -197,7 +207,10 @@ class FilterReader {
       this.#wrong(name, `has ${known.length} values; at most ${MAX_VALUES} are allowed`);
     else if (known.some((one) => one.length > MAX_TEXT))
       this.#wrong(name, `has a value of more than ${MAX_TEXT} characters`);
-    else return known;
+    else {
+      this.#conditions += known.length;
+      return known;
+    }
     return [];
   }
 
@@ -208,10 +221,13 @@ class FilterReader {
       const values = (Array.isArray(wanted) ? (wanted as unknown[]) : [wanted]).map(plainValue);
       if (values.length === 0 || values.length > MAX_VALUES || values.includes(undefined))
         this.#wrong(name, 'must be a text, a number, true or false, or a list of these');
-      else
+      else if (key.length > MAX_TEXT) this.#wrong(name, `has a name of more than ${MAX_TEXT} characters`);
+      else {
+        this.#conditions += values.length;
         this.#nodes.push(
           anyOf(values.flatMap((one) => [equal(name, one!), equal(`annotations.${name}`, one!)])),
         );
+      }
     }
   }
 
@@ -241,7 +257,7 @@ class FilterReader {
   }
 
   #wrong(name: string, problem: string): void {
-    this.#problem ??= { key: `filters.${name}`, problem };
+    this.#problem ??= { key: `filters.${name.slice(0, SHOWN)}`, problem };
   }
 }
 

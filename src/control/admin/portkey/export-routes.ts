@@ -32,7 +32,8 @@ export interface WithExports {
   readonly keys: KeyStore;
 }
 
-const MAX_BODY_BYTES = 1024 ** 2;
+/** A job and its body stay in memory, and a list has up to a hundred of them. */
+const MAX_BODY_BYTES = 128 * 1024;
 const MAX_PAGE = 100;
 const PATH = '/v1/logs/exports';
 const scope = 'logs:read';

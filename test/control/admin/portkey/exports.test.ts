@@ -468,9 +468,32 @@ describe('filters', () => {
       [{ page_size: 0 }, 'filters.page_size must be a whole number from 1'],
       [{ query: 'level:wran' }, /^filters\.query .*unknown level "wran"/],
       [[], 'filters must be an object'],
+      [
+        { ['x'.repeat(9000)]: 1 },
+        /^filters\.x{80} is an unknown filter "x{80}"; known filters: .{100,1000}$/,
+      ],
+      [{ metadata: { ['x'.repeat(9000)]: 1 } }, /^filters\.metadata\.x{71} has a name of more than 256/],
     ] as const)
       await expectRefused(server, { filters }, message);
     expect((await ask(server, 'GET', PATH)).json['total']).toBe(0);
+  });
+
+  it('with more values than a search can compare are refused, and the largest ones are not', async () => {
+    const server = await some();
+    const values = (count: number): string[] => Array.from({ length: count }, (_, i) => `v${i}`);
+    const names = (count: number) => Object.fromEntries(values(count).map((name) => [name, 'x']));
+    const large = { ai_model: values(500), ai_org_model: values(500).map((one) => `openai__${one}`) };
+    expect(await modelsOf(server, { ...large, metadata: names(1000) })).toEqual([]);
+    const message = 'filters have 2001 values; at most 2000 are allowed';
+    await expectRefused(server, { filters: { ...large, metadata: names(1001) } }, message);
+    await expectRefused(server, { filters: { metadata: names(2001) } }, message);
+  });
+
+  it('that are too long are refused', async () => {
+    const server = await startAdmin();
+    const { status, json } = await ask(server, 'POST', PATH, { filters: { query: ' '.repeat(2 ** 17) } });
+    expect(status).toBe(413);
+    expect(json['message']).toMatch(/the limit is 131072 bytes/);
   });
 });
 
