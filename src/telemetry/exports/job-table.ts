@@ -70,11 +70,11 @@ export class JobTable {
     this.#jobs.set(job.id, { ...job, updatedAtMs: Date.now() });
   }
 
-  /** Deletes a job with its file. False: there is none. */
+  /** Deletes a job with its file. False: there is none. Throws if the file system refuses; the job is still there then. */
   delete(id: string): boolean {
-    const isThere = this.#jobs.delete(id);
-    if (isThere) this.#files.delete(id);
-    return isThere;
+    if (!this.#jobs.has(id)) return false;
+    this.#files.delete(id);
+    return this.#jobs.delete(id);
   }
 
   /** Deletes the oldest jobs that do not run, until there is room for one more. False: all of them run. */

@@ -394,6 +394,16 @@ describe('a job that meets a problem', () => {
     expect(store.logged.filter((line) => line.includes('export file cannot be deleted'))).toHaveLength(1);
   });
 
+  it('stays in the list if it cannot be deleted to make room', async () => {
+    const store = await started({ max_jobs: 1 });
+    const { id } = expectJob(await store.exports.create({ owner: 'me', asked: 1, query: QUERY }));
+    const stored = join(store.data, 'exports', `${id}.json`);
+    rmSync(stored);
+    mkdirSync(stored);
+    await expect(store.exports.create({ owner: 'me', asked: 2, query: QUERY })).rejects.toThrow(/EISDIR/);
+    expect(store.exports.list().map((job) => job.id)).toEqual([id]);
+  });
+
   it('goes on when records are deleted before it could read them, and tells how many', async () => {
     const store = await started();
     store.store.add(...requests(100));
