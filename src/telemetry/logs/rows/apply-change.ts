@@ -2,7 +2,7 @@
 // Invariant: a change that is applied again, also after others, leaves the row as it is.
 // Source: docs/contracts/logs.md 5.1.
 import { isPlainObject } from '../annotation.ts';
-import { contentOf, mergeRow, type Row } from './merge-row.ts';
+import { contentOf, mergeRow, type Merging, type Row } from './merge-row.ts';
 import type { RowChange } from './read-rows.ts';
 import { digestOf, missingIds, type RowState, type StoredRow } from './row-record.ts';
 
@@ -13,12 +13,13 @@ const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? (
 
 /**
  * The row after a change; `undefined`: it is deleted. `before`: as it is known; `undefined`: it is not. `parent`: the row
- * that the change names as its parent, if it is known.
+ * that the change names as its parent, if it is known. `merging`: of the body; it may change `before` if it made it.
  */
 export function applyChange(
   change: RowChange,
   before: StoredRow | undefined,
   parent: StoredRow | undefined,
+  merging: Merging,
 ): StoredRow | undefined {
   switch (change.kind) {
     case 'delete':
@@ -26,24 +27,30 @@ export function applyChange(
     case 'comment':
       return commented(change, before ?? newRow(change, {}, { awaits_base: true }));
     case 'merge':
-      return merged(change, before, parent);
+      return merged(change, before, parent, merging);
     case 'row':
-      return replaced(change, before, parent);
+      return replaced(change, before, parent, merging);
   }
 }
 
-function merged(change: RowChange, before: StoredRow | undefined, parent: StoredRow | undefined): StoredRow {
+function merged(
+  change: RowChange,
+  before: StoredRow | undefined,
+  parent: StoredRow | undefined,
+  merging: Merging,
+): StoredRow {
   const after =
     before === undefined
       ? newRow(change, withParent(contentOf(change.row), parent), { awaits_base: true })
-      : { ...before, content: mergeRow(before.content, change.row) };
-  return audited(after, change.row, 'merge');
+      : { ...before, content: mergeRow(before.content, change.row, merging) };
+  return audited(after, change.row, 'merge', merging);
 }
 
 function replaced(
   change: RowChange,
   before: StoredRow | undefined,
   parent: StoredRow | undefined,
+  merging: Merging,
 ): StoredRow {
   const base = digestOf(change.row);
   // It was sent again, since its answer was lost. What was merged into it stays.
@@ -57,9 +64,9 @@ function replaced(
   };
   const after =
     before?.state.awaits_base === true
-      ? { ...row, content: mergeRow(withoutIds(kept, change.row), before.content) }
+      ? { ...row, content: mergeRow(withoutIds(kept, change.row), before.content, merging) }
       : { ...row, content: kept };
-  return audited(after, change.row, 'upsert');
+  return audited(after, change.row, 'upsert', merging);
 }
 
 /** Without ids that were made for the row, so that those of merges that came before count. */
@@ -102,11 +109,14 @@ function commented({ row }: RowChange, before: StoredRow): StoredRow {
 }
 
 /** Adds who made a change, if the change says so. */
-function audited(row: StoredRow, sent: Row, action: 'merge' | 'upsert'): StoredRow {
+function audited(row: StoredRow, sent: Row, action: 'merge' | 'upsert', merging: Merging): StoredRow {
   const { _audit_source: source, _audit_metadata: metadata = null } = sent;
   if (source === undefined) return row;
   const entry = { source, metadata, action };
-  const text = JSON.stringify(entry);
-  const others = listOf(row.content['audit_data']).filter((one) => JSON.stringify(one) !== text);
-  return { ...row, content: { ...row.content, audit_data: [...others, entry].slice(-MAX_ENTRIES) } };
+  const text = merging.text(entry);
+  const isOther = (one: unknown): boolean => !isPlainObject(one) || merging.text(one) !== text;
+  const others = listOf(row.content['audit_data']).filter(isOther);
+  const content = merging.own(row.content);
+  content['audit_data'] = [...others, entry].slice(-MAX_ENTRIES);
+  return { ...row, content };
 }

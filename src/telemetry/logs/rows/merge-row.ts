@@ -1,5 +1,6 @@
 // Merges the rows of a span that a client logs one after the other, as the clients of Braintrust do it themselves.
-// Invariant: neither row is changed, and merging the same row again changes nothing.
+// Invariant: of the rows only objects that the same `Merging` made are changed, and merging the same row again changes
+// nothing.
 // Source: docs/contracts/logs.md 5.1.
 import { isPlainObject } from '../annotation.ts';
 
@@ -41,12 +42,51 @@ const isTexts = (value: unknown): value is string[] =>
 const pathsOf = ({ _merge_paths: paths }: Row): readonly (readonly string[])[] =>
   Array.isArray(paths) ? paths.filter(isTexts) : [];
 
+/**
+ * What is known while the rows of one body are merged. Objects that were made for a row before are changed in place, since
+ * a body may have thousands of rows that are merged into one large row.
+ */
+export class Merging {
+  readonly #objects = new WeakSet<Row>();
+  readonly #unions = new WeakMap<readonly unknown[], Set<unknown>>();
+  readonly #texts = new WeakMap<object, string>();
+
+  /** The object if it was made here, else a copy. */
+  own(object: Row): MutableRow {
+    if (this.#objects.has(object)) return object;
+    const copy = { ...object };
+    this.#objects.add(copy);
+    return copy;
+  }
+
+  /** A list of the items of both lists, each once. */
+  union(list: readonly unknown[], more: readonly unknown[]): readonly unknown[] {
+    const known = this.#unions.get(list);
+    const items = known ?? new Set(list);
+    const out = known ? (list as unknown[]) : [...items];
+    for (const item of more) {
+      if (!items.has(item)) out.push(item);
+      items.add(item);
+    }
+    this.#unions.set(out, items);
+    return out;
+  }
+
+  /** JSON of an object that is not changed any more. */
+  text(object: object): string {
+    const text = this.#texts.get(object) ?? JSON.stringify(object);
+    this.#texts.set(object, text);
+    return text;
+  }
+}
+
 /** Applies a row with `_is_merge` to the row before it. */
-export function mergeRow(base: Row, patch: Row): Row {
+export function mergeRow(base: Row, patch: Row, merging: Merging): Row {
   const paths = new Set(pathsOf(patch).map((path) => JSON.stringify(path)));
-  const merged = mergeObjects(base, contentOf(patch), [], paths);
-  for (const name of FIRST_STAYS) if (Object.hasOwn(base, name)) merged[name] = base[name];
-  return removeItems(merged, patch['_array_delete']);
+  const content: MutableRow = { ...contentOf(patch) };
+  for (const name of FIRST_STAYS) if (Object.hasOwn(base, name)) delete content[name];
+  const merged = mergeObjects(base, content, [], paths, merging);
+  return removeItems(merged, patch['_array_delete'], merging);
 }
 
 function mergeObjects(
@@ -54,8 +94,9 @@ function mergeObjects(
   patch: Row,
   path: readonly string[],
   replaced: ReadonlySet<string>,
+  merging: Merging,
 ): MutableRow {
-  const out: MutableRow = { ...base };
+  const out = merging.own(base);
   for (const name of Object.keys(patch)) {
     if (SKIPPED.has(name)) continue;
     const value = patch[name];
@@ -67,29 +108,36 @@ function mergeObjects(
     const at = [...path, name];
     if (replaced.size > 0 && replaced.has(JSON.stringify(at))) out[name] = value;
     else if (isPlainObject(before) && isPlainObject(value) && at.length < MAX_DEPTH)
-      out[name] = mergeObjects(before, value, at, replaced);
+      out[name] = mergeObjects(before, value, at, replaced, merging);
     else if (path.length === 0 && name === 'tags' && Array.isArray(before) && Array.isArray(value))
-      out[name] = [...new Set([...(before as unknown[]), ...(value as unknown[])])];
+      out[name] = merging.union(before, value);
     else out[name] = value;
   }
   return out;
 }
 
 /** Applies `_array_delete`: a list of `{path, delete}`. Removes these items from the list at the path. */
-function removeItems(row: MutableRow, wanted: unknown): Row {
+function removeItems(row: MutableRow, wanted: unknown, merging: Merging): Row {
   if (!Array.isArray(wanted)) return row;
   return wanted.reduce<Row>((out, one) => {
     if (!isPlainObject(one) || !isTexts(one['path']) || !Array.isArray(one['delete'])) return out;
     const removed = new Set(one['delete'].map((item) => JSON.stringify(item)));
-    return changeAt(out, one['path'], (list) =>
-      Array.isArray(list) ? list.filter((item) => !removed.has(JSON.stringify(item))) : list,
-    );
+    const filtered = (list: unknown): unknown =>
+      Array.isArray(list) ? list.filter((item) => !removed.has(JSON.stringify(item))) : list;
+    return changeAt(out, one['path'], filtered, merging);
   }, row);
 }
 
-function changeAt(row: Row, [name, ...rest]: readonly string[], change: (value: unknown) => unknown): Row {
+function changeAt(
+  row: Row,
+  [name, ...rest]: readonly string[],
+  change: (value: unknown) => unknown,
+  merging: Merging,
+): Row {
   if (name === undefined || !Object.hasOwn(row, name)) return row;
   const value = row[name];
-  if (rest.length === 0) return { ...row, [name]: change(value) };
-  return isPlainObject(value) ? { ...row, [name]: changeAt(value, rest, change) } : row;
+  if (rest.length > 0 && !isPlainObject(value)) return row;
+  const out = merging.own(row);
+  out[name] = rest.length === 0 ? change(value) : changeAt(value as Row, rest, change, merging);
+  return out;
 }

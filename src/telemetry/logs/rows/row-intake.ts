@@ -11,6 +11,7 @@ import { StoreReader } from '../store/store-reader.ts';
 import type { StoreWriter } from '../store/store-writer.ts';
 import { applyChange } from './apply-change.ts';
 import { encodeRow } from './encode-row.ts';
+import { Merging } from './merge-row.ts';
 import { readRows, type PostedRows, type RejectedRow, type RowChange } from './read-rows.ts';
 import { RowCache } from './row-cache.ts';
 import { projectSource, ROW_CUT, storedRowOf, type StoredRow } from './row-record.ts';
@@ -87,15 +88,17 @@ export class RowIntake {
     if ('invalid' in read) return read;
     const { changes, ids, rejected } = read;
     const open = this.#open(changes);
+    const merging = new Merging();
     for (const change of changes) {
       const row = open.get(keyOf(change.project, change.id))!;
       const parent = change.parentId === '' ? undefined : open.get(keyOf(change.project, change.parentId));
-      row.now = applyChange(change, row.now, parent?.now);
+      row.now = applyChange(change, row.now, parent?.now, merging);
     }
     const changed = [...open].filter(([, { before, now }]) => now !== before);
     if (!room(changed.length)) return 'no room';
     const time = nowNs();
-    let seq = Math.max(0, ...Array.from(open.values(), (row) => row.seq));
+    let seq = 0;
+    for (const row of open.values()) seq = Math.max(seq, row.seq);
     for (const [key, row] of changed) seq = this.#store(key, row, time);
     const projects = [...new Set(changes.map(({ project }) => project))];
     return { rows: { ids, rejected, projects, seq }, count: changed.length };

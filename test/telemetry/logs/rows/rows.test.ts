@@ -350,3 +350,13 @@ it('stores posted requests with their bodies', async () => {
   expect(JSON.parse(first!.attributes)).toEqual({ has_bodies: true });
   expect(await logs.bodies(logs.placeOf(second!))).toBeUndefined();
 });
+
+it('answers a body with very many rows that change nothing', async () => {
+  const logs = start(folder());
+  const rows = Array.from(
+    { length: 550_000 },
+    (_, i) => `{"id":"${i}","project_id":"p","_object_delete":true}`,
+  );
+  const result = await logs.postRows({ bytes: Buffer.from(`{"rows":[${rows.join()}]}`) });
+  expect(result).toMatchObject({ rejected: [], projects: ['p'] });
+}, 60_000);
