@@ -70,6 +70,8 @@ export class StoreSession {
   #addedCount = 0;
   #addedWeight = 0;
   #addedPosts: { readonly n: number; readonly count: number; readonly rows?: StoredRows | undefined }[] = [];
+  /** How often added records were lost. */
+  #losses = 0;
   /** Opened by the first row. */
   #rows: RowIntake | undefined;
   readonly #options: StoreOptions;
@@ -185,6 +187,7 @@ export class StoreSession {
     const result = this.#writer.store();
     if (result.kind === 'busy') return false;
     if (result.kind === 'lost') {
+      this.#losses++;
       this.#rows?.lost();
       this.#settle(result.why);
     } else {
@@ -301,7 +304,10 @@ export class StoreSession {
       this.#ingester.redactor,
       this.#writer,
     );
-    const added = this.#rows.add(posted, (count) => this.#problemFor(count) === undefined);
+    const losses = this.#losses;
+    const hasRoom = (count: number): boolean =>
+      this.#problemFor(count) === undefined && this.#losses === losses;
+    const added = this.#rows.add(posted, hasRoom);
     if (added === 'no room') return this.#refuse(n, 'queue_full', 1);
     if ('invalid' in added) return void this.#results.push({ n, invalid: added.invalid });
     const { rows, count } = added;

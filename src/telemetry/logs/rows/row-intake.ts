@@ -6,6 +6,7 @@ import { parseObject } from '../../../protocol/llm/json-values.ts';
 import type { Redactor } from '../ingest/redact.ts';
 import { attributesOf, type LogRecord, type RecordWriter } from '../log-record.ts';
 import type { QueryNode } from '../query/query-node.ts';
+import { BLOCK_ROWS } from '../store/block-rows.ts';
 import type { PagePosition } from '../store/page-position.ts';
 import { StoreReader } from '../store/store-reader.ts';
 import type { StoreWriter } from '../store/store-writer.ts';
@@ -77,8 +78,9 @@ export class RowIntake {
   }
 
   /**
-   * Adds the records of the rows of a body. `room`: makes room for so many records; false: there is none. Returns what to
-   * tell the client when they are stored, and the number of records.
+   * Adds the records of the rows of a body. `room`: makes room for so many records; false: there is none, or records were
+   * lost, also some of this body. Returns what to tell the client when they are stored, and the number of records. After
+   * 'no room' some rows may be stored; sending the body again changes nothing about them.
    */
   add(
     posted: PostedRows,
@@ -95,11 +97,15 @@ export class RowIntake {
       row.now = applyChange(change, row.now, parent?.now, merging);
     }
     const changed = [...open].filter(([, { before, now }]) => now !== before);
-    if (!room(changed.length)) return 'no room';
+    if (!room(Math.min(changed.length, BLOCK_ROWS))) return 'no room';
     const time = nowNs();
     let seq = 0;
     for (const row of open.values()) seq = Math.max(seq, row.seq);
-    for (const [key, row] of changed) seq = this.#store(key, row, time);
+    for (const [key, row] of changed) {
+      // Very many or long records are stored in several turns.
+      if (!room(1)) return 'no room';
+      seq = this.#store(key, row, time);
+    }
     const projects = [...new Set(changes.map(({ project }) => project))];
     return { rows: { ids, rejected, projects, seq }, count: changed.length };
   }

@@ -1,0 +1,61 @@
+// Rows of large bodies, and of rows that grow.
+import { afterEach, expect, it } from 'vitest';
+import { Redactor } from '../../../../src/telemetry/logs/ingest/redact.ts';
+import { RowIntake } from '../../../../src/telemetry/logs/rows/row-intake.ts';
+import { removeFolders } from '../../../kit/folder.ts';
+import { closeStores, line, OwnStore } from '../../../kit/own-store.ts';
+
+afterEach(() => {
+  closeStores();
+  removeFolders();
+});
+
+const intakeOf = (store: OwnStore): RowIntake =>
+  new RowIntake(
+    store.path,
+    { pod: 'p', modelId: 'm' },
+    new Redactor({ builtIn: true, custom: [] }),
+    store.writer,
+  );
+
+const bytesOf = (rows: readonly object[]): Buffer => Buffer.from(JSON.stringify({ rows }));
+
+it('stores each row of a body whose records are more than may wait for the disk', () => {
+  const store = new OwnStore();
+  const rows = intakeOf(store);
+  const text = 'x'.repeat(46_000);
+  // Three blocks are full of characters, not of records, and the last one has begun.
+  for (let i = 0; i < 3 * 183 + 1; i++) store.writer.add(line(`${i} ${text}`));
+  const ids = Array.from({ length: 250 }, (_, i) => `r${i}`);
+  const hasRoom = (count: number): boolean => {
+    if (store.writer.room < count) store.writer.store();
+    return store.writer.room >= count;
+  };
+  const body = ids.map((id) => ({ id, project_id: 'p1', input: text }));
+  expect(rows.add({ bytes: bytesOf(body) }, hasRoom)).toMatchObject({ rows: { ids, rejected: [] } });
+  expect(store.writer.store()).toEqual({ kind: 'stored' });
+  expect(
+    store
+      .all('kind:span')
+      .map(({ requestId }) => requestId)
+      .toSorted(),
+  ).toEqual(ids.toSorted());
+  rows.close();
+});
+
+it('stores no more rows of a body after records were lost', () => {
+  const store = new OwnStore();
+  const rows = intakeOf(store);
+  let calls = 0;
+  const body = Array.from({ length: 5 }, (_, i) => ({ id: `r${i}`, project_id: 'p1' }));
+  expect(rows.add({ bytes: bytesOf(body) }, () => ++calls < 4)).toBe('no room');
+  store.writer.store();
+  expect(
+    store
+      .all('kind:span')
+      .map(({ requestId }) => requestId)
+      .toSorted(),
+  ).toEqual(['r0', 'r1']);
+  expect(rows.add({ bytes: bytesOf(body) }, () => true)).toMatchObject({ count: 3 });
+  rows.close();
+});
