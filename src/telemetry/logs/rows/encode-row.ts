@@ -4,7 +4,7 @@ import { attributesText, boundedAttributes, type AttributeLimits } from '../inge
 import type { Redactor } from '../ingest/redact.ts';
 import type { LogRecord } from '../log-record.ts';
 import { isPlainObject } from '../annotation.ts';
-import { recordOfRow, ROW_CUT, type StoredRow } from './row-record.ts';
+import { recordOfRow, ROW_CUT, storedRowOf, type StoredRow } from './row-record.ts';
 
 /** Limits of a row. Longer texts are cut. */
 const ROW: AttributeLimits = {
@@ -23,10 +23,12 @@ const SEARCHED: AttributeLimits = {
 /** Member of `metadata` of a row that was cut. */
 const TRUNCATED = '_weir_truncated';
 
-/** A record, and the bytes of its row if the attributes have only a part of it. */
 export interface EncodedRow {
   readonly record: LogRecord;
+  /** Bytes of the row if the attributes have only a part of it. */
   readonly whole: Uint8Array | undefined;
+  /** The row, without what was cut. */
+  readonly row: StoredRow;
 }
 
 const isWithin = (has: AttributeLimits, limits: AttributeLimits): boolean =>
@@ -43,9 +45,11 @@ export function encodeRow(row: StoredRow, redactor: Redactor, nowNs: bigint): En
     object['metadata'] = isPlainObject(object['metadata'])
       ? { ...object['metadata'], [TRUNCATED]: true }
       : { [TRUNCATED]: true };
+  const kept = dropped + cut > 0 ? (storedRowOf(record, object) ?? row) : row;
   const message = redactor.redactText(record.message.slice(0, 1024));
   const whole = JSON.stringify(object);
-  if (isWithin(has, SEARCHED)) return { record: { ...record, message, attributes: whole }, whole: undefined };
+  if (isWithin(has, SEARCHED))
+    return { record: { ...record, message, attributes: whole }, whole: undefined, row: kept };
   const part = attributesText({ [ROW_CUT]: true, ...object }, redactor, SEARCHED);
-  return { record: { ...record, message, attributes: part }, whole: Buffer.from(whole) };
+  return { record: { ...record, message, attributes: part }, whole: Buffer.from(whole), row: kept };
 }

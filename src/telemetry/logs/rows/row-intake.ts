@@ -192,16 +192,18 @@ export class RowIntake {
   #store(key: string, { seq: before, now }: OpenRow, time: bigint): number {
     let seq: number;
     let characters = 0;
+    let content = now;
     if (now === undefined) seq = this.#writer.addNothing(Date.now());
     else {
-      const { record, whole } = encodeRow(now, this.#redactor, time);
+      const { record, whole, row } = encodeRow(now, this.#redactor, time);
+      content = row;
       const bodies = whole && { request: whole, response: undefined };
       characters = whole?.length ?? record.attributes.length;
       seq = this.#writer.add({ ...record, ...this.#own }, bodies);
       this.#unsealed.set(now.id, seq);
     }
     if (before > 0) this.#writer.replace(before, seq);
-    this.#cache.set(key, { seq, content: now, bytes: ROW_BYTES + BYTES_PER_CHARACTER * characters });
+    this.#cache.set(key, { seq, content, bytes: ROW_BYTES + BYTES_PER_CHARACTER * characters });
     return seq;
   }
 }

@@ -115,10 +115,10 @@ export function recordOfRow(
     span_id: span === spanId,
     span_parents: parents.length === 0 || (parents.length === 1 && parents[0] === parentSpanId),
   };
-  const left: Record<string, unknown> = {};
+  // First, since what is at the end of a row that is too large is cut.
+  const left: Record<string, unknown> = Object.keys(state).length > 0 ? { [STATE]: state } : {};
   for (const name of Object.keys(content))
     if (!IN_COLUMNS.has(name) && followsFromColumns[name] !== true) left[name] = content[name];
-  if (Object.keys(state).length > 0) left[STATE] = state;
   const hasError = content['error'] !== undefined && content['error'] !== null;
   const record: LogRecord = {
     seq: 0,

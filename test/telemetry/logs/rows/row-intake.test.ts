@@ -1,6 +1,7 @@
 // Rows of large bodies, and of rows that grow.
 import { afterEach, expect, it } from 'vitest';
 import { Redactor } from '../../../../src/telemetry/logs/ingest/redact.ts';
+import { encodeRow } from '../../../../src/telemetry/logs/rows/encode-row.ts';
 import { RowIntake } from '../../../../src/telemetry/logs/rows/row-intake.ts';
 import { removeFolders } from '../../../kit/folder.ts';
 import { closeStores, line, OwnStore } from '../../../kit/own-store.ts';
@@ -58,4 +59,18 @@ it('stores no more rows of a body after records were lost', () => {
   ).toEqual(['r0', 'r1']);
   expect(rows.add({ bytes: bytesOf(body) }, () => true)).toMatchObject({ count: 3 });
   rows.close();
+});
+
+it('does not keep what was cut from a row that grows', () => {
+  const row = { project: 'p1', id: 'r', state: { awaits_base: true } } as const;
+  const redactor = new Redactor({ builtIn: true, custom: [] });
+  const part = 'y'.repeat(3 * 1024 ** 2);
+  const metadata = { a: part, b: part };
+  const small = encodeRow({ ...row, content: { metadata } }, redactor, 1n);
+  expect(small.row.content['metadata']).toBe(metadata);
+  const content = { span_id: 's', root_span_id: 't', metadata: { ...metadata, c: part, d: part } };
+  const { row: kept } = encodeRow({ ...row, content }, redactor, 1n);
+  expect(JSON.stringify(kept.content).length).toBeLessThan(9 * 1024 ** 2);
+  expect(kept).toMatchObject({ ...row, content: { span_id: 's', root_span_id: 't' } });
+  expect(kept.content['metadata']).toMatchObject({ a: part, b: part, _weir_truncated: true });
 });
