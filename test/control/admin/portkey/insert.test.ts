@@ -1,5 +1,6 @@
 // POST /v1/logs with logs of Portkey's clients, over HTTP with a real store.
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Prices } from '../../../../src/telemetry/llm/prices.ts';
 import { closeAdmins, startAdmin, type OpenAdmin, withChanges } from '../../../kit/admin.ts';
 import { call } from '../../../kit/client.ts';
 import { removeFolders } from '../../../kit/folder.ts';
@@ -338,6 +339,26 @@ describe('an insert that is not valid', () => {
     expect(status).toBe(413);
     expect(json.message).toBe('The body has 10000 logs; at most 1000 are stored at once');
     expect(await requests(server)).toEqual([]);
+  });
+
+  it('that arrives with others is read before or after them, so that their objects do not fill the memory', async () => {
+    const models: string[] = [];
+    const setCost = vi.spyOn(Prices.prototype, 'setCost').mockImplementation((facts) => {
+      if (facts.model !== '') models.push(facts.model);
+    });
+    try {
+      const server = await startAdmin();
+      const bodies = ['a', 'b', 'c'].map((model) =>
+        Array.from({ length: 200 }, () => ({ ...CHAT, request: { ...CHAT.request, body: { model } } })),
+      );
+      const answers = await Promise.all(bodies.map((body) => insert(server, body)));
+      expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+      const changes = models.filter((model, i) => i > 0 && model !== models[i - 1]);
+      expect(models).toHaveLength(600);
+      expect(changes).toHaveLength(2);
+    } finally {
+      setCost.mockRestore();
+    }
   });
 
   it('is refused with a body that is too large', async () => {
