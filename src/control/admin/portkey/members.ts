@@ -1,6 +1,6 @@
 // Bodies of clients of Portkey: JSON of limited depth, with one object, a list of them, or an object with the keys
 // "0", "1", …, which is how their SDK for Node sends a list.
-// Invariant: no body is parsed that is nested deeper than MAX_DEPTH, whatever it contains.
+// Invariant: no body is parsed that is nested deeper than MAX_DEPTH or has more than MAX_PARTS, whatever it contains.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isObject } from '../../../protocol/llm/json-values.ts';
 import { fail } from '../endpoint.ts';
@@ -8,15 +8,19 @@ import { bytesBody } from '../read-body.ts';
 
 /** Lists and objects within each other. */
 const MAX_DEPTH = 100;
+/** Lists, objects and names of one body, since each takes far more memory and time than its bytes. */
+const MAX_PARTS = 500_000;
 /** Members of one body, since they are stored together or not at all. */
 export const MAX_MEMBERS = 1000;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+const COLON = 0x3a;
 
-/** True if lists and objects in JSON text are nested deeper than MAX_DEPTH. */
-function isTooDeep(bytes: Uint8Array): boolean {
+/** What is wrong with the shape of JSON text, as the end of a sentence; `undefined`: nothing. */
+function shapeProblem(bytes: Uint8Array): string | undefined {
   let depth = 0;
+  let count = 0;
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i]!;
     if (byte === QUOTE) {
@@ -24,15 +28,18 @@ function isTooDeep(bytes: Uint8Array): boolean {
     }
     // The bits of `{` and `[`, and of `}` and `]`, differ in one.
     else if ((byte & 0xdf) === 0x5b) {
-      if (++depth > MAX_DEPTH) return true;
-    } else if ((byte & 0xdf) === 0x5d) depth--;
+      if (++depth > MAX_DEPTH) return `is nested deeper than ${MAX_DEPTH} levels`;
+      count++;
+    } else if (byte === COLON) count++;
+    else if ((byte & 0xdf) === 0x5d) depth--;
   }
-  return false;
+  return count > MAX_PARTS ? `has more than ${MAX_PARTS} lists, objects and names` : undefined;
 }
 
-/** Parses JSON of limited depth. `problem`: what is wrong, as the end of a sentence. */
+/** Parses JSON of limited depth and number of parts. `problem`: what is wrong, as the end of a sentence. */
 export function parseBody(bytes: Buffer): { readonly value: unknown } | { readonly problem: string } {
-  if (isTooDeep(bytes)) return { problem: `is nested deeper than ${MAX_DEPTH} levels` };
+  const problem = shapeProblem(bytes);
+  if (problem !== undefined) return { problem };
   try {
     return { value: JSON.parse(bytes.toString('utf8')) as unknown };
   } catch (error) {

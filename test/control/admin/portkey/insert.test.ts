@@ -330,6 +330,13 @@ describe('an insert that is not valid', () => {
     await expectRefused(server, body, 'The body is nested deeper than 100 levels; nothing was stored', '');
   });
 
+  it('is refused with more objects or names than can be read in a short time', async () => {
+    const server = await startAdmin();
+    const message = 'The body has more than 500000 lists, objects and names; nothing was stored';
+    for (const parts of ['{},'.repeat(500_000), '{"a":1},'.repeat(250_000)])
+      await expectRefused(server, `{"request":[${parts}{}]}`, message, '');
+  });
+
   it('is refused with more logs than are stored at once', async () => {
     const server = await startAdmin();
     const { status, json } = await insert(
