@@ -44,8 +44,8 @@ export function findExport(
   body: JsonObject = {},
 ): ExportJob | undefined {
   const inBody = id === LEFT_OUT ? idOfBody(body) : undefined;
-  const known = exports.get(inBody ?? id);
-  const job = known ?? (id === LEFT_OUT ? exports.latestOf(owner) : undefined);
+  const isLeftOut = id === LEFT_OUT && inBody === undefined;
+  const job = isLeftOut ? exports.latestOf(owner) : exports.get(inBody ?? id);
   return job !== undefined && (seesAll || job.owner === owner) ? job : undefined;
 }
 

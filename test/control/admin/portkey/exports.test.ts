@@ -343,6 +343,15 @@ describe('an id that the client has left out', () => {
       expect((await ask(server, 'GET', `${PATH}/${id}`)).json['status']).not.toBe('draft');
   });
 
+  it('is not another export if the one of the body is unknown', async () => {
+    const server = await startAdmin();
+    const last = await createdId(server, {});
+    const unknown = last.replace(/^./, (digit) => (digit === '0' ? '1' : '0'));
+    for (const body of [{ export_id: unknown }, Object.fromEntries(Array.from(unknown).entries())])
+      expect((await ask(server, 'POST', `${PATH}/undefined/start`, body)).status).toBe(404);
+    expect((await ask(server, 'GET', `${PATH}/${last}`)).json['status']).toBe('draft');
+  });
+
   it('is the export that was created or started last with this key', async () => {
     const server = await startAdmin();
     const first = await createdId(server, { description: '1' });
