@@ -3,7 +3,7 @@
 import type { ExportJob } from './export-job.ts';
 
 export interface ExportRefusal {
-  /** `no_room`: the disk is full. */
+  /** `no_room`: the disk is full, or cannot be written. */
   readonly refused: 'not_found' | 'wrong_state' | 'too_many' | 'no_room' | 'invalid';
   /** For clients. */
   readonly message: string;
@@ -33,6 +33,12 @@ export const tooMany = (most: number): ExportRefusal => ({
 export const noRoom = (problem: string): ExportRefusal => ({
   refused: 'no_room',
   message: `the disk of the data folder is full: ${problem}`,
+});
+
+/** `code`: of the error of the file system. */
+export const notWritable = (code: string): ExportRefusal => ({
+  refused: 'no_room',
+  message: `the data folder cannot be written (${code})`,
 });
 
 export const invalid = (message: string): ExportRefusal => ({ refused: 'invalid', message });

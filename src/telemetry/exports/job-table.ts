@@ -3,7 +3,7 @@
 import { describe } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { StoredExportJob } from './export-job.ts';
-import { noRoom, type ExportRefusal } from './export-refusal.ts';
+import { noRoom, notWritable, type ExportRefusal } from './export-refusal.ts';
 import type { JobFiles } from './job-files.ts';
 import type { ExportJobsOptions } from './options.ts';
 
@@ -58,8 +58,10 @@ export class JobTable {
     try {
       await this.#files.save(saved);
     } catch (error) {
-      if (!FULL.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
-      return noRoom(describe(error));
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === undefined) throw error;
+      this.#log.warn('export cannot be stored', { export: job.id, problem: describe(error) });
+      return FULL.has(code) ? noRoom(describe(error)) : notWritable(code);
     }
     this.#jobs.set(job.id, saved);
     return saved;

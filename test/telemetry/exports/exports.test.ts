@@ -394,6 +394,17 @@ describe('a job that meets a problem', () => {
     expect(store.logged.filter((line) => line.includes('export file cannot be deleted'))).toHaveLength(1);
   });
 
+  it('is refused with a clear text if the folder cannot be written', async () => {
+    const store = await started();
+    writeFileSync(join(store.data, 'exports'), '');
+    expect(await store.exports.create({ owner: 'me', asked: 1, query: QUERY })).toEqual({
+      refused: 'no_room',
+      message: 'the data folder cannot be written (EEXIST)',
+    });
+    expect(store.exports.list()).toEqual([]);
+    expect(store.logged.filter((line) => line.includes('export cannot be stored'))).toHaveLength(1);
+  });
+
   it('stays in the list if it cannot be deleted to make room', async () => {
     const store = await started({ max_jobs: 1 });
     const { id } = expectJob(await store.exports.create({ owner: 'me', asked: 1, query: QUERY }));
