@@ -268,6 +268,6 @@ function readPage(query: URLSearchParams): ListPage | string {
   const given = query.get('status') ?? undefined;
   const state = given === 'failed' ? 'failure' : given;
   if (state !== undefined && !EXPORT_STATES.some((known) => known === state))
-    return `status: ${unknownName('status', state, EXPORT_STATES)}`;
+    return `status: ${unknownName('state', state, EXPORT_STATES)}`;
   return { from: page * size, to: (page + 1) * size, state };
 }

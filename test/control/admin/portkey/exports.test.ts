@@ -296,7 +296,7 @@ describe('an export', () => {
       ['page_size=0', 'page_size: must be a whole number from 1 to 100'],
       ['current_page=-1', 'current_page: must be a whole number from 0'],
       ['pagesize=1', 'unknown parameter "pagesize"; did you mean "page_size"?'],
-      ['status=done', 'status: unknown status "done"'],
+      ['status=done', 'status: unknown state "done"; known states: draft, in_progress'],
     ])
       expect((await ask(server, 'GET', `${PATH}?${query}`)).json['message']).toContain(text);
   });
