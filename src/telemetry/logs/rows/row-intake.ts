@@ -15,7 +15,7 @@ import { encodeRow } from './encode-row.ts';
 import { Merging } from './merge-row.ts';
 import { readRows, type PostedRows, type RejectedRow, type RowChange } from './read-rows.ts';
 import { RowCache } from './row-cache.ts';
-import { projectSource, ROW_CUT, storedRowOf, type StoredRow } from './row-record.ts';
+import { projectSource, ROW_CUT, storedRowOf, withTime, type StoredRow } from './row-record.ts';
 
 /** What became of the rows of a body that are stored. */
 export interface StoredRows {
@@ -195,7 +195,7 @@ export class RowIntake {
     let content = now;
     if (now === undefined) seq = this.#writer.addNothing(Date.now());
     else {
-      const { record, whole, row } = encodeRow(now, this.#redactor, time);
+      const { record, whole, row } = encodeRow(withTime(now, time), this.#redactor, time);
       content = row;
       const bodies = whole && { request: whole, response: undefined };
       characters = whole?.length ?? record.attributes.length;

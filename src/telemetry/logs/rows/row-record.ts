@@ -72,15 +72,22 @@ export const missingIds = (project: string, id: string): { span_id: string; root
 const parentsOf = ({ span_parents: parents }: Row): readonly unknown[] =>
   Array.isArray(parents) ? parents : [];
 
-/** Begin of the span: `metrics.start` in seconds, else `created`. */
-function timeOf(content: Row, nowNs: bigint): bigint {
-  const { metrics, created } = content;
+/** Begin of the span: `metrics.start` in seconds, else `created`; `undefined` if neither is a time. */
+function timeOf({ metrics, created }: Row): bigint | undefined {
   const start = isPlainObject(metrics) ? metrics['start'] : undefined;
   if (isNumber(start)) {
     const ns = BigInt(Math.round(start * 1e6)) * 1000n;
     if (ns > EARLIEST_NS && ns < LATEST_NS) return ns;
   }
-  return parseTime(text(created)) ?? nowNs;
+  const ns = parseTime(text(created));
+  return ns === LATEST_NS ? undefined : ns;
+}
+
+/** Gives a row without a time one, so that its later versions have the same. */
+export function withTime(row: StoredRow, nowNs: bigint): StoredRow {
+  if (timeOf(row.content) !== undefined) return row;
+  const created = new Date(Number(nowNs / 1_000_000n)).toISOString();
+  return { ...row, content: { ...row.content, created } };
 }
 
 function durationOf({ metrics }: Row): number {
@@ -108,7 +115,7 @@ export function recordOfRow(
   const spanId = spanIdOf(text(span));
   const parents = parentsOf(content);
   const parentSpanId = spanIdOf(text(parents[0]));
-  const timeNs = timeOf(content, nowNs);
+  const timeNs = timeOf(content) ?? nowNs;
   // What follows from the columns is not stored twice.
   const followsFromColumns: Readonly<Record<string, boolean>> = {
     root_span_id: root === traceId,

@@ -1,12 +1,14 @@
 // Rows of large bodies, and of rows that grow.
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import { Redactor } from '../../../../src/telemetry/logs/ingest/redact.ts';
 import { encodeRow } from '../../../../src/telemetry/logs/rows/encode-row.ts';
 import { RowIntake } from '../../../../src/telemetry/logs/rows/row-intake.ts';
+import { rowOf } from '../../../../src/telemetry/logs/rows/row-record.ts';
 import { removeFolders } from '../../../kit/folder.ts';
 import { closeStores, line, OwnStore } from '../../../kit/own-store.ts';
 
 afterEach(() => {
+  vi.useRealTimers();
   closeStores();
   removeFolders();
 });
@@ -74,3 +76,21 @@ it('does not keep what was cut from a row that grows', () => {
   expect(kept).toMatchObject({ ...row, content: { span_id: 's', root_span_id: 't' } });
   expect(kept.content['metadata']).toMatchObject({ a: part, b: part, _weir_truncated: true });
 });
+
+it.each([{}, { created: 'yesterday' }, { created: '9999-12-31T00:00:00Z', metrics: { start: -1e300 } }])(
+  'keeps the time of arrival of a row with %o when others are merged into it',
+  (fields) => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.UTC(2026, 10, 28, 1) });
+    const store = new OwnStore();
+    const rows = intakeOf(store);
+    const row = { id: 'r', project_id: 'p1' };
+    rows.add({ bytes: bytesOf([{ ...row, ...fields }]) }, () => true);
+    vi.setSystemTime(Date.UTC(2026, 10, 28, 2));
+    rows.add({ bytes: bytesOf([{ ...row, _is_merge: true, scores: { a: 1 } }]) }, () => true);
+    store.writer.store();
+    const [record] = store.all('kind:span');
+    expect(rowOf(record!)).toMatchObject({ created: '2026-11-28T01:00:00.000Z', scores: { a: 1 } });
+    expect(record!.timeNs).toBe(BigInt(Date.UTC(2026, 10, 28, 1)) * 1_000_000n);
+    rows.close();
+  },
+);
