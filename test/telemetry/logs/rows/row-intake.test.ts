@@ -63,6 +63,26 @@ it('stores no more rows of a body after records were lost', () => {
   rows.close();
 });
 
+it('finds each of many rows that are no longer in memory', () => {
+  const store = new OwnStore();
+  const ids = Array.from({ length: 1100 }, (_, i) => `r${i}`);
+  const rows = intakeOf(store);
+  rows.add({ bytes: bytesOf(ids.map((id) => ({ id, project_id: 'p1', input: id }))) }, () => true);
+  // A block is full with 8 million characters.
+  for (let i = 0; i < 131; i++) store.writer.add(line(`${i} ${'x'.repeat(64_000)}`));
+  store.writer.store();
+  rows.close();
+  const again = intakeOf(store);
+  const merges = ids.map((id) => ({ id, project_id: 'p1', _is_merge: true, output: id }));
+  expect(again.add({ bytes: bytesOf(merges) }, () => true)).toMatchObject({ count: 1100 });
+  store.writer.store();
+  const seen = store.all('kind:span').map((record) => rowOf(record)!);
+  expect(seen.map(({ input, output }) => [input, output]).toSorted()).toEqual(
+    ids.map((id) => [id, id]).toSorted(),
+  );
+  again.close();
+});
+
 it('does not keep what was cut from a row that grows', () => {
   const row = { project: 'p1', id: 'r', state: { awaits_base: true } } as const;
   const redactor = new Redactor({ builtIn: true, custom: [] });
