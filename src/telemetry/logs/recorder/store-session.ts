@@ -307,7 +307,7 @@ export class StoreSession {
     const losses = this.#losses;
     const hasRoom = (count: number): boolean =>
       this.#problemFor(count) === undefined && this.#losses === losses;
-    const added = this.#rows.add(posted, hasRoom);
+    const added = this.#rows.add(posted, hasRoom, () => this.store() && this.#losses === losses);
     if (added === 'no room') return this.#refuse(n, 'queue_full', 1);
     if ('invalid' in added) return void this.#results.push({ n, invalid: added.invalid });
     const { rows, count } = added;

@@ -6,7 +6,6 @@ import { parseObject } from '../../../protocol/llm/json-values.ts';
 import type { Redactor } from '../ingest/redact.ts';
 import { attributesOf, type LogRecord, type RecordWriter } from '../log-record.ts';
 import type { QueryNode } from '../query/query-node.ts';
-import { BLOCK_ROWS } from '../store/block-rows.ts';
 import type { PagePosition } from '../store/page-position.ts';
 import { StoreReader } from '../store/store-reader.ts';
 import type { StoreWriter } from '../store/store-writer.ts';
@@ -37,6 +36,11 @@ const BYTES_PER_CHARACTER = 3;
 /** Memory of a row besides. */
 const ROW_BYTES = 512;
 
+/** Rows of a body that are read and changed together. */
+const CHANGES_AT_ONCE = 1024;
+/** Large rows among them that the store has, of up to 8 MiB each, and bytes of those that wait to be stored. */
+const MAX_LARGE = 4;
+const MAX_UNSTORED_BYTES = 32 * 1024 ** 2;
 /** Rows that one search looks for, since it compares each that it finds with all of them. */
 const IDS_AT_ONCE = 512;
 
@@ -47,6 +51,9 @@ interface OpenRow {
   readonly before: StoredRow | undefined;
   now: StoredRow | undefined;
 }
+
+/** True if the attributes have only a part of the row. */
+const isCut = ({ attributes }: LogRecord): boolean => attributes.includes(`"${ROW_CUT}":true`);
 
 const keyOf = (project: string, id: string): string => `${project.length} ${project}${id}`;
 
@@ -59,6 +66,8 @@ export class RowIntake {
   /** Ids of rows, of all projects, that may not be in a sealed block, with the last sequence number of each. */
   readonly #unsealed: Map<string, number>;
   #unsealedSeq = 0;
+  /** Of large rows that were added. */
+  #unstoredBytes = 0;
 
   /** `folder`: of the store that `writer` writes. `own`: pod and model of the records. */
   constructor(folder: string, own: RecordWriter, redactor: Redactor, writer: StoreWriter) {
@@ -82,17 +91,43 @@ export class RowIntake {
 
   /**
    * Adds the records of the rows of a body. `room`: makes room for so many records; false: there is none, or records were
-   * lost, also some of this body. Returns what to tell the client when they are stored, and the number of records. After
+   * lost, also some of this body. `store`: stores what was added; false: it could not. Returns what to tell the client when they are stored, and the number of records. After
    * 'no room' some rows may be stored; sending the body again changes nothing about them.
    */
   add(
     posted: PostedRows,
     room: (records: number) => boolean,
+    store: () => boolean = () => true,
   ): { readonly rows: StoredRows; readonly count: number } | { readonly invalid: string } | 'no room' {
     const read = readRows(posted);
     if ('invalid' in read) return read;
     const { changes, ids, rejected } = read;
+    const time = nowNs();
+    let [seq, count] = [0, 0];
+    for (let at = 0; at < changes.length; at += CHANGES_AT_ONCE) {
+      const added = this.#addPart(changes.slice(at, at + CHANGES_AT_ONCE), time, room, store);
+      if (added === undefined) return 'no room';
+      seq = Math.max(seq, added.seq);
+      count += added.count;
+    }
+    const projects = [...new Set(changes.map(({ project }) => project))];
+    return { rows: { ids, rejected, projects, seq }, count };
+  }
+
+  /** Adds a part of a body. Returns the number of its last record, and how many there are; `undefined`: no room. */
+  #addPart(
+    changes: readonly RowChange[],
+    time: bigint,
+    room: (records: number) => boolean,
+    store: () => boolean,
+  ): { readonly seq: number; readonly count: number } | undefined {
     const open = this.#open(changes);
+    if (open === undefined) {
+      const half = Math.ceil(changes.length / 2);
+      const first = this.#addPart(changes.slice(0, half), time, room, store);
+      const second = first && this.#addPart(changes.slice(half), time, room, store);
+      return second && { seq: Math.max(first.seq, second.seq), count: first.count + second.count };
+    }
     const merging = new Merging();
     for (const change of changes) {
       const row = open.get(keyOf(change.project, change.id))!;
@@ -100,21 +135,21 @@ export class RowIntake {
       row.now = applyChange(change, row.now, parent?.now, merging);
     }
     const changed = [...open].filter(([, { before, now }]) => now !== before);
-    if (!room(Math.min(changed.length, BLOCK_ROWS))) return 'no room';
-    const time = nowNs();
+    if (!room(changed.length)) return undefined;
     let seq = 0;
     for (const row of open.values()) seq = Math.max(seq, row.seq);
     for (const [key, row] of changed) {
-      // Very many or long records are stored in several turns.
-      if (!room(1)) return 'no room';
+      // Long records need more room than others.
+      if (!room(1)) return undefined;
       seq = this.#store(key, row, time);
+      if (this.#unstoredBytes > MAX_UNSTORED_BYTES && !store()) return undefined;
     }
-    const projects = [...new Set(changes.map(({ project }) => project))];
-    return { rows: { ids, rejected, projects, seq }, count: changed.length };
+    return { seq, count: changed.length };
   }
 
   /** Records up to this one are stored. */
   stored(seq: number): void {
+    this.#unstoredBytes = 0;
     this.#cache.trim(seq);
     const { unsealedSeq } = this.#writer;
     if (unsealedSeq === this.#unsealedSeq) return;
@@ -124,11 +159,12 @@ export class RowIntake {
 
   /** Records are lost that were added. */
   lost(): void {
+    this.#unstoredBytes = 0;
     this.#cache.clear();
   }
 
-  /** The rows that the changes are for, and their parents, as they are known. */
-  #open(changes: readonly RowChange[]): Map<string, OpenRow> {
+  /** The rows that the changes are for, and their parents, as they are known; `undefined`: too many are large. */
+  #open(changes: readonly RowChange[]): Map<string, OpenRow> | undefined {
     const open = new Map<string, OpenRow>();
     const unknown = new Map<string, Set<string>>();
     const find = (project: string, id: string): void => {
@@ -144,8 +180,10 @@ export class RowIntake {
       find(project, id);
       if (parentId !== '') find(project, parentId);
     }
+    let large = 0;
     for (const [project, ids] of unknown)
       for (const record of this.#stored(project, this.#mayBeStored(ids))) {
+        if (isCut(record) && ++large > MAX_LARGE && changes.length > 1) return undefined;
         const row = this.#rowOf(record);
         const key = keyOf(project, record.requestId);
         // The newest first, if there are several after damage.
@@ -207,6 +245,7 @@ export class RowIntake {
       const { record, whole, row } = encodeRow(withTime(now, time), this.#redactor, time);
       content = row;
       const bodies = whole && { request: whole, response: undefined };
+      this.#unstoredBytes += whole?.length ?? 0;
       characters = whole?.length ?? record.attributes.length;
       seq = this.#writer.add({ ...record, ...this.#own }, bodies);
       this.#unsealed.set(now.id, seq);

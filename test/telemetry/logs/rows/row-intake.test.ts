@@ -77,8 +77,8 @@ it('finds each of many rows that are no longer in memory', () => {
   expect(again.add({ bytes: bytesOf(merges) }, () => true)).toMatchObject({ count: 1100 });
   store.writer.store();
   const seen = store.all('kind:span').map((record) => rowOf(record)!);
-  expect(seen.map(({ input, output }) => [input, output]).toSorted()).toEqual(
-    ids.map((id) => [id, id]).toSorted(),
+  expect(seen.map(({ input, output }) => `${String(input)} ${String(output)}`).toSorted()).toEqual(
+    ids.map((id) => `${id} ${id}`).toSorted(),
   );
   again.close();
 });
@@ -114,3 +114,39 @@ it.each([{}, { created: 'yesterday' }, { created: '9999-12-31T00:00:00Z', metric
     rows.close();
   },
 );
+
+it('reads and stores few large rows at a time', () => {
+  const store = new OwnStore();
+  const ids = Array.from({ length: 20 }, (_, i) => `r${i}`);
+  const input = 'z'.repeat(2 * 1024 ** 2);
+  const saves: number[] = [];
+  const add = (rows: RowIntake, body: readonly object[]): unknown =>
+    rows.add(
+      { bytes: bytesOf(body) },
+      () => true,
+      () => {
+        const isStored = store.writer.store().kind === 'stored';
+        rows.stored(store.writer.headSeq);
+        saves.push(store.writer.headSeq);
+        return isStored;
+      },
+    );
+  const rows = intakeOf(store);
+  expect(
+    add(
+      rows,
+      ids.map((id) => ({ id, project_id: 'p1', input })),
+    ),
+  ).toMatchObject({ count: 20 });
+  expect(saves).toEqual([16]);
+  store.writer.store();
+  rows.close();
+  const again = intakeOf(store);
+  const merges = ids.map((id) => ({ id, project_id: 'p1', _is_merge: true, output: 'o' }));
+  expect(add(again, merges)).toMatchObject({ count: 20, rows: { ids } });
+  expect(saves).toEqual([16, 36]);
+  store.writer.store();
+  const seen = store.all('kind:span').map(({ requestId }) => requestId);
+  expect(seen.toSorted()).toEqual(ids.toSorted());
+  again.close();
+});
