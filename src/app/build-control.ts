@@ -74,6 +74,7 @@ export function buildAdmin(modules: Modules, explain: () => unknown): Admin {
       },
       spansOf: (record) => logPipeline.spansOf(record),
       exports: modules.exports,
+      btql: logPipeline.btql,
       projects: modules.projects,
       attachments: modules.attachments,
       maxAttachmentBytes: config.projects.max_attachment,

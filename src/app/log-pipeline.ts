@@ -17,6 +17,7 @@ import {
   type RecordWriter,
 } from '../telemetry/logs/logs.ts';
 import type { ClaimedDelivery } from '../async/queue/queue.ts';
+import { Btql } from '../telemetry/btql/btql.ts';
 import { Tracing, type Span, type TraceSubject } from '../telemetry/tracing/tracing.ts';
 import { version } from '../core/version.ts';
 import type { WebhookDelivery } from '../async/webhook/webhook.ts';
@@ -39,6 +40,8 @@ export class LogPipeline {
   readonly logs: Logs | undefined;
   /** Export to OTLP destinations; `undefined` without a log store. */
   readonly connections: OtlpExport | undefined;
+  /** Queries of Braintrust's language; `undefined` without a log store. */
+  readonly btql: Btql | undefined;
   /** True after the start. Otherwise `weir_stopped` is not written at the end. */
   isUp = false;
   readonly #config: Config;
@@ -78,6 +81,7 @@ export class LogPipeline {
         to: 'export.traces_endpoint',
       });
     this.connections = logs && this.#openExport(logs, own);
+    this.btql = logs && new Btql(logs, traceSubject(config));
   }
 
   /** In the order of the start. The last event is stored before the exporters and the store stop. */
@@ -87,7 +91,7 @@ export class LogPipeline {
       start: () => undefined,
       stop: (deadlineMs) => this.#writeLastEvent(deadlineMs),
     };
-    return [...(this.logs ? [this.logs] : []), ...(this.connections ? [this.connections] : []), lastEvent];
+    return [this.logs, this.connections, this.btql, lastEvent].filter((one) => one !== undefined);
   }
 
   /** Receives the output of the supervised process; `undefined`: the process writes to weir's own output. */

@@ -4,6 +4,7 @@ import { Admin, type AdminDeps } from '../../src/control/admin/admin.ts';
 import { TAIL_LIMITS, type TailLimits } from '../../src/control/admin/logs/live-tail.ts';
 import { formatAddress } from '../../src/core/address.ts';
 import { Logger, type LineSink } from '../../src/core/logger.ts';
+import { Btql } from '../../src/telemetry/btql/btql.ts';
 import { Tracing } from '../../src/telemetry/tracing/tracing.ts';
 import { UrlSigner } from '../../src/core/url-signer.ts';
 import { Exports } from '../../src/telemetry/exports/exports.ts';
@@ -97,7 +98,9 @@ export async function startAdmin({
     log,
   );
   await attachments.start();
-  const tracing = new Tracing(config.trace, { modelId: 'mdl1', scheme: 'http', genAi: 'common' });
+  const subject = { modelId: 'mdl1', scheme: 'http', genAi: 'common' } as const;
+  const tracing = new Tracing(config.trace, subject);
+  const btql = new Btql(logs, subject);
   const admin = new Admin(
     config.admin,
     path,
@@ -115,6 +118,7 @@ export async function startAdmin({
       prices,
       spansOf: (one) => tracing.spansOf(one),
       exports,
+      btql,
       projects,
       attachments,
       maxAttachmentBytes,
@@ -138,6 +142,7 @@ export async function startAdmin({
       open.delete(started);
       await admin.stop(performance.now() + 1000);
       await exports.stop(performance.now() + 5000);
+      await btql.stop();
       await logs.stop(performance.now() + 5000);
       attachments.stop();
       await projects.stop();

@@ -56,16 +56,28 @@ export type { LogStore, NextRecords, SearchPage, SearchQuery, StoredBodies, Stor
 export { formatTimePlace, parseTimePlace, type Place, type TimePlace } from './place.ts';
 export type { QueryNode } from './query/query-node.ts';
 export { FILTERS, contractQuery } from './query/contract-params.ts';
+export { attributeName } from './query/field-names.ts';
+export { attributeAt } from './query/field-test.ts';
+export { wordMatcher } from './query/phrase.ts';
 export type { Subscription } from './query/subscription.ts';
 export type { FeedPage } from './store/store-reader.ts';
 export type { ScanQuery } from './store/scan-query.ts';
-export type { ReadRecords, ReadStore } from './threads/reader-module.ts';
+export type { PagePosition } from './store/page-position.ts';
+export type { QueriedStore, ReadRecords, ReadStore } from './threads/reader-module.ts';
 export { apiLevel, SEVERITY, severityText } from './severity.ts';
 export type { GroupQuery, GroupResult, KeyValue } from './query/group-query.ts';
 export { RecorderClient } from './recorder/recorder-client.ts';
 export type { PostResult, RowsResult } from './recorder/recorder-messages.ts';
 export type { PostedRows } from './rows/read-rows.ts';
-export { projectSource, rowOf, ROW_CUT, transactionOf } from './rows/row-record.ts';
+export {
+  CREATED_SLACK_NS,
+  projectSource,
+  rowOf,
+  ROW_CUT,
+  spanIdOf,
+  traceIdOf,
+  transactionOf,
+} from './rows/row-record.ts';
 export type { StoredRows } from './rows/row-intake.ts';
 export { wholeRow } from './rows/whole-row.ts';
 export type { StoreFigures } from './recorder/store-client.ts';

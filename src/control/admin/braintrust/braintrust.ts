@@ -3,11 +3,13 @@
 //   login.ts                what the SDK asks first        post-rows.ts          rows and feedback
 //   project-routes.ts       projects                       fetch-rows.ts         reading rows
 //   project-tags.ts         tags of projects               attachment-routes.ts  files that rows refer to
+//   btql-route.ts           queries
 // Invariant: every error has its text where these clients look for it.
 // Source: docs/contracts/braintrust.md.
 import type { Endpoint } from '../endpoint.ts';
 import { attachmentEndpoints, type WithAttachments } from './attachment-routes.ts';
 import { braintrustError } from './braintrust-error.ts';
+import { btqlEndpoints, type WithBtql } from './btql-route.ts';
 import { fetchEndpoints, type WithFetch } from './fetch-rows.ts';
 import { loginEndpoints, type WithLogin } from './login.ts';
 import { rowEndpoints } from './post-rows.ts';
@@ -15,7 +17,7 @@ import { projectEndpoints } from './project-routes.ts';
 import { projectTagEndpoints } from './project-tags.ts';
 
 /** Modules that these routes use. */
-export type WithBraintrust = WithLogin & WithAttachments & WithFetch;
+export type WithBraintrust = WithLogin & WithAttachments & WithFetch & WithBtql;
 
 const all: readonly Endpoint<WithBraintrust>[] = [
   ...loginEndpoints,
@@ -24,6 +26,7 @@ const all: readonly Endpoint<WithBraintrust>[] = [
   ...rowEndpoints,
   ...fetchEndpoints,
   ...attachmentEndpoints,
+  ...btqlEndpoints,
 ];
 
 export const braintrustEndpoints: readonly Endpoint<WithBraintrust>[] = all.map((endpoint) => ({

@@ -8,7 +8,7 @@ import {
   type LogStore,
   type TimePlace,
 } from '../../../telemetry/logs/logs.ts';
-import type { ShownRow } from './request-row.ts';
+import type { ShownRow } from '../../../telemetry/btql/btql.ts';
 
 /** A condition: the value at a path of a row. */
 export interface PathFilter {

@@ -13,7 +13,7 @@ import {
 import { pagedSearch, timePlaceOf } from '../logs/paged-search.ts';
 import { allOf } from '../logs/search-params.ts';
 import { matchesFilters, type FetchCursor, type FetchQuery, type PathFilter } from './fetch-query.ts';
-import type { ShownRow } from './request-row.ts';
+import type { ShownRow } from '../../../telemetry/btql/btql.ts';
 import { isEqual, recordsOfTraces, rowsNode, traceOf, type FoundTrace } from './trace-records.ts';
 import { RowReader } from './row-reader.ts';
 import { shownRows, type SpansOf } from './shown-rows.ts';

@@ -1,7 +1,7 @@
 // Reads the rows of a response, and counts their characters, so that no page takes too much memory.
 // Invariant: beyond the limit a large row has only the part that is in its record, and says so.
 import { ROW_CUT, rowOf, wholeRow, type LogRecord, type LogStore } from '../../../telemetry/logs/logs.ts';
-import type { ShownRow } from './request-row.ts';
+import type { ShownRow } from '../../../telemetry/btql/btql.ts';
 
 type StoredBodies = Awaited<ReturnType<LogStore['bodies']>>;
 

@@ -2,7 +2,7 @@
 // Invariant: each record of the trace is one row, and feedback on a request is in the row of the request.
 import type { LogRecord } from '../../../telemetry/logs/logs.ts';
 import type { Span } from '../../../telemetry/tracing/tracing.ts';
-import { requestRow, type ShownRow } from './request-row.ts';
+import { requestRow, type ShownRow } from '../../../telemetry/btql/btql.ts';
 import type { RowReader } from './row-reader.ts';
 import { isFeedback } from './trace-records.ts';
 import { completeTrace } from './trace-rows.ts';

@@ -1,6 +1,6 @@
 // What the rows of a trace say together: mean scores of parents, and the tags of the trace.
 // Invariant: what a row says itself stays as it is; values are only added.
-import type { ShownRow } from './request-row.ts';
+import type { ShownRow } from '../../../telemetry/btql/btql.ts';
 
 const idOf = (row: ShownRow): unknown => row['span_id'] ?? row['id'];
 const parentsOf = ({ span_parents: parents }: ShownRow): readonly unknown[] =>

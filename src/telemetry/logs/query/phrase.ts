@@ -1,6 +1,6 @@
 // Finds a sequence of adjacent words in a text.
 // Invariant: the result is that of comparing lists of words (words.ts), but the text is not split into words.
-import { isWordCode, wordsOf } from './words.ts';
+import { isWordCode, normalizeText, wordsOf } from './words.ts';
 
 /** Index after a word that starts at `at` and equals `word`, or begins with it if `isPrefix`; -1 for another word. */
 function wordEnd(text: string, at: number, word: string, isPrefix: boolean): number {
@@ -36,5 +36,14 @@ export function phraseMatcher(
     for (let at = text.indexOf(first); at !== -1; at = text.indexOf(first, at + 1))
       if ((at === 0 || !isWordCode(text.charCodeAt(at - 1))) && matchesAt(text, at)) return true;
     return false;
+  };
+}
+
+/** Returns a function that tells whether a text has all words of another one, in any order. Without words it has. */
+export function wordMatcher(text: string): (other: string) => boolean {
+  const tests = wordsOf(text).map((word) => phraseMatcher([word], false));
+  return (other) => {
+    const normalized = normalizeText(other);
+    return tests.every((matches) => matches(normalized));
   };
 }

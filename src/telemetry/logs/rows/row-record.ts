@@ -23,6 +23,8 @@ const IN_COLUMNS: ReadonlySet<string> = new Set([
   '_xact_id',
   '_pagination_key',
 ]);
+/** How far the time of a record may be from `created` of its row, in nanoseconds. */
+export const CREATED_SLACK_NS = 3_600_000_000_000n;
 /** Added to sequence numbers, so that all ids of transactions have as many digits. */
 const FIRST_TRANSACTION = 10n ** 18n;
 
@@ -60,8 +62,10 @@ function columnId(id: string, digits: number): string {
   const isHex = /^[0-9a-f]+$/.test(hex);
   return isHex && hex.length === digits ? hex : digest(id).slice(0, digits);
 }
-const traceIdOf = (id: string): string => columnId(id, 32);
-const spanIdOf = (id: string): string => columnId(id, 16);
+/** Trace id of the record of a row, for the `root_span_id` of the row. */
+export const traceIdOf = (id: string): string => columnId(id, 32);
+/** Span id of the record of a row, for its `span_id`. */
+export const spanIdOf = (id: string): string => columnId(id, 16);
 
 /** Ids of a span for a row without them, the same each time. */
 export const missingIds = (project: string, id: string): { span_id: string; root_span_id: string } => {
@@ -72,15 +76,19 @@ export const missingIds = (project: string, id: string): { span_id: string; root
 const parentsOf = ({ span_parents: parents }: Row): readonly unknown[] =>
   Array.isArray(parents) ? parents : [];
 
-/** Begin of the span: `metrics.start` in seconds, else `created`; `undefined` if neither is a time. */
+/**
+ * Begin of the span: `metrics.start` in seconds. If that is far from `created`, as of a span that is logged later, the time
+ * is `created`, so that a search for `created` knows where to look. `undefined` if neither is a time.
+ */
 function timeOf({ metrics, created }: Row): bigint | undefined {
+  const parsed = parseTime(text(created));
+  const createdNs = parsed === LATEST_NS ? undefined : parsed;
   const start = isPlainObject(metrics) ? metrics['start'] : undefined;
   if (isNumber(start)) {
     const ns = BigInt(Math.round(start * 1e6)) * 1000n;
-    if (ns > EARLIEST_NS && ns < LATEST_NS) return ns;
+    if (ns > EARLIEST_NS && ns < LATEST_NS && isNear(ns, createdNs ?? ns)) return ns;
   }
-  const ns = parseTime(text(created));
-  return ns === LATEST_NS ? undefined : ns;
+  return createdNs;
 }
 
 /** Gives a row without a time one, so that its later versions have the same. */
@@ -89,6 +97,8 @@ export function withTime(row: StoredRow, nowNs: bigint): StoredRow {
   const created = new Date(Number(nowNs / 1_000_000n)).toISOString();
   return { ...row, content: { ...row.content, created } };
 }
+
+const isNear = (a: bigint, b: bigint): boolean => a - b <= CREATED_SLACK_NS && b - a <= CREATED_SLACK_NS;
 
 function durationOf({ metrics }: Row): number {
   const { start, end } = isPlainObject(metrics) ? metrics : {};

@@ -9,8 +9,11 @@ export type ReadRecords = (node: QueryNode, afterSeq: number, limit: number) => 
 /** Further ways of reading, for modules that read more than records. */
 export type ReadStore = Pick<StoreReader, 'bodies' | 'scan'>;
 
+/** All ways of reading, for modules that run queries of their own. */
+export type QueriedStore = Pick<StoreReader, 'at' | 'bodies' | 'group' | 'page' | 'scan'>;
+
 /** What the module exports. */
 export interface ReaderModule {
   /** Returns the operations by name. */
-  readonly operations: (after: ReadRecords, store: ReadStore) => object;
+  readonly operations: (after: ReadRecords, store: QueriedStore) => object;
 }

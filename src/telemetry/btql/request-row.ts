@@ -1,14 +1,8 @@
 // A request that weir served, as a row of the project whose trace it is in.
 // Invariant: a row has the trace, the parent and the times of the request, so that it takes its place between the rows
 // that the application logged.
-import { formatTime } from '../../../core/time.ts';
-import {
-  attributesOf,
-  SEVERITY,
-  transactionOf,
-  type LogRecord,
-  type LogStore,
-} from '../../../telemetry/logs/logs.ts';
+import { formatTime } from '../../core/time.ts';
+import { attributesOf, SEVERITY, transactionOf, type LogRecord, type LogStore } from '../logs/logs.ts';
 
 /** A row as the API returns it. */
 export type ShownRow = Record<string, unknown>;
