@@ -1,10 +1,11 @@
 // Client libraries of others that tests run, unmodified, in processes of their own. They are in the package
 // test/clients; its scripts are in test/clients/flows.
 // Invariant: a client knows of weir only what its environment and arguments say.
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
@@ -47,11 +48,39 @@ export async function runClient(
     timeout: timeoutMs,
     killSignal: 'SIGKILL',
   });
-  const ended = new Promise<number | undefined>((resolve, reject) => {
+  return ended(child);
+}
+
+const BT = join(CLIENTS, 'node_modules/@braintrust/bt-linux-x64/bin/bt');
+
+/** True if tests that run Braintrust's command line must be skipped: it is a native program for one platform. */
+export const btIsMissing =
+  !existsSync(BT) && !(process.env['CI'] && process.platform === 'linux' && process.arch === 'x64');
+
+/** Runs Braintrust's command line. `home`: its folder for files. */
+export function runBt(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  home: string,
+  timeoutMs = 60_000,
+): Promise<ClientRun> {
+  return ended(
+    spawn(BT, args, {
+      cwd: home,
+      env: { PATH: process.env['PATH'], HOME: home, NO_COLOR: '1', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: timeoutMs,
+      killSignal: 'SIGKILL',
+    }),
+  );
+}
+
+async function ended(child: ChildProcessByStdio<null, Readable, Readable>): Promise<ClientRun> {
+  const exit = new Promise<number | undefined>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code) => resolve(code ?? undefined));
   });
-  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), exit]);
   return { code, stdout, stderr };
 }
 

@@ -104,13 +104,13 @@ export class ExpressionParser extends TokenCursor {
     });
   }
 
-  #nested(parse: () => Expr): Expr {
+  #nested<T>(parse: () => T): T {
     const { at } = this.token;
     if (++this.#depth > QUERY_LIMITS.depth)
       throw new QueryError(`the expression has more than ${QUERY_LIMITS.depth} levels`, at);
-    const expr = parse();
+    const result = parse();
     this.#depth--;
-    return expr;
+    return result;
   }
 
   #or(): Expr {
@@ -186,7 +186,7 @@ export class ExpressionParser extends TokenCursor {
     const { at } = this.token;
     const close = this.takeSign('(') ? ')' : ']';
     if (close === ']') this.expectSign('[', 'or ( after IN');
-    const value = this.isSign(close) ? [] : this.list(() => this.#constant());
+    const value = this.isSign(close) ? [] : this.list(() => this.#nested(() => this.#constant()));
     this.expectSign(close, 'after the values');
     return { op: 'literal', value, at };
   }

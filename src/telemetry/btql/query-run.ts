@@ -10,6 +10,7 @@ import { innerPlan, RESULT_LIMITS, type QueryPlan } from './query-plan.ts';
 import { rowScope, type QueryClock } from './row-test.ts';
 import type { ShownRow } from './request-row.ts';
 import { spanSource, summarySource, traceSource, type ReadProgress, type RowSource } from './row-sources.ts';
+import { canScanGroups, scanGroups } from './scanned-groups.ts';
 import type { StoredSpans } from './stored-spans.ts';
 import type { Query } from './tree.ts';
 
@@ -179,7 +180,10 @@ class Run {
     const grouping = plan.grouping!;
     const reading = grouping.reading(rowScope(plan.clock));
     const groups = new Groups(grouping, reading, this.#budget, RESULT_LIMITS.groups);
-    for (const found of this.#rows(plan)) {
+    const source = canScanGroups(plan)
+      ? scanGroups(plan, this.#spans, groups, this.#progress)
+      : this.#rows(plan);
+    for (const found of source) {
       if (found !== undefined) groups.add(reading, found.row);
       else if (this.#mustEnd()) break;
       else yield;

@@ -78,13 +78,6 @@ export const isDerived = (ident: Ident): boolean => Object.hasOwn(DERIVED, nameO
 const isNumeric = ({ name: [head, ...rest] }: Ident): boolean =>
   rest.length > 0 && (head === 'metrics' || head === 'scores');
 
-/** The fields that are read for a name. */
-export function fieldsRead(ident: Ident): readonly string[] {
-  const name = nameOf(ident);
-  if (Object.hasOwn(DERIVED, name)) return DERIVED[name]!.from.map((metric) => `metrics.${metric}`);
-  return [leadingNames(ident).join('.')];
-}
-
 function leadingNames({ name }: Ident): string[] {
   const end = name.findIndex((part) => typeof part === 'number');
   return (end === -1 ? name : name.slice(0, end)) as string[];

@@ -7,10 +7,12 @@ import {
   projectSource,
   rowOf,
   ROW_CUT,
+  type KeyValue,
   type LogRecord,
   type PagePosition,
   type QueryNode,
   type QueriedStore,
+  type ScanQuery,
   type TimeRange,
 } from '../logs/logs.ts';
 import { spansOf, type TraceSubject } from '../tracing/tracing.ts';
@@ -173,6 +175,24 @@ export class StoredSpans {
       yield seqs;
       if (lastSeq <= at) return;
       at = lastSeq;
+    }
+  }
+
+  /** Gives the columns of all matching records, the oldest first. Yields between calls of the store. */
+  *scan(
+    query: ScanQuery,
+    add: (seq: number, timeMs: number, values: readonly KeyValue[]) => void,
+  ): Generator<undefined> {
+    const end = this.headSeq;
+    for (let at = 0; at < end;) {
+      const { lastSeq } = this.#store.scan(query, at, (seq, timeMs, values) => {
+        if (seq > end) return false;
+        add(seq, timeMs, values);
+        return true;
+      });
+      if (lastSeq <= at || lastSeq >= end) return;
+      at = lastSeq;
+      yield undefined;
     }
   }
 
