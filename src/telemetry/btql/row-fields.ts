@@ -1,10 +1,14 @@
 // The fields of rows as names in queries refer to them, with those that follow from others.
 // Invariant: a name is looked up as the log store does it: as a whole, then as a path, so `metadata.a.b` is also the member
 // "a.b" of the metadata.
+import { LATEST_NS } from '../../core/time.ts';
 import { attributeAt } from '../logs/logs.ts';
 import { timeOfValue } from './btql-time.ts';
 import { asNumber, type Compiled } from './compiled.ts';
 import type { Ident } from './tree.ts';
+
+/** The latest time that the store holds. */
+const LATEST_MS = Number(LATEST_NS / 1_000_000n);
 
 /** Returns a function that reads the value of a name with dots. */
 export type ReadField<Row> = (name: string) => (row: Row) => unknown;
@@ -93,7 +97,12 @@ export function compileField<Row>(ident: Ident, read: ReadField<Row>): Compiled<
   const path = rest.length === 0 ? first : (row: Row) => follow(first(row), rest);
   if (name === 'created') {
     const of = (row: Row): unknown => path(row) ?? null;
-    return { type: 'time', of, ms: (row) => timeOfValue(of(row)), isConstant: false };
+    // A row that says it was created at a time beyond all others is not at that time in the store.
+    const ms = (row: Row): number | null => {
+      const at = timeOfValue(of(row));
+      return at === null || at >= LATEST_MS ? null : at;
+    };
+    return { type: 'time', of, ms, isConstant: false };
   }
   if (isNumeric(ident))
     return {

@@ -355,7 +355,7 @@ describe('limits', () => {
       expect(answer['cursor']).toMatch(/./);
       const [warning] = answer['warnings'] as { message: string }[];
       expect(warning!.message).toMatch(/not complete.* \d+ rows were read, up to rows of 20/);
-      const groups = await ask(limited, `measures: count(1) as n | from: ${P}`);
+      const groups = await ask(limited, `measures: count(1) as n | from: ${P} | sample: 100%`);
       expect(groups).toMatchObject({ warnings: [{ code: 'timeout_limit' }] });
     } finally {
       await btql.stop();

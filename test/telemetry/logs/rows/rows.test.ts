@@ -360,3 +360,29 @@ it('answers a body with very many rows that change nothing', async () => {
   const result = await logs.postRows({ bytes: Buffer.from(`{"rows":[${rows.join()}]}`) });
   expect(result).toMatchObject({ rejected: [], projects: ['p'] });
 }, 60_000);
+
+describe('records of rows', () => {
+  it('are at their start, or when they were created if that is far from it', async () => {
+    const logs = start(folder());
+    const created = '2026-11-20T12:00:00.000Z';
+    const startOf = (hours: number) => Date.parse(created) / 1000 - hours * 3600;
+    await stored(
+      logs,
+      ...[0.5, 2, -2].map((hours) => ({
+        id: `${hours}`,
+        project_id: PROJECT,
+        created,
+        metrics: { start: startOf(hours) },
+      })),
+    );
+    const times = (await recordsOf(logs)).map(({ requestId, timeNs }) => [
+      requestId,
+      new Date(Number(timeNs / 1_000_000n)).toISOString(),
+    ]);
+    expect(Object.fromEntries(times)).toEqual({
+      '0.5': '2026-11-20T11:30:00.000Z',
+      '2': created,
+      '-2': created,
+    });
+  });
+});
