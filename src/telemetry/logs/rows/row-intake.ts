@@ -13,6 +13,7 @@ import { applyChange } from './apply-change.ts';
 import { encodeRow } from './encode-row.ts';
 import { Merging } from './merge-row.ts';
 import { readRows, type PostedRows, type RejectedRow, type RowChange } from './read-rows.ts';
+import { RecentIds } from './recent-ids.ts';
 import { RowCache } from './row-cache.ts';
 import { projectSource, ROW_CUT, storedRowOf, withTime, type StoredRow } from './row-record.ts';
 
@@ -65,6 +66,8 @@ export class RowIntake {
   readonly #writer: StoreWriter;
   /** Ids of rows, of all projects, that may not be in a sealed block, with the last sequence number of each. */
   readonly #unsealed: Map<string, number>;
+  /** Ids of rows, of all projects, that came since the start. */
+  readonly #recent: RecentIds;
   #unsealedSeq = 0;
   /** Of large rows that were added. */
   #unstoredBytes = 0;
@@ -75,6 +78,8 @@ export class RowIntake {
     this.#own = own;
     this.#writer = writer;
     this.#unsealed = new Map(writer.unsealedSpans());
+    this.#recent = new RecentIds(writer.unsealedSeq);
+    for (const [id, seq] of this.#unsealed) this.#recent.add(id, seq);
     this.#reader = new StoreReader(
       folder,
       {
@@ -196,8 +201,8 @@ export class RowIntake {
   /** The ids of these that the store may have. Most rows are new, and a search would cost more than storing them. */
   #mayBeStored(ids: ReadonlySet<string>): string[] {
     const all = [...ids];
-    const sealed = new Set(this.#reader.idsInBlocks(all));
-    return all.filter((id) => sealed.has(id) || this.#unsealed.has(id));
+    const older = new Set(this.#reader.idsInBlocks(all, this.#recent.completeSeq));
+    return all.filter((id) => older.has(id) || this.#unsealed.has(id) || this.#recent.mayHave(id));
   }
 
   #stored(project: string, ids: readonly string[]): LogRecord[] {
@@ -248,6 +253,8 @@ export class RowIntake {
       this.#unstoredBytes += whole?.length ?? 0;
       characters = whole?.length ?? record.attributes.length;
       seq = this.#writer.add({ ...record, ...this.#own }, bodies);
+      // Also of a row that was known, since its older version may be deleted before this one.
+      if (!this.#recent.mayHave(now.id)) this.#recent.add(now.id, seq);
       this.#unsealed.set(now.id, seq);
     }
     if (before > 0) this.#writer.replace(before, seq);

@@ -128,8 +128,8 @@ export class AnnotatedFile {
     return this.#reader.requests(wanted, afterSeq, add);
   }
 
-  idsInBlocks(ids: readonly string[]): string[] {
-    return this.#reader.idsInBlocks(ids);
+  idsInBlocks(ids: readonly string[], beforeSeq: number): string[] {
+    return this.#reader.idsInBlocks(ids, beforeSeq);
   }
 
   at(seq: number): LogRecord | undefined {

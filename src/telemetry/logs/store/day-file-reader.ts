@@ -180,8 +180,8 @@ export class DayFileReader implements FileReader {
     return true;
   }
 
-  idsInBlocks(ids: readonly string[]): string[] {
-    const blocks = this.#index.blocks().filter(({ hasForeignIds }) => hasForeignIds);
+  idsInBlocks(ids: readonly string[], beforeSeq: number): string[] {
+    const blocks = this.#index.blocks().filter(({ hasForeignIds, seq }) => hasForeignIds && seq < beforeSeq);
     if (blocks.length === 0) return [];
     return ids.filter((id) => {
       const hash = hashOfId(id);

@@ -39,8 +39,11 @@ export interface FileReader {
   after(query: SegmentQuery, seq: number, deadlineMs: number): SegmentSlice;
   /** As in RequestSource (request-traces.ts). Returns false if `add` ended the search. */
   requests(wanted: Prefilter, afterSeq: number, add: AddRequest): boolean;
-  /** Returns the request ids of these that blocks may have. Those in the tail are not looked up, so it costs little. */
-  idsInBlocks(ids: readonly string[]): string[];
+  /**
+   * Returns the request ids of these that blocks may have which begin before a sequence number. The tail is not looked up,
+   * so it costs little.
+   */
+  idsInBlocks(ids: readonly string[], beforeSeq: number): string[];
   /** Returns the record with a sequence number. */
   at(seq: number): LogRecord | undefined;
   /** Returns the bodies of a request, `undefined` if none were stored. */

@@ -204,11 +204,13 @@ export class StoreReader {
     return record && this.#traces.join([record])[0];
   }
 
-  /** Returns the request ids of these that sealed blocks may have. */
-  idsInBlocks(ids: readonly string[]): string[] {
+  /** Returns the request ids of these that sealed blocks may have which begin before a sequence number. */
+  idsInBlocks(ids: readonly string[], beforeSeq: number): string[] {
     const found = new Set<string>();
     for (const segment of this.#segments())
-      for (const id of this.#read(segment, (reader) => reader.idsInBlocks(ids)) ?? []) found.add(id);
+      if (segment.firstSeq < beforeSeq)
+        for (const id of this.#read(segment, (reader) => reader.idsInBlocks(ids, beforeSeq)) ?? [])
+          found.add(id);
     return [...found];
   }
 
