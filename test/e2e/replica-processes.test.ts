@@ -148,6 +148,11 @@ describe('a replica whose process ends', () => {
     ]);
     const seen = 'weir_container_source_info{deployment_id="local",replica="r0",source="process_tree"}';
     await weir.expectMetric(seen, 1);
+    // Another collector watches the processes. It has found this one when it has run once more.
+    const series = 'weir_sampler_runs_total{sampler="process",result="success"}';
+    const runs = async (): Promise<number> => (await weir.page()).value(series) ?? 0;
+    const before = await runs();
+    await until('the processes were looked for', async () => (await runs()) >= before + 2);
     child.kill('SIGKILL');
     await weir.expectLine(
       'it is down',
