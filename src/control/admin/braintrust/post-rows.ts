@@ -23,8 +23,11 @@ const REFERENCE = 'logs3_overflow';
 
 type Stored = Extract<RowsResult, { ids: unknown }>;
 
+/** A large body is stored in parts, so that the first ones may be stored already. */
+const RESEND = 'a part of the rows may be stored; the same body can be sent again';
+
 /**
- * Stores rows and lists their projects. Sends an error response and returns `undefined` if none could be stored.
+ * Stores rows and lists their projects. Sends an error response and returns `undefined` if not all could be stored.
  * `project`: of rows that name none.
  */
 async function storeRows(
@@ -42,11 +45,11 @@ async function storeRows(
   }
   if ('invalid' in result) failRequest(req, res, result.invalid);
   else if (result.problem === 'queue_full')
-    fail(req, res, 'queue_full', 'nothing was stored', {
+    fail(req, res, 'queue_full', RESEND, {
       text: 'Rows arrive faster than they can be stored; try again later',
     });
   else
-    fail(req, res, 'storage_failed', 'nothing was stored', {
+    fail(req, res, 'storage_failed', RESEND, {
       text: result.problem === 'store_full' ? 'The disk is full' : 'The log store cannot be written',
     });
   return undefined;
@@ -163,7 +166,7 @@ export const rowEndpoints: readonly Endpoint<WithAttachments>[] = [
   },
 ];
 
-/** Lists the project of a path if it is new. Sends an error response and returns false for a text that is no id. */
+/** Lists the project of a path if it is new. Sends an error response and returns false for a text that is not an id. */
 function isProjectOrFail(
   { projects }: WithProjects,
   req: IncomingMessage,

@@ -48,7 +48,7 @@ export function factsOfBodies(request: InsertedBody, response: InsertedBody): Ll
   const { bytes: read } = response;
   follower.responseBegins(response.type, '', read?.length, undefined, true)?.push(read!, 0, read!.length);
   const facts = follower.end(true);
-  // Nobody saw the chunks come.
+  // The times of the chunks are unknown.
   if (facts !== undefined) facts.gaps = undefined;
   return facts;
 }

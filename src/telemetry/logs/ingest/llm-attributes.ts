@@ -4,7 +4,7 @@ import { llmValue, LLM_NUMBERS, sharedMembers, storedNumber } from '../store/llm
 
 /**
  * The attributes of the facts: model, tokens, finish reason, cost and others. Times of tokens are not among them, since
- * nobody saw the bytes come.
+ * the times of the bytes are unknown.
  */
 export function llmAttributes(facts: LlmFacts): Record<string, unknown> {
   const out = JSON.parse(`{${sharedMembers(facts)}}`) as Record<string, unknown>;

@@ -1,5 +1,5 @@
 // Rows that came lately, so that rows that are merged into them need not be read from the store.
-// Invariant: a row that is not stored yet stays, since nobody else has it.
+// Invariant: a row that is not stored yet stays, since it is nowhere else.
 
 /** A row with the number of its newest record. `undefined` content: it was deleted. */
 export interface CachedRow<Content> {

@@ -160,7 +160,7 @@ export function recordOfRow(
   return { record, attributes: left };
 }
 
-/** The row of a record, and what weir keeps with it; `undefined` if the record is no row. */
+/** The row of a record, and what weir keeps with it; `undefined` if the record is not a row. */
 export function storedRowOf(
   record: LogRecord,
   attributes: Row = attributesOf(record),
@@ -185,7 +185,7 @@ export function storedRowOf(
 export const transactionOf = (seq: number): string => String(FIRST_TRANSACTION + BigInt(seq));
 
 /**
- * The row of a record as an API returns it; `undefined` if the record is no row. `attributes`: those of the whole row, if
+ * The row of a record as an API returns it; `undefined` if the record is not a row. `attributes`: those of the whole row, if
  * the record has only a part of it.
  */
 export function rowOf(record: LogRecord, attributes?: Row): Record<string, unknown> | undefined {

@@ -202,7 +202,7 @@ describe('a trace', () => {
       `select: * | from: ${P} | filter: id = 'req-1' | preview_length: -1 | limit: 1`,
     );
     expect(shown).toMatchObject({ span_parents: [hex(1, 16)], metadata: { model: 'm', status: 200 } });
-    // A request in no trace of the project is no row of it.
+    // A request that is not in a trace of the project is not one of its rows.
     expect(await column(admin, `select: * | from: ${P} | filter: id = 'req-2'`)).toEqual([]);
   });
 

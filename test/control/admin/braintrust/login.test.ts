@@ -90,7 +90,7 @@ describe('registering a project', () => {
   });
 
   it.each([
-    ['that is no JSON', '{', 'The request is malformed: the body is not valid JSON'],
+    ['that is not JSON', '{', 'The request is malformed: the body is not valid JSON'],
     ['without a name', '{}', 'Invalid request: project_name: must be a text'],
     ['that is a list', '[]', 'Invalid request: project_name: must be a text'],
     ['that is too large', `{"project_name":"${'x'.repeat(20_000)}"}`, undefined],

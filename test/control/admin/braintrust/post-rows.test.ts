@@ -84,7 +84,7 @@ describe('POST /logs3', () => {
   });
 
   it.each([
-    ['that is no JSON', '{', 400, 'the body is not valid JSON'],
+    ['that is not JSON', '{', 400, 'the body is not valid JSON'],
     ['that is a list', '[]', 400, 'the body must be an object with a list "rows" or "events"'],
     [
       'that names an upload that is not there',

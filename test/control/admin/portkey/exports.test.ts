@@ -586,7 +586,7 @@ describe('the file', () => {
     expect(head.body).toHaveLength(0);
   });
 
-  it('needs no key, but a URL that nobody has changed and that has not expired', async () => {
+  it('is served without a key if the URL is unchanged and has not expired', async () => {
     const { server, path } = await exported();
     const [file, query] = path.split('?') as [string, string];
     const params = new URLSearchParams(query);
