@@ -30,11 +30,13 @@ function readerOf(folder: string): StoreReader {
   return new StoreReader(folder, events, BUDGET_MS);
 }
 
-/** Files of version 1. */
+/** Files of version 1. weir does not write them, so a reader never sees one grow. */
 function openV1Files(folder: string): StoreUnderTest {
-  const reader = readerOf(folder);
+  let reader = readerOf(folder);
   return {
-    reader,
+    get reader() {
+      return reader;
+    },
     append: (given, day) => {
       const { headSeq } = reader.after({ op: 'all' }, 0, 1);
       const firstSeq = listSegments(folder).find((file) => file.day === day)?.firstSeq ?? headSeq + 1;
@@ -44,6 +46,8 @@ function openV1Files(folder: string): StoreUnderTest {
         firstSeq,
         given.map(({ row, bodies }) => ({ record: row.expected, bodies })),
       );
+      reader.close();
+      reader = readerOf(folder);
     },
     close: () => reader.close(),
   };
