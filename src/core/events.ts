@@ -268,6 +268,25 @@ export const EVENTS = {
     'otlp export state is unusable',
     (of) => `Saved state of the OTLP export is unusable: ${of.problem}`,
   ),
+  admin_change: byOperator<
+    EventTable & {
+      method: string;
+      path: string;
+      status: number;
+      /** Id of the key, `admin.key`, or `no key` for requests from this machine. */
+      by: string;
+      key_name?: string | undefined;
+      /** Address of the client. */
+      address: string;
+      /** What the route has made, if its path does not say it. */
+      made?: string | undefined;
+    }
+  >(
+    'info',
+    'changed through the admin API',
+    (of) =>
+      `${of.method} ${of.path} through the admin API, by ${of.key_name === undefined ? of.by : `key ${JSON.stringify(of.key_name)} (${of.by})`} from ${of.address}: status ${of.status}${of.made === undefined ? '' : `, made ${of.made}`}.`,
+  ),
   prices_changed: byOperator<EventTable & { entries: number }>(
     'info',
     'prices changed',

@@ -12,8 +12,9 @@ import type { Address } from '../../core/address.ts';
 import { waitAtMost } from '../../core/wait.ts';
 import { boundAddress, listen } from '../../protocol/http/listen.ts';
 import { createServer } from '../../protocol/http/node-http.ts';
+import { adminCaller } from './audit.ts';
 import { Guard } from './auth.ts';
-import { dispatch, type Endpoint } from './endpoint.ts';
+import { dispatch, type DispatchReports, type Endpoint } from './endpoint.ts';
 import { KeyStore } from './key-store.ts';
 import { TAIL_LIMITS, LiveTails, type TailLimits } from './logs/live-tail.ts';
 import type { AdminOptions } from './options.ts';
@@ -85,9 +86,12 @@ export class Admin {
     this.#options = options;
     this.#keys = new KeyStore(join(folder, 'keys.json'), options.key);
     this.#tails = new LiveTails(tailLimits);
-    const guard = new Guard(this.#keys, options.protect_metrics, (route, error) =>
-      log.error('admin route failed', { route, error: describe(error) }),
-    );
+    const guard = new Guard(this.#keys, options.protect_metrics);
+    const reports: DispatchReports = {
+      failed: (route, error) => log.error('admin route failed', { route, error: describe(error) }),
+      changed: (change) => log.event('admin_change', change),
+      callerOf: (req) => adminCaller(this.#keys, req),
+    };
     const context: Context = {
       ...deps,
       keys: this.#keys,
@@ -102,7 +106,7 @@ export class Admin {
       noDelay: true,
     });
     this.#server.maxConnections = 1000;
-    this.#server.on('request', (req, res) => void dispatch(endpoints, context, guard, req, res));
+    this.#server.on('request', (req, res) => void dispatch(endpoints, context, guard, reports, req, res));
   }
 
   /** Loads the keys and listens. Rejects with a WeirError if one of them fails. */

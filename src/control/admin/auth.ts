@@ -44,13 +44,10 @@ export interface AuthRefusal {
 export class Guard {
   readonly #keys: KeyStore;
   readonly #protectsMetrics: boolean;
-  readonly #failed: (route: string, error: unknown) => void;
 
-  /** `failed` is called for an unexpected error of a route. */
-  constructor(keys: KeyStore, protectsMetrics: boolean, failed: (route: string, error: unknown) => void) {
+  constructor(keys: KeyStore, protectsMetrics: boolean) {
     this.#keys = keys;
     this.#protectsMetrics = protectsMetrics;
-    this.#failed = failed;
   }
 
   /** Checks a request against the scope of its route. Returns `undefined` if it is authorized. */
@@ -72,9 +69,5 @@ export class Guard {
       failure: 'forbidden',
       detail: `this route needs scope ${scope}, the key has ${scopes.join(', ')}`,
     };
-  }
-
-  reportFailure(method: string, path: string, error: unknown): void {
-    this.#failed(`${method} ${path}`, error);
   }
 }

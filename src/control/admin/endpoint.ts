@@ -6,6 +6,7 @@ import { nearest } from '../../core/nearest-name.ts';
 import { requestId } from '../../core/request-id.ts';
 import { errorResponse, sendError, type ErrorResponse } from '../../protocol/http/error-response.ts';
 import { sendJson } from '../../protocol/http/json-response.ts';
+import { changeOf, type AdminChange, type AdminCaller } from './audit.ts';
 import { isSameOrigin, type Guard } from './auth.ts';
 import type { AdminScope } from './scopes.ts';
 
@@ -38,9 +39,20 @@ const forms = new WeakMap<IncomingMessage, ErrorForm>();
 /** Sets the form of the error response of a request whose route has several kinds of clients. */
 export const setErrorForm = (req: IncomingMessage, form: ErrorForm): void => void forms.set(req, form);
 
+/**
+ * What a route does that is not a GET: `read` looks something up; `store` takes in records, which tell of themselves;
+ * `change` alters what weir does or keeps, and is written to the log store with who asked for it.
+ */
+type Effect = 'read' | 'store' | 'change';
+
+type Effective =
+  | { readonly method: 'GET'; readonly effect?: 'read' }
+  | { readonly method: Exclude<Method, 'GET'>; readonly effect: Effect };
+
 /** `Context`: the modules that the route uses. */
-export interface Endpoint<Context> {
-  readonly method: Method;
+export type Endpoint<Context> = Effective & RouteOf<Context>;
+
+interface RouteOf<Context> {
   /** `{name}` matches one segment. A path with fewer of them takes precedence. */
   readonly path: string;
   /** What the route does, for the reference: a verb phrase. */
@@ -153,11 +165,20 @@ function routePath(url: string): string {
   return /^\/(?:logs|feedback)(?:\/|$)/.test(path) ? `/v1${path}` : path;
 }
 
+/** What the server learns of the requests that are dispatched. */
+export interface DispatchReports {
+  /** An unexpected error of a route. */
+  failed(route: string, error: unknown): void;
+  changed(change: AdminChange): void;
+  callerOf(req: IncomingMessage): AdminCaller;
+}
+
 /** Authorizes a request and runs its route. */
 export async function dispatch<Context>(
   endpoints: readonly Endpoint<Context>[],
   context: Context,
   guard: Guard,
+  reports: DispatchReports,
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
@@ -183,12 +204,15 @@ export async function dispatch<Context>(
   }
   if (method !== 'GET' && !isSameOrigin(req))
     return fail(req, res, 'forbidden', 'the request is from a web page of another origin');
+  const caller = found.endpoint.effect === 'change' ? reports.callerOf(req) : undefined;
   try {
     await found.endpoint.handle(context, req, res, found.params);
   } catch (error) {
-    guard.reportFailure(req.method!, found.endpoint.path, error);
+    reports.failed(`${req.method} ${found.endpoint.path}`, error);
     // A started response is cut, so that it does not look complete.
     if (!res.headersSent) fail(req, res, 'internal');
     else if (!res.writableEnded) res.destroy();
   }
+  const change = caller && changeOf(caller, req, res);
+  if (change !== undefined) reports.changed(change);
 }

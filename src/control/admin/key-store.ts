@@ -94,6 +94,11 @@ export class KeyStore {
     return this.#keys.find(({ sha256 }) => timingSafeEqual(given, Buffer.from(sha256, 'hex')))?.id ?? '';
   }
 
+  /** Name of the key with an id; `undefined`: there is none. */
+  nameOf(id: string): string | undefined {
+    return this.#keys.find((key) => key.id === id)?.name;
+  }
+
   list(): KeyObject[] {
     return this.#keys.map(keyObject);
   }

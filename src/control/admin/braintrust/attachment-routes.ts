@@ -84,6 +84,7 @@ export const attachmentEndpoints: readonly Endpoint<WithAttachments>[] = [
     path: '/attachment',
     does: 'returns a signed URL to upload an attachment: `{"key", "filename", "content_type"}`',
     scope: 'logs:write',
+    effect: 'store',
     async handle(context, req, res) {
       if (!isOnOrFail(context.attachments, req, res)) return;
       const body = await jsonBody(req, res);
@@ -121,6 +122,7 @@ export const attachmentEndpoints: readonly Endpoint<WithAttachments>[] = [
     path: '/attachment/status',
     does: 'notes how the upload of an attachment ended for its client',
     scope: 'logs:write',
+    effect: 'store',
     async handle(context, req, res) {
       if (!isOnOrFail(context.attachments, req, res)) return;
       const body = await jsonBody(req, res);
@@ -142,6 +144,7 @@ export const attachmentEndpoints: readonly Endpoint<WithAttachments>[] = [
     path: `${CONTENT}{id}`,
     does: 'stores the bytes of an attachment; the URL is signed',
     scope: 'open',
+    effect: 'store',
     async handle(context, req, res, [id]) {
       if (!isSigned(context, req, res)) return;
       const limit = Number(queryOf(req).get(MAX_BYTES));

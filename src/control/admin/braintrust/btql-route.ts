@@ -85,6 +85,7 @@ export const btqlEndpoints: readonly Endpoint<WithBtql>[] = [
     path: '/btql',
     does: 'runs a query over the rows of projects: `{"query", "fmt"?, "tz_offset"?, "cursor"?}`; the query is BTQL, SQL or a tree',
     scope: 'logs:read',
+    effect: 'read',
     async handle({ btql, projects }, req, res) {
       const body = await jsonBody(req, res);
       if (body === undefined) return;

@@ -51,6 +51,7 @@ export const fetchEndpoints: readonly Endpoint<WithFetch>[] = [
     path: PATH,
     does: `${DOES}; and \`filters\`, which select single rows by the value at a path`,
     scope: 'logs:read',
+    effect: 'read',
     async handle(context, req, res, [id]) {
       const body = await jsonBody(req, res);
       if (body) await fetchPage(context, id!, fieldsOf(body.value), req, res);

@@ -20,6 +20,7 @@ export const loginEndpoints: readonly Endpoint<WithLogin>[] = [
     path: '/api/apikey/login',
     does: 'returns the organizations, and the URL that rows are sent to: that of this request',
     scope: 'any',
+    effect: 'read',
     handle({ projects, dataUrl }, req, res) {
       const url = clientUrl(req);
       json(res, 200, {
@@ -40,6 +41,7 @@ export const loginEndpoints: readonly Endpoint<WithLogin>[] = [
     path: '/api/project/register',
     does: 'returns the project named `project_name`, which is made if there is none; a name has the same id for ever',
     scope: 'logs:write',
+    effect: 'store',
     async handle({ projects }, req, res) {
       const body = await smallJsonBody(req, res);
       if (body === undefined) return;
@@ -70,6 +72,7 @@ export const loginEndpoints: readonly Endpoint<WithLogin>[] = [
     path: '/api/project/get',
     does: 'returns the projects with the `id` or the `name`',
     scope: 'any',
+    effect: 'read',
     async handle({ projects }, req, res) {
       const body = await smallJsonBody(req, res);
       if (body === undefined) return;
@@ -99,6 +102,7 @@ export const loginEndpoints: readonly Endpoint<WithLogin>[] = [
     path: '/api/ai_secret/get',
     does: 'answers 404, since weir keeps no keys of model providers',
     scope: 'any',
+    effect: 'read',
     handle: (_, req, res) =>
       fail(req, res, 'unknown_record', '', { text: 'weir keeps no keys of model providers' }),
   },

@@ -93,6 +93,7 @@ export const rowEndpoints: readonly Endpoint<WithAttachments>[] = [
     path: '/logs3',
     does: 'stores rows of projects, `{"rows": […]}`, merges those with `_is_merge`, and lists the rows that it refuses; responds after they are stored',
     scope: 'logs:write',
+    effect: 'store',
     async handle(context, req, res) {
       const logs = logsOrFail(context, req, res);
       const body = logs && (await bytesBody(req, res, MAX_BODY_BYTES));
@@ -112,6 +113,7 @@ export const rowEndpoints: readonly Endpoint<WithAttachments>[] = [
     path: '/logs3/overflow',
     does: 'returns a signed URL for rows that are too large for a body, and the key that `POST /logs3` takes in place of them',
     scope: 'logs:write',
+    effect: 'store',
     async handle(context, req, res) {
       if (!context.attachments.isOn)
         return fail(req, res, 'unknown_record', 'see projects.max_attachments and logs.capture', {
@@ -134,6 +136,7 @@ export const rowEndpoints: readonly Endpoint<WithAttachments>[] = [
     path: '/v1/project_logs/{id}/insert',
     does: 'stores rows of a project, `{"events": […]}`; those without ids get some',
     scope: 'logs:write',
+    effect: 'store',
     async handle(context, req, res, [id]) {
       const logs = logsOrFail(context, req, res);
       if (!logs || !isProjectOrFail(context, req, res, id!)) return;
@@ -150,6 +153,7 @@ export const rowEndpoints: readonly Endpoint<WithAttachments>[] = [
     path: '/v1/project_logs/{id}/feedback',
     does: 'adds scores, expected outputs, tags and comments to rows: `{"feedback": [{"id", …}]}`',
     scope: 'logs:write',
+    effect: 'store',
     async handle(context, req, res, [id]) {
       const logs = logsOrFail(context, req, res);
       if (!logs || !isProjectOrFail(context, req, res, id!)) return;

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Project } from '../../../telemetry/projects/projects.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
+import { noteMade } from '../audit.ts';
 import { jsonBody } from '../read-body.ts';
 import { pageOf } from './object-list.ts';
 import {
@@ -20,6 +21,7 @@ const create = (method: 'POST' | 'PUT'): Endpoint<WithProjects> => ({
   path: '/v1/project',
   does: 'returns the project named `name`, which is made if there is none',
   scope: 'logs:write',
+  effect: 'change',
   async handle({ projects }, req, res) {
     const body = await jsonBody(req, res);
     if (body === undefined) return;
@@ -29,7 +31,9 @@ const create = (method: 'POST' | 'PUT'): Endpoint<WithProjects> => ({
     const orgId = projects.organizations.find((one) => one.name === org)?.id;
     if (orgId === undefined && textField(org) !== undefined)
       return failRequest(req, res, 'org_name: there is no such organization; see projects.organizations');
-    json(res, 200, projectObject(projects.register(name as string, orgId).project));
+    const { project, isNew } = projects.register(name as string, orgId);
+    if (isNew) noteMade(res, `project ${project.id}`);
+    json(res, 200, projectObject(project));
   },
 });
 
@@ -78,6 +82,7 @@ export const projectEndpoints: readonly Endpoint<WithProjects>[] = [
     path: '/v1/project/{id}',
     does: 'changes the `name` of a project; its id stays',
     scope: 'logs:write',
+    effect: 'change',
     async handle(context, req, res, [id]) {
       const project = projectOrFail(context, req, res, id!);
       const body = project && (await jsonBody(req, res));
@@ -95,6 +100,7 @@ export const projectEndpoints: readonly Endpoint<WithProjects>[] = [
     path: '/v1/project/{id}',
     does: 'removes a project and its tags from the lists; its rows stay for `logs.retention`',
     scope: 'logs:write',
+    effect: 'change',
     async handle({ projects }, req, res, [id]) {
       const removed = await projects.remove(id!);
       if (typeof removed === 'string') return failChange(req, res, removed, `project ${id}`);

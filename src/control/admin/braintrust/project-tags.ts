@@ -1,6 +1,7 @@
 // Routes of the tags that projects describe: /v1/project_tag.
 import { PROJECT_LIMITS, type TagChange } from '../../../telemetry/projects/projects.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
+import { noteMade } from '../audit.ts';
 import { jsonBody } from '../read-body.ts';
 import { pageOf } from './object-list.ts';
 import {
@@ -40,6 +41,7 @@ const create = (method: 'POST' | 'PUT'): Endpoint<WithProjects> => ({
       ? 'makes a tag from `{"project_id", "name", "color"?, "description"?}`, or returns the one of that name'
       : 'makes a tag, or replaces the one of that name',
   scope: 'logs:write',
+  effect: 'change',
   async handle({ projects }, req, res) {
     const body = await jsonBody(req, res);
     if (body === undefined) return;
@@ -50,6 +52,7 @@ const create = (method: 'POST' | 'PUT'): Endpoint<WithProjects> => ({
     const projectId = textField(fieldsOf(body.value)['project_id']) ?? '';
     const made = await projects.makeTag(projectId, { ...tag, name }, method === 'PUT');
     if (typeof made === 'string') return failChange(req, res, made, `project ${projectId}`);
+    noteMade(res, `tag ${made.id}`);
     json(res, 200, tagObject(made));
   },
 });
@@ -93,6 +96,7 @@ export const projectTagEndpoints: readonly Endpoint<WithProjects>[] = [
     path: '/v1/project_tag/{id}',
     does: 'changes `name`, `color` and `description` of a tag',
     scope: 'logs:write',
+    effect: 'change',
     async handle({ projects }, req, res, [id]) {
       const body = await jsonBody(req, res);
       if (body === undefined) return;
@@ -108,6 +112,7 @@ export const projectTagEndpoints: readonly Endpoint<WithProjects>[] = [
     path: '/v1/project_tag/{id}',
     does: 'removes a tag; rows keep it',
     scope: 'logs:write',
+    effect: 'change',
     async handle({ projects }, req, res, [id]) {
       const removed = await projects.removeTag(id!);
       if (typeof removed === 'string') return failChange(req, res, removed, `tag ${id}`);

@@ -12,6 +12,7 @@ import {
   type Exports,
 } from '../../../telemetry/exports/exports.ts';
 import { fail, queryOf, type Endpoint } from '../endpoint.ts';
+import { noteMade } from '../audit.ts';
 import type { KeyStore } from '../key-store.ts';
 import { failCaptureOff, failQuery } from '../routes/logs.ts';
 import { readExport } from './asked-export.ts';
@@ -53,6 +54,7 @@ export const exportEndpoints: readonly Endpoint<WithExports>[] = [
     path: PATH,
     does: 'creates an export of requests, as `{"filters", "requested_data"?, "format"?, "description"?}`; it is a draft until it is started',
     scope,
+    effect: 'change',
     errors,
     async handle(context, req, res) {
       const exports = exportsOrFail(context, req, res);
@@ -108,6 +110,7 @@ export const exportEndpoints: readonly Endpoint<WithExports>[] = [
     path: `${PATH}/{id}`,
     does: 'replaces filters and fields of an export that is a draft, has failed or was stopped; it is a draft then',
     scope,
+    effect: 'change',
     errors,
     async handle(context, req, res, [id]) {
       const exports = exportsOrFail(context, req, res);
@@ -122,6 +125,7 @@ export const exportEndpoints: readonly Endpoint<WithExports>[] = [
     path: `${PATH}/{id}/start`,
     does: 'starts an export, or starts it again after it has failed or was stopped',
     scope,
+    effect: 'change',
     errors,
     handle: (context, req, res, [id]) =>
       change(context, req, res, id!, 'Export started', (exports, job) => exports.begin(job)),
@@ -131,6 +135,7 @@ export const exportEndpoints: readonly Endpoint<WithExports>[] = [
     path: `${PATH}/{id}/cancel`,
     does: 'stops an export that runs',
     scope,
+    effect: 'change',
     errors,
     handle: (context, req, res, [id]) =>
       change(context, req, res, id!, 'Export cancelled', (exports, job) => exports.cancel(job)),
@@ -240,6 +245,7 @@ async function change(
 
 function respondCreated(result: ExportJob | ExportRefusal, req: IncomingMessage, res: ServerResponse): void {
   if ('refused' in result) return failRefused(result, req, res);
+  noteMade(res, `export ${result.id}`);
   sendObject(res, 200, { id: result.id, total: result.total, object: 'export' });
 }
 

@@ -31,6 +31,7 @@ export const feedbackEndpoints: readonly Endpoint<WithLogs>[] = [
     path: '/v1/feedback',
     does: 'stores feedback on traces, as `{"trace_id", "value": -10 to 10, "weight"?: 0 to 1, "metadata"?}`, one or a list, all or none; the trace may come later',
     scope: 'logs:write',
+    effect: 'store',
     errors: portkeyErrors,
     async handle(context, req, res) {
       const logs = logsOrFail(context, req, res);
@@ -55,6 +56,7 @@ export const feedbackEndpoints: readonly Endpoint<WithLogs>[] = [
     path: '/v1/feedback/{id}',
     does: 'replaces value, weight and metadata of a feedback',
     scope: 'logs:write',
+    effect: 'store',
     errors: portkeyErrors,
     async handle(context, req, res, [id]) {
       const logs = logsOrFail(context, req, res);

@@ -45,6 +45,7 @@ const route = (method: 'GET' | 'POST', of: Of): Endpoint<WithModel> => ({
       ? `returns log lines of ${of === 'deployment' ? 'a deployment' : 'an environment'}, as the serving contract defines; with \`request_id\` also the record of the request`
       : 'the same as the route above, with the parameters in a JSON body',
   scope: 'logs:read',
+  effect: 'read',
   async handle(context, req, res, params) {
     const logs = logsOrFail(context, req, res);
     if (!logs) return;

@@ -3,6 +3,7 @@
 import { parseDate } from '../../../core/time.ts';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { unknownName } from '../../../core/nearest-name.ts';
+import { noteMade } from '../audit.ts';
 import { jsonBody } from '../read-body.ts';
 import { fail, json, type Endpoint } from '../endpoint.ts';
 import type { KeyStore, NewKey } from '../key-store.ts';
@@ -29,6 +30,7 @@ export const keyEndpoints: readonly Endpoint<WithKeys>[] = [
     path: '/v1/keys',
     does: 'creates a key from `{"name", "scopes": […], "expires_at"?}`; only this response shows the key',
     scope: 'admin',
+    effect: 'change',
     async handle({ keys }, req, res) {
       const body = await jsonBody(req, res);
       if (body === undefined) return;
@@ -37,6 +39,7 @@ export const keyEndpoints: readonly Endpoint<WithKeys>[] = [
       if (Array.isArray(wanted)) return refuse(req, res, wanted.join('; '));
       const made = await keys.create(wanted, nowMs);
       if (typeof made === 'string') return refuse(req, res, made);
+      noteMade(res, `key ${made.object.id}`);
       json(res, 201, { ...made.object, key: made.key });
     },
   },
@@ -45,6 +48,7 @@ export const keyEndpoints: readonly Endpoint<WithKeys>[] = [
     path: '/v1/keys/{id}',
     does: 'removes a key, with immediate effect',
     scope: 'admin',
+    effect: 'change',
     async handle({ keys }, req, res, [id]) {
       const problem = await keys.remove(id!);
       if (problem === undefined) return fail(req, res, 'unknown_record', `key ${id!.slice(0, 100)}`);

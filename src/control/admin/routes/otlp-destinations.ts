@@ -2,6 +2,7 @@
 // Invariant: no response contains the value of a header, and a change is acknowledged after it is on disk.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { OtlpExport } from '../../../telemetry/otlp-export/otlp-export.ts';
+import { noteMade } from '../audit.ts';
 import { jsonBody } from '../read-body.ts';
 import { fail, json, type Endpoint } from '../endpoint.ts';
 import { failCaptureOff } from './logs.ts';
@@ -27,12 +28,16 @@ const routes: readonly Endpoint<{ readonly connections: OtlpExport }>[] = [
     path: '/v1/otel/connections',
     does: 'creates a connection from `{"endpoint_url", "header_name", "header_value", …}`; it starts sending at once',
     scope: 'export',
+    effect: 'change',
     async handle({ connections }, req, res) {
       const body = await jsonBody(req, res);
       if (body === undefined) return;
       const made = await connections.create(body.value);
       if ('problems' in made) fail(req, res, 'bad_request', made.problems.join('; '));
-      else json(res, 201, made.shown);
+      else {
+        noteMade(res, `connection ${made.shown.id}`);
+        json(res, 201, made.shown);
+      }
     },
   },
   {
@@ -47,6 +52,7 @@ const routes: readonly Endpoint<{ readonly connections: OtlpExport }>[] = [
     path: ONE,
     does: 'changes the given fields; `null` restores a default, a new `start_from` moves the cursor',
     scope: 'export',
+    effect: 'change',
     async handle({ connections }, req, res, [id]) {
       const body = await jsonBody(req, res);
       if (body === undefined) return;
@@ -61,6 +67,7 @@ const routes: readonly Endpoint<{ readonly connections: OtlpExport }>[] = [
     path: ONE,
     does: 'removes a connection; nothing more is sent',
     scope: 'export',
+    effect: 'change',
     async handle({ connections }, req, res, [id]) {
       const removed = await connections.remove(id!);
       if (typeof removed !== 'boolean') return fail(req, res, 'bad_request', removed.problems.join('; '));
@@ -73,6 +80,7 @@ const routes: readonly Endpoint<{ readonly connections: OtlpExport }>[] = [
     path: `${ONE}/test`,
     does: 'sends one test record and returns the result',
     scope: 'export',
+    effect: 'read',
     async handle({ connections }, req, res, [id]) {
       sendOrFail(req, res, id!, await connections.test(id!));
     },

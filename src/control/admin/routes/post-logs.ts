@@ -42,6 +42,7 @@ export const postLogEndpoints: readonly Endpoint<WithLogs & WithPrices>[] = [
     path: '/v1/logs',
     does: 'stores log lines: NDJSON or plain text (with `deployment`, `environment`, `replica` and `source` in the query), or OTLP as protobuf or JSON; or requests of other gateways as `{"request", "response", "metadata"?}`, one or a list, all or none; responds after they are stored',
     scope: 'logs:write',
+    effect: 'store',
     errors: errorsOfClient,
     handle: (context, req, res) => store(context, 'logs', req, res),
   },
@@ -50,6 +51,7 @@ export const postLogEndpoints: readonly Endpoint<WithLogs & WithPrices>[] = [
     path: '/v1/traces',
     does: 'stores spans of other programs as OTLP (protobuf or JSON); they appear in their traces',
     scope: 'logs:write',
+    effect: 'store',
     handle: (context, req, res) => store(context, 'traces', req, res),
   },
 ];

@@ -21,6 +21,7 @@ export const priceEndpoints: readonly Endpoint<WithPrices>[] = [
     path: '/v1/prices',
     does: 'replaces the prices of the API by `{"prices": [{"model", "input", "output", "cached"?, "reasoning"?, "valid_from"?}, …]}`, at most 10,000; they come before those of the configuration, from the next request that ends, also after a restart; an empty list leaves those of the configuration; `currency` may be given and must be that of `llm.currency`',
     scope: 'admin',
+    effect: 'change',
     async handle({ prices }, req, res) {
       if (!prices.canStore)
         return fail(

@@ -21,6 +21,7 @@ export const replicaEndpoints: readonly Endpoint<WithPool>[] = [
     path: '/v1/replicas/{deployment}/{replica}/drain',
     does: 'sends no further requests to a replica; running requests continue (see `outstanding`)',
     scope: 'admin',
+    effect: 'change',
     handle: ({ pool }, req, res, params) =>
       change(req, res, params, (id, replica) => pool.drain(id, replica)),
   },
@@ -29,6 +30,7 @@ export const replicaEndpoints: readonly Endpoint<WithPool>[] = [
     path: '/v1/replicas/{deployment}/{replica}/resume',
     does: 'ends the drain; the replica gets requests again after its next successful probe',
     scope: 'admin',
+    effect: 'change',
     handle: ({ pool }, req, res, params) =>
       change(req, res, params, (id, replica) => pool.resume(id, replica)),
   },

@@ -25,8 +25,13 @@ beforeAll(async () => {
   receiver = await new Receiver().start();
   const keys = new KeyStore(join(folder(), 'keys.json'), KEY);
   keys.load();
-  const guard = new Guard(keys, false, () => undefined);
-  server = createServer((req, res) => void dispatch(destinationEndpoints, bench, guard, req, res));
+  const reports = {
+    failed: () => undefined,
+    changed: () => undefined,
+    callerOf: () => ({ by: '', address: '' }),
+  };
+  const guard = new Guard(keys, false);
+  server = createServer((req, res) => void dispatch(destinationEndpoints, bench, guard, reports, req, res));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

@@ -1,0 +1,41 @@
+// The record of changes through the admin API: who asked for what, from where, and how it ended.
+// Invariant: a change is told once, after its route has ended, and without anything of its body, which may have secrets.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FactsOf } from '../../core/events.ts';
+import type { KeyStore } from './key-store.ts';
+import { keyOf } from './auth.ts';
+
+export type AdminChange = FactsOf<'admin_change'>;
+
+/** Longest path in a record. */
+const MAX_PATH = 200;
+
+const made = new WeakMap<ServerResponse, string>();
+
+/** Says what a route has made, such as `key key_7c1e`, if its path does not. */
+export const noteMade = (res: ServerResponse, what: string): void => void made.set(res, what);
+
+/** Who made a request. */
+export type AdminCaller = Pick<AdminChange, 'by' | 'key_name' | 'address'>;
+
+/** Who makes a request: read before its route runs, since the route may remove the key. */
+export function adminCaller(keys: KeyStore, req: IncomingMessage): AdminCaller {
+  const by = keys.ownerOf(keyOf(req));
+  return {
+    by: by === '' ? 'no key' : by,
+    key_name: keys.nameOf(by),
+    address: req.socket.remoteAddress ?? '',
+  };
+}
+
+/** The facts of a change whose route has ended; `undefined` if it was refused, so that nothing changed. */
+export function changeOf(
+  caller: AdminCaller,
+  req: IncomingMessage,
+  res: ServerResponse,
+): AdminChange | undefined {
+  const { statusCode: status } = res;
+  if (status >= 400 && status < 500) return undefined;
+  const path = req.url!.split('?', 1)[0]!.slice(0, MAX_PATH);
+  return { method: req.method!, path, status, ...caller, made: made.get(res) };
+}
