@@ -32,7 +32,7 @@ async function send(url: string, method: string, path: string, key: string, body
     ...(key !== '' && { authorization: `Bearer ${key}` }),
     ...(body !== undefined && { 'content-type': 'application/json' }),
   };
-  const sent = body === undefined ? undefined : JSON.stringify(body);
+  const sent = body === undefined ? '' : JSON.stringify(body);
   const { status, text } = await call(url, path, { method, headers, body: sent });
   return { status, json: (text === '' ? {} : JSON.parse(text)) as Record<string, string> };
 }
