@@ -6,6 +6,7 @@ import { contradictions } from './contradictions.ts';
 import { keyOf } from './explain.ts';
 import type { GivenValue, SettingPath } from './given-value.ts';
 import { schema, type Config } from './schema.ts';
+import { readSecretFiles } from './secret-files.ts';
 import { readSources, type ConfigSources } from './sources.ts';
 
 export { problemsInFiles } from './contradictions.ts';
@@ -44,9 +45,10 @@ export interface Needs {
 export function load(args: readonly string[], env: NodeJS.ProcessEnv, needs: Needs = {}): Loaded {
   const sources = readSources(args, env);
   const ignored = needs.replica === false ? 'deployments' : undefined;
-  const given = [...sources.given, ...impliedBy(sources.given)];
-  const result = read(schema, assemble(given.filter(({ path }) => path[0] !== ignored)));
   const problems = [...sources.problems];
+  const named = [...sources.given, ...impliedBy(sources.given)];
+  const given = readSecretFiles(named, problems);
+  const result = read(schema, assemble(given.filter(({ path }) => path[0] !== ignored)));
   if (sources.rest !== undefined && needs.rest !== true)
     problems.push('unexpected argument "--"; only weir run takes a command after it');
   if (!result.ok) problems.push(...result.problems.flatMap((problem) => errorsOf(problem, sources)));
