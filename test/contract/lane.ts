@@ -1,5 +1,6 @@
 // The behaviour that both lanes share: transparency, streaming, cancellation, limits, causes, metrics. One suite, run for
 // each lane.
+import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { Agent, type IncomingMessage, type RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
@@ -420,6 +421,26 @@ pool: { probe_interval: 1d }
           request_bytes: size,
           response_bytes: size,
         });
+      });
+
+      it('passes on large uploads that come at the same time, each byte for byte', async () => {
+        handler = (req, res) =>
+          void (async () => {
+            const hash = createHash('sha256');
+            for await (const chunk of req) {
+              hash.update(chunk as Buffer);
+              // Slower than the client, so that bytes wait in weir.
+              await new Promise((resolve) => void setTimeout(resolve, 1));
+            }
+            res.end(hash.digest('hex'));
+          })();
+        const bodies = Array.from({ length: 6 }, (_, i) => randomBytes(3 * MIB + 1000 * i));
+        const responses = await Promise.all(
+          bodies.map((body) => call(weir.url, '/', { method: 'POST', body })),
+        );
+        expect(responses.map(({ body }) => body.toString())).toEqual(
+          bodies.map((body) => createHash('sha256').update(body).digest('hex')),
+        );
       });
 
       it('pauses a fast replica in bounded memory while the client does not read', async () => {

@@ -93,9 +93,8 @@ const dropped = new DroppedLines();
 /** The last valid Host, so that the same value is not checked again. */
 let validHost = '';
 
-/** Parses the request head that begins at `start`. READY sets all fields of `head`. */
-export function readRequestHead(bytes: Buffer, start: number, head: RequestHead): HeadResult {
-  const size = bytes.length;
+/** Parses the request head that begins at `start` in bytes[0, size). READY sets all fields of `head`. */
+export function readRequestHead(bytes: Buffer, start: number, size: number, head: RequestHead): HeadResult {
   let i = start;
   // Stops after the longest method, so that bytes without a space are declined at once.
   while (i < size && i - start <= LONGEST_METHOD && TOKEN[bytes[i]!] === 1) i++;

@@ -12,6 +12,7 @@ import { headerValues } from '../../kit/replica.ts';
 const runs = Number(process.env['FUZZ_RUNS'] ?? 1500);
 const head = new RequestHead();
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
+const readHead = (input: Buffer) => readRequestHead(input, 0, input.length, head);
 
 const DROPPED =
   /^(connection|keep-alive|proxy-connection|proxy-authenticate|proxy-authorization|x-baseten-request-id|traceparent|x-forwarded-for|forwarded)$/i;
@@ -22,7 +23,7 @@ describe('the parser of request heads', () => {
     await fc.assert(
       fc.asyncProperty(requestText, async (text) => {
         const input = bytes(text);
-        if (readRequestHead(input, 0, head) !== READY) return;
+        if (readHead(input) !== READY) return;
         const body = new BodyScanner();
         body.begin(head.framing, head.length);
         const end = body.scan(input, head.end, input.length);
@@ -54,7 +55,7 @@ describe('the parser of request heads', () => {
           .filter(([name]) => name !== 'TE')
           .map(([name, value]) => `${name}: ${value}\r\n`);
         const text = `${request.method} ${request.target} HTTP/1.1\r\nHost: h\r\n${lines.join('')}\r\n`;
-        expect(readRequestHead(bytes(text), 0, head)).toBe(READY);
+        expect(readHead(bytes(text))).toBe(READY);
         expect(head.end).toBe(text.length);
       }),
     );
@@ -65,7 +66,7 @@ describe('the parser of request heads', () => {
       'POST /v1/x?y=%20 HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 1.1.1.1\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc';
     const whole = text.length - 3;
     for (let size = 0; size <= text.length; size++) {
-      const result = readRequestHead(bytes(text.slice(0, size)), 0, head);
+      const result = readHead(bytes(text.slice(0, size)));
       expect(result, String(size)).toBe(size < whole ? INCOMPLETE : READY);
     }
     expect(head).toMatchObject({
@@ -85,8 +86,8 @@ describe('the parser of request heads', () => {
       fc.property(fc.oneof(requestText, fc.string({ unit: 'binary' })), fc.nat(), (text, at) => {
         const input = bytes(text);
         const part = input.subarray(0, at % (input.length + 1));
-        const first = readRequestHead(part, 0, head);
-        const whole = readRequestHead(input, 0, head);
+        const first = readHead(part);
+        const whole = readHead(input);
         expect([INCOMPLETE, READY, DECLINED]).toContain(first);
         if (first !== INCOMPLETE) expect(whole).toBe(first);
       }),
@@ -108,5 +109,5 @@ describe('the parser of request heads', () => {
     ['a header named in Connection', 'GET / HTTP/1.1\r\nHost: h\r\nConnection: x-a\r\n\r\n'],
     ['the HTTP/2 preface', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
     ['a TLS ClientHello', '\u0016\u0003\u0001\u0002\u0000'],
-  ])('declines a request with %s', (_, text) => expect(readRequestHead(bytes(text), 0, head)).toBe(DECLINED));
+  ])('declines a request with %s', (_, text) => expect(readHead(bytes(text))).toBe(DECLINED));
 });

@@ -22,6 +22,7 @@ import type { Lease } from '../../replicas/pool.ts';
 import { Attempt, type AttemptListener } from '../attempt.ts';
 import { serverTiming } from '../server-timing.ts';
 import type { Progress } from '../timeout-tracker.ts';
+import { ClientReads } from './client-reads.ts';
 import type { ConnectionSet, FastContext } from './fast-context.ts';
 import { FastRequest } from './fast-request.ts';
 import { FastResponse, MALFORMED_CHUNKS, type ResponseOwner } from './fast-response.ts';
@@ -52,6 +53,7 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
   readonly #attempt: Attempt;
   readonly #request: FastRequest;
   readonly #response: FastResponse;
+  readonly #reads: ClientReads;
   #heads: HeadWriter | undefined;
   #state = READING_HEAD;
   /** performance.now() of the last change of the state, roughly: only for limits of seconds. */
@@ -59,7 +61,6 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
   /** Bytes of the next message: a partial head, or pipelined requests. */
   #held: Buffer | undefined;
   #headPieces = 0;
-  #isPaused = false;
   #hasServed = false;
 
   constructor(context: FastContext, lane: ConnectionSet<FastConnection>, socket: Socket) {
@@ -69,8 +70,8 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
     this.#attempt = new Attempt(context, this);
     this.#request = new FastRequest(context.options.retry.max_body);
     this.#response = new FastResponse(socket, this, this.#attempt, this.#request, context.connections);
-    socket.on('data', this.#onData);
-    socket.on('drain', this.#onClientDrain);
+    this.#reads = new ClientReads(socket, this.#onBytes, () => this.replicaDrained());
+    socket.on('drain', this.#response.onClientDrain);
     socket.on('end', this.#onClientEnd);
     socket.on('error', this.#onClientError);
     socket.on('close', this.#onClientClose);
@@ -79,58 +80,61 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
 
   // ── READING_HEAD ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-  readonly #onData = (chunk: Buffer): void => {
-    if (this.#state === READING_HEAD)
-      this.#readNext(this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk]));
-    else if (this.#state === SERVING && !this.#request.isWhole) this.#forwardBody(chunk);
-    else if (this.#state === SERVING) this.#hold(chunk);
-    else if (this.#state === DISCARDING) this.#discard(chunk);
+  /** Bytes came: bytes[0, size), which are only borrowed. */
+  readonly #onBytes = (bytes: Buffer, size: number): void => {
+    if (this.#state === READING_HEAD && this.#held === undefined) this.#readNext(bytes, size);
+    else if (this.#state === SERVING && !this.#request.isWhole) this.#forwardBody(bytes, size);
+    else if (this.#state === DISCARDING) this.#discard(bytes, size);
+    else if (this.#state !== CLOSING) {
+      this.#hold(bytes, 0, size);
+      this.#readHeld();
+    }
   };
 
-  /** Serves the request that `bytes` begin with, if its head is whole. */
-  #readNext(bytes: Buffer): void {
-    this.#held = undefined;
-    const result = readRequestHead(bytes, 0, requestHead);
-    if (result === READY) this.#begin(bytes);
+  /** Serves the request that bytes[0, size) begin with, if its head is whole. */
+  #readNext(bytes: Buffer, size: number): void {
+    const result = readRequestHead(bytes, 0, size, requestHead);
+    if (result === READY) this.#begin(bytes, size);
     else if (
       result === INCOMPLETE &&
-      bytes.length < this.#context.maxHeadBytes &&
+      size < this.#context.maxHeadBytes &&
       ++this.#headPieces <= MAX_HEAD_PIECES
     ) {
       if (this.#headPieces === 1) this.#sinceMs = performance.now();
-      this.#held = bytes;
-    } else this.#handOver(bytes);
+      this.#hold(bytes, 0, size);
+    } else this.#handOver(bytes, size);
   }
 
   /** Gives the connection to the full lane, for good. */
-  #handOver(bytes: Buffer): void {
+  #handOver(bytes: Buffer, size: number): void {
     const socket = this.#socket;
+    const unread = Buffer.from(bytes.subarray(0, size));
     // A client that can get no response is not served.
     if (!socket.writable) return this.#break();
     this.#leave();
-    socket.off('data', this.#onData);
-    socket.off('drain', this.#onClientDrain);
+    this.#reads.handOver();
+    socket.off('drain', this.#response.onClientDrain);
     socket.off('end', this.#onClientEnd);
     socket.off('error', this.#onClientError);
     socket.off('close', this.#onClientClose);
     // Paused, since otherwise the bytes that are put back would wait for the next ones that come.
     socket.pause();
-    socket.unshift(bytes);
-    this.#context.handOver(socket, this.#hasServed ? undefined : bytes);
+    socket.unshift(unread);
+    this.#context.handOver(socket, this.#hasServed ? undefined : unread);
   }
 
   /** Begins an exchange with the head that was just read, unless the full lane must serve it. */
-  #begin(bytes: Buffer): void {
+  #begin(bytes: Buffer, size: number): void {
     const head = requestHead;
     const request = this.#request;
     const { options, maxHeadBytes, exchanges, proto } = this.#context;
     const decision = this.#context.decide(head.method, head.target);
     if (decision === undefined || head.end > maxHeadBytes || head.length > options.max_body)
-      return this.#handOver(bytes);
+      return this.#handOver(bytes, size);
     const isCaptured = exchanges.wantsBodies(head.target);
     const isFollowed = exchanges.wantsLlm(head.method, head.target);
-    const bodyEnd = request.readBody(head, bytes, isCaptured || isFollowed);
-    if (bodyEnd === BROKEN || request.payloadBytes > options.max_body) return this.#handOver(bytes);
+    const bodyEnd = request.readBody(head, bytes, size, isCaptured || isFollowed);
+    if (bodyEnd === BROKEN || request.payloadBytes > options.max_body) return this.#handOver(bytes, size);
 
     const exchange = exchanges.open(head.inboundId === '' ? undefined : head.inboundId);
     exchange.method = head.method;
@@ -146,7 +150,7 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
     this.#headPieces = 0;
     this.#hasServed = true;
     this.keepAlive = head.keepAlive;
-    if (bodyEnd < bytes.length) this.#held = bytes.subarray(bodyEnd);
+    if (bodyEnd < size) this.#hold(bytes, bodyEnd, size);
     request.begin(heads.write(head, decision.path, exchange), bytes, head.end, bodyEnd);
     this.#response.begin(head.method === 'HEAD');
     this.#attempt.start(exchange, decision.path);
@@ -167,7 +171,7 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
     if (isFresh) this.resume();
     const connection = this.#response.connect(replica.url, isFresh);
     this.#request.writeTo(connection);
-    if (connection.socket.writableNeedDrain && connection.isWritable) this.#pause();
+    if (connection.socket.writableNeedDrain && connection.isWritable) this.#reads.pause();
     else this.replicaDrained();
   }
 
@@ -183,56 +187,48 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
   }
 
   /** More of the request's body, and perhaps the beginning of the next request. */
-  #forwardBody(chunk: Buffer): void {
+  #forwardBody(bytes: Buffer, size: number): void {
     const request = this.#request;
-    const end = request.scan(chunk);
+    const end = request.scan(bytes, size);
     if (end === BROKEN) return this.fail('bad_request', MALFORMED_CHUNKS);
     const { max_body } = this.#context.options;
     this.#attempt.exchange!.requestBytes = request.payloadBytes;
     if (request.payloadBytes > max_body)
       return this.fail('too_large', `the body has more than ${max_body} bytes (proxy.max_body)`);
-    const passing = request.take(chunk, end);
-    if (end < chunk.length) this.#hold(chunk.subarray(end));
+    request.tell(bytes, end);
+    if (end < size) this.#hold(bytes, end, size);
     const { connection } = this.#response;
-    if (request.isKept) {
-      if (this.#attempt.isWaiting) {
-        if (this.#attempt.buffer(passing.length)) this.#pause();
-        return;
-      }
-      request.forgetLarge(connection);
+    const copy = request.isKept || request.isEdited ? request.take(bytes, end) : undefined;
+    if (this.#attempt.isWaiting) {
+      if (this.#attempt.buffer(copy!.length)) this.#reads.pause();
+      return;
     }
+    request.forgetLarge(connection);
     // The response may be over, or the replica gone, while the rest of the body still comes.
-    if (connection?.isWritable === true && !connection.socket.write(passing) && connection.isWritable)
-      this.#pause();
+    if (connection?.isWritable === true && !this.#reads.forward(bytes, end, connection, copy))
+      this.#reads.pause();
+    if (request.isWhole) this.#reads.endBulk();
   }
 
-  /** Keeps bytes of a later request until this one is served. */
-  #hold(chunk: Buffer): void {
-    this.#held = this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk]);
-    if (this.#held.length <= MAX_HELD_BYTES) return;
+  /** Keeps bytes[from, to) of a later request until this one is served, or of a head that is not whole. */
+  #hold(bytes: Buffer, from: number, to: number): void {
+    const part = bytes.subarray(from, to);
+    this.#held = this.#held === undefined ? Buffer.from(part) : Buffer.concat([this.#held, part]);
+    if (this.#held.length <= MAX_HELD_BYTES || this.#state !== SERVING) return;
     // While the request is queued the client is read on, so that it is noticed if the client leaves.
-    if (this.#attempt.isQueued) this.#attempt.buffer(chunk.length);
-    else this.#pause();
-  }
-
-  #pause(): void {
-    this.#isPaused = true;
-    this.#socket.pause();
+    if (this.#attempt.isQueued) this.#attempt.buffer(to - from);
+    else this.#reads.pause();
   }
 
   /** Reads from the client again, if it was paused. */
   resume(): void {
-    if (!this.#isPaused) return;
-    this.#isPaused = false;
-    this.#socket.resume();
+    this.#reads.resume();
   }
 
   replicaDrained(): void {
     // Reads on also to notice if the client leaves.
     if (this.#held === undefined || this.#held.length <= MAX_HELD_BYTES) this.resume();
   }
-
-  readonly #onClientDrain = (): void => this.#response.clientDrained();
 
   // ── The end of an exchange ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -295,15 +291,19 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
   }
 
   readonly #readHeld = (): void => {
-    if (this.#state === READING_HEAD && this.#held !== undefined) this.#readNext(this.#held);
+    const held = this.#held;
+    if (this.#state !== READING_HEAD || held === undefined) return;
+    this.#held = undefined;
+    this.#readNext(held, held.length);
   };
 
   /** DISCARDING: drops the rest of a body, and serves the next request behind it. */
-  #discard(chunk: Buffer): void {
-    const end = this.#request.scan(chunk);
+  #discard(bytes: Buffer, size: number): void {
+    const end = this.#request.scan(bytes, size);
     if (end === BROKEN) return this.#break();
     if (!this.#request.isWhole) return;
-    if (end < chunk.length) this.#held = chunk.subarray(end);
+    this.#reads.endBulk();
+    if (end < size) this.#hold(bytes, end, size);
     this.next();
   }
 
@@ -326,7 +326,7 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
     const forMs = nowMs - this.#sinceMs;
     if (this.#state === READING_HEAD) {
       if (this.#held !== undefined) {
-        if (forMs > PARTIAL_HEAD_MS) this.#handOver(this.#held);
+        if (forMs > PARTIAL_HEAD_MS) this.#handOver(this.#held, this.#held.length);
       } else if (this.#hasServed) {
         if (forMs > this.#context.keepAliveTimeoutMs) this.#close();
       } else if (forMs > this.#context.headerTimeoutMs) this.#refuseSilence();

@@ -10,13 +10,16 @@ import type { ReplicaConnection } from './replica-connection.ts';
 
 /** A head and body up to this size are written as one string: one copy, one system call. */
 export const ONE_PIECE_BYTES = 8 * 1024;
+/** The body is kept in the text of the head. */
+const IN_HEAD: Buffer[] = [];
 
 /** Used again for each request of a client connection. */
 export class FastRequest {
   readonly #body = new BodyScanner();
   readonly #keptBytes: number;
+  /** With a body that is small and came with it. */
   #head = '';
-  /** The body so far, while it may have to be sent again; undefined if there is none, or it is not kept. */
+  /** The rest of the body so far, while it may have to be sent again; undefined if there is none, or it is not kept. */
   #kept: Buffer[] | undefined;
   /** Follows the bodies of the current exchange; undefined if they are not followed. */
   follower: LlmFollower | undefined;
@@ -50,13 +53,13 @@ export class FastRequest {
   }
 
   /**
-   * Reads the part of the body that came with the head. Returns the index behind the body's last byte, or BROKEN.
+   * Reads the part of the body that came with the head, in bytes[0, size). Returns the index behind the body's last byte, or BROKEN.
    * `isRead`: `read` may follow.
    */
-  readBody(head: RequestHead, bytes: Buffer, isRead: boolean): number {
+  readBody(head: RequestHead, bytes: Buffer, size: number, isRead: boolean): number {
     this.#sink = this.follower = undefined;
     this.#body.begin(head.framing, head.length, false, isRead);
-    return this.#body.scan(bytes, head.end, bytes.length);
+    return this.#body.scan(bytes, head.end, size);
   }
 
   /**
@@ -80,20 +83,36 @@ export class FastRequest {
   /** Sets the head as the replica gets it, and keeps bytes[from, end) of the body. Call it right after `readBody`. */
   begin(head: string, bytes: Buffer, from: number, end: number): void {
     this.#head = head;
+    const { isWhole, isEdited } = this.#body;
+    if (end > from && isWhole && end - from <= ONE_PIECE_BYTES) {
+      this.#head += isEdited
+        ? this.#body.edited(bytes, from, end).latin1Slice()
+        : bytes.latin1Slice(from, end);
+      this.#kept = IN_HEAD;
+    }
     // Clients often send head and body apart: an empty list keeps what is still to come.
-    if (end > from) this.#kept = [this.#passing(bytes, from, end)];
-    else this.#kept = this.#body.isWhole ? undefined : [];
+    else if (end > from) this.#kept = [this.#copyOf(bytes, from, end)];
+    else this.#kept = isWhole ? undefined : [];
   }
 
-  /** Reads more of the body. Returns the index behind its last byte in `chunk`, or BROKEN. */
-  scan(chunk: Buffer): number {
-    return this.#body.scan(chunk, 0, chunk.length);
+  /** Reads more of the body. Returns the index behind its last byte in bytes[0, size), or BROKEN. */
+  scan(bytes: Buffer, size: number): number {
+    return this.#body.scan(bytes, 0, size);
   }
 
-  /** The part of chunk[0, end) that passes to the replica, which is kept too. Call it right after `scan`. */
-  take(chunk: Buffer, end: number): Buffer {
-    if (this.#sink !== undefined) this.#body.copyPayload(chunk, 0, end, this.#sink);
-    const passing = this.#passing(chunk, 0, end);
+  /** Gives bytes[0, end) of the body to what reads it. Call it right after `scan`. */
+  tell(bytes: Buffer, end: number): void {
+    if (this.#sink !== undefined) this.#body.copyPayload(bytes, 0, end, this.#sink);
+  }
+
+  /** True if bytes[0, end) do not pass to the replica as they are. Valid right after `scan`. */
+  get isEdited(): boolean {
+    return this.#body.isEdited;
+  }
+
+  /** A copy of what passes to the replica of bytes[0, end), which is kept while the body is. Call it right after `scan`. */
+  take(bytes: Buffer, end: number): Buffer {
+    const passing = this.#copyOf(bytes, 0, end);
     this.#kept?.push(passing);
     return passing;
   }
@@ -102,8 +121,6 @@ export class FastRequest {
   writeTo({ socket }: ReplicaConnection): void {
     const kept = this.#kept;
     if (kept === undefined || kept.length === 0) socket.write(this.#head, 'latin1');
-    else if (kept.length === 1 && kept[0]!.length <= ONE_PIECE_BYTES)
-      socket.write(this.#head + kept[0]!.latin1Slice(), 'latin1');
     else {
       socket.cork();
       socket.write(this.#head, 'latin1');
@@ -124,8 +141,7 @@ export class FastRequest {
     this.#kept = undefined;
   }
 
-  #passing(bytes: Buffer, from: number, end: number): Buffer {
-    if (this.#body.isEdited) return this.#body.edited(bytes, from, end);
-    return from === 0 && end === bytes.length ? bytes : bytes.subarray(from, end);
+  #copyOf(bytes: Buffer, from: number, end: number): Buffer {
+    return this.#body.isEdited ? this.#body.edited(bytes, from, end) : Buffer.from(bytes.subarray(from, end));
   }
 }

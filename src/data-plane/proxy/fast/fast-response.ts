@@ -58,8 +58,6 @@ export class FastResponse implements ConnectionUser {
   /** The replica's connection may serve another request afterwards. */
   #isReusable = false;
   #partialHead: Buffer | undefined;
-  /** A piece in the replica connection's own buffer is not written out yet. */
-  #isBulkPending = false;
   /** What reads the body while it passes. */
   #sink: PayloadSink | undefined;
 
@@ -101,7 +99,6 @@ export class FastResponse implements ConnectionUser {
   abort(): void {
     this.connection?.destroy();
     this.connection = undefined;
-    this.#isBulkPending = false;
   }
 
   /** True if a response that is cut off here looks complete, since its body ends with the connection. */
@@ -110,10 +107,7 @@ export class FastResponse implements ConnectionUser {
   }
 
   /** The client has taken all bytes. */
-  clientDrained(): void {
-    this.#isBulkPending = false;
-    this.connection?.resume();
-  }
+  readonly onClientDrain = (): void => this.connection?.resume();
 
   // ── From the replica ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -128,7 +122,7 @@ export class FastResponse implements ConnectionUser {
     }
     // After the response is complete this client does not hold the connection back any more.
     if (this.connection === undefined) return true;
-    return !this.#client.writableNeedDrain && !this.#isBulkPending;
+    return !this.#client.writableNeedDrain && !this.connection.buffer.isPending;
   }
 
   onDrain(): void {
@@ -256,17 +250,10 @@ export class FastResponse implements ConnectionUser {
       return;
     }
     if (this.#sink !== undefined) this.#body.copyPayload(bytes, from, end, this.#sink);
-    // Short pieces are written as text, which copies them; longer ones must be copied out of the shared buffer.
-    const connection = this.connection!;
+    // Short pieces are written as text, which copies them.
     if (this.#body.isEdited) this.#client.write(this.#body.edited(bytes, from, end));
     else if (end - from <= ONE_PIECE_BYTES) this.#client.write(bytes.latin1Slice(from, end), 'latin1');
-    else if (connection.owns(bytes)) {
-      this.#client.write(bytes.subarray(from, end), this.#onBulkWritten);
-      this.#isBulkPending = this.#client.writableLength > 0;
-    } else {
-      this.#client.write(Buffer.from(bytes.subarray(from, end)));
-      if (size === bytes.length) connection.beginBulk();
-    }
+    else this.connection!.buffer.forward(bytes, from, end, this.#client);
     this.#finishIfWhole(end, size);
   }
 
@@ -290,13 +277,6 @@ export class FastResponse implements ConnectionUser {
     return end;
   }
 
-  /** What was written from the connection's own buffer is out, so the next read may overwrite it. */
-  readonly #onBulkWritten = (): void => {
-    if (!this.#isBulkPending) return;
-    this.#isBulkPending = false;
-    this.connection?.resume();
-  };
-
   // ── The end ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #finishIfWhole(end: number, size: number): void {
@@ -311,8 +291,7 @@ export class FastResponse implements ConnectionUser {
     const connection = this.connection!;
     this.connection = undefined;
     this.#attempt.lease!.reportCompleted();
-    connection.endBulk(!this.#isBulkPending);
-    this.#isBulkPending = false;
+    connection.buffer.endBulk();
     this.#giveBack(connection, this.#isReusable);
     if (this.#client.writableLength === 0) this.#onWritten();
     else this.#client.write('', this.#onWritten);

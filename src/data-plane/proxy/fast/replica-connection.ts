@@ -1,11 +1,10 @@
 // The fast lane's connections to replicas, in use and kept. Hot path.
 // Invariant: a connection serves one request at a time, and is not used again unless its last response ended cleanly.
-// All connections read into one shared buffer, so its bytes are used or copied before the next read. A large response
-// is read into a buffer of its own, which is not read into again before what was written from it is out.
 import { connect, type Socket } from 'node:net';
 import { SWEEP_MS, type Deadlines, type Expiring } from '../../../core/deadlines.ts';
 import { WriteGuard } from '../../../protocol/http/write-guard.ts';
 import type { ReplicaUrl } from '../../replicas/pool.ts';
+import { ReadBuffer } from './read-buffer.ts';
 
 /** The response that a connection is used for. */
 export interface ConnectionUser {
@@ -21,15 +20,6 @@ export interface ConnectionUser {
   onLost(error: NodeJS.ErrnoException | undefined): void;
 }
 
-/** Size of the shared read buffer: what libuv reads at a time. */
-const READ_BYTES = 64 * 1024;
-const shared = Buffer.allocUnsafeSlow(READ_BYTES);
-/** Size of the read buffer of a large response: fewer, larger reads. */
-const BULK_BYTES = 256 * 1024;
-/** Unused buffers for large responses. */
-const MAX_UNUSED = 4;
-const unusedBulks: Buffer[] = [];
-
 export class ReplicaConnection {
   readonly socket: Socket;
   /** It has served a request before, so if it breaks now, the replica may just have closed it. */
@@ -40,8 +30,8 @@ export class ReplicaConnection {
   connectedMs = 0;
   idleSinceMs = 0;
   user: ConnectionUser | undefined;
+  readonly buffer = new ReadBuffer(() => this.resume());
   #error: NodeJS.ErrnoException | undefined;
-  #bulk: Buffer | undefined;
   readonly #guard: WriteGuard;
   readonly #gone: (connection: ReplicaConnection) => void;
 
@@ -53,7 +43,7 @@ export class ReplicaConnection {
       noDelay: true,
       keepAlive: true,
       onread: {
-        buffer: () => this.#bulk ?? shared,
+        buffer: this.buffer.next,
         callback: (size, bytes) => this.#onRead(bytes as Buffer, size),
       },
     });
@@ -85,22 +75,6 @@ export class ReplicaConnection {
   /** True if the operating system has taken everything that was sent. */
   get isFlushed(): boolean {
     return this.socket.writableLength === 0;
-  }
-
-  /** True for bytes in this connection's own buffer, which stay there until the next read. */
-  owns(bytes: Buffer): boolean {
-    return bytes === this.#bulk;
-  }
-
-  /** From the next read on the response comes in large pieces, in a buffer of its own. */
-  beginBulk(): void {
-    this.#bulk ??= unusedBulks.pop() ?? Buffer.allocUnsafeSlow(BULK_BYTES);
-  }
-
-  /** The large response is over. `isFree`: everything that was written from the buffer is out. */
-  endBulk(isFree: boolean): void {
-    if (this.#bulk !== undefined && isFree && unusedBulks.length < MAX_UNUSED) unusedBulks.push(this.#bulk);
-    this.#bulk = undefined;
   }
 
   /** Reads again after `onBytes` has returned false. */
