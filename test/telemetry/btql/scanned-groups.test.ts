@@ -8,7 +8,7 @@ import { canScanGroups } from '../../../src/telemetry/btql/scanned-groups.ts';
 import { recordOfRow, ROW_CUT } from '../../../src/telemetry/logs/rows/row-record.ts';
 import { querying } from '../../kit/btql-store.ts';
 import { removeFolders } from '../../kit/folder.ts';
-import { closeStores, NOON, OwnStore } from '../../kit/own-store.ts';
+import { closeStores, DAY_MS, NOON, OwnStore } from '../../kit/own-store.ts';
 import { rowCondition, rowContent } from './arbitrary-query.ts';
 
 const P = "project_logs('p')";
@@ -34,7 +34,11 @@ beforeAll(() => {
     const cut = i % 50 === 7 ? { [ROW_CUT]: true } : {};
     return { ...record, attributes: JSON.stringify({ ...cut, ...attributes }) };
   });
-  for (let i = 0; i < records.length; i += 100) store.add(...records.slice(i, i + 100));
+  for (let i = 0; i < records.length; i += 100) {
+    // The rows of the first day are in a block, the others in the tail.
+    if (i === 300) store.nowMs += DAY_MS;
+    store.add(...records.slice(i, i + 100));
+  }
   ask = querying(store, NOON);
 });
 

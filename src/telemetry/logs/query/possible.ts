@@ -33,6 +33,12 @@ export interface Knowledge {
    * no record has the attribute, the only value is `undefined`.
    */
   attribute(name: string): Known | undefined;
+  /**
+   * Name: as in `attribute`, with dots, for a value found in any way. If something is known, `attribute` is not called.
+   */
+  member?(name: string): Known | undefined;
+  /** False if no record has a value under the name that is one of the texts, or the number of one of them. */
+  mayHave?(name: string, texts: readonly string[]): boolean;
   /** The message that all records have. */
   readonly message?: string | undefined;
   /** The searchable text (searchable-text.ts) that all records have. */
@@ -143,8 +149,9 @@ const withoutMissing = (known: Known): Known =>
 function attributeOutcome(name: string, matches: ValueTest, ofRange: RangeOutcome): Outcome {
   const path = attributePath(name);
   const inside = lookups(path);
-  if (inside.length === 0) return ({ known }) => knownOutcome(known.attribute(path), matches, ofRange);
   return ({ known }) => {
+    const member = known.member?.(path);
+    if (member !== undefined) return knownOutcome(member, matches, ofRange);
     const whole = known.attribute(path);
     if (whole === undefined || !mayBeMissing(whole)) return knownOutcome(whole, matches, ofRange);
     let result = knownOutcome(withoutMissing(whole), matches, ofRange);
@@ -160,6 +167,12 @@ function attributeOutcome(name: string, matches: ValueTest, ofRange: RangeOutcom
     }
     return result | outcome(matches(undefined));
   };
+}
+
+/** The texts of all values that are equal to a value: a number equals its text. */
+function textsOf(value: string | number): readonly string[] {
+  const number = numeric(value);
+  return Number.isNaN(number) ? [String(value)] : [String(value), String(number)];
 }
 
 const fieldOutcome = (name: string, matches: ValueTest, ofRange: RangeOutcome): Outcome =>
@@ -214,7 +227,10 @@ function compileOutcome(node: QueryNode): Outcome {
       return fieldOutcome(node.name, presenceTest(node.name), () => MATCH);
     case 'field': {
       const matches = valueTest(node.name, node.compare, node.value);
-      return fieldOutcome(node.name, matches, comparedRange(node.compare, node.value, matches));
+      const outcome = fieldOutcome(node.name, matches, comparedRange(node.compare, node.value, matches));
+      if (node.compare !== '=' || isColumn(node.name)) return outcome;
+      const [path, texts] = [attributePath(node.name), textsOf(node.value)];
+      return (group) => (group.known.mayHave?.(path, texts) === false ? MISMATCH : outcome(group));
     }
   }
 }

@@ -50,10 +50,11 @@ function parsed(text: string): unknown {
  * The members of a JSON object in the order of its text: names, and values as JSON text. An object that JSON.stringify
  * does not write in this form, for example with spaces, is one member, as it is. `undefined`: not an object.
  */
-function membersOf(text: string): Member[] | undefined {
+function membersOf(text: string, onParsed: (value: unknown) => void): Member[] | undefined {
   const plain = plainMembersOf(text);
   if (plain) return plain;
   const value = parsed(text);
+  if (value !== undefined) onParsed(value);
   if (typeof value !== 'object' || value === null || !text.startsWith('{') || !text.endsWith('}'))
     return undefined;
   const members = Object.entries(value).map(([name, one]): Member => [name, JSON.stringify(one)]);
@@ -67,10 +68,21 @@ const asOneMember = (text: string): Member[] | undefined =>
 
 /**
  * Encodes the attributes of rows. They are usually the JSON text of an object, and never empty. `inColumns`: false for
- * pages that are stored for a short time only, since making columns takes time.
+ * pages that are stored for a short time only, since making columns takes time. `onText` is called for each text in
+ * order, with its value if it was parsed.
  */
-export function encodeAttributes(texts: readonly string[], inColumns = true): EncodedAttributes {
-  const objects = texts.map(inColumns ? membersOf : asOneMember);
+export function encodeAttributes(
+  texts: readonly string[],
+  inColumns = true,
+  onText?: (index: number, parsed: unknown) => void,
+): EncodedAttributes {
+  const objects = texts.map((text, index) => {
+    if (!inColumns) return asOneMember(text);
+    let value: unknown;
+    const members = membersOf(text, (one) => (value = one));
+    onText?.(index, value);
+    return members;
+  });
   const names = frequentNames(objects);
   const columns = new Map(names.map((name, i) => [name, i + 1]));
   const values: string[][] = [[], ...names.map((): string[] => [])];

@@ -2,6 +2,8 @@
 // It is JSON. Readers ignore members that they do not know, and a missing member means that nothing is known.
 // Invariant: what a directory says is true of every record of the block.
 import type { EncodedPage } from './encode-page.ts';
+import { memberDirectory, type MemberDirectory } from './member-knowledge.ts';
+import type { EncodedMembers } from './member-tree.ts';
 import { HAS, SHAPE_COLUMNS, type NativeFacts, type Shape } from './shape.ts';
 
 /** Milliseconds since the epoch: begin and end of each part, both inclusive, in order. */
@@ -34,6 +36,8 @@ export interface BlockDirectory {
   /** Names of attributes besides the native ones. Missing: there may be any. */
   readonly attributes?: readonly string[];
   readonly durationNs?: readonly [min: number, max: number];
+  /** Members of the attributes with columns (member-tree.ts). Missing: the block has no such columns. */
+  readonly members?: MemberDirectory;
 }
 
 /** Attributes of native records whose values are listed. */
@@ -176,7 +180,8 @@ export class DirectoryBuilder {
     if (page.attributes.hasOthers || this.#names.size > MAX_NAMES) this.#hasAnyName = true;
   }
 
-  result(): BlockDirectory {
+  /** `members`: the columns of members; `undefined`: there are none. */
+  result(members?: EncodedMembers): BlockDirectory {
     return {
       span: spanOf(this.#pages),
       hasForeignIds: this.#hasForeignIds,
@@ -188,6 +193,7 @@ export class DirectoryBuilder {
       ...(this.#hasLlm && { hasLlm: true }),
       ...(this.#hasAnyName ? {} : { attributes: Array.from(this.#names) }),
       durationNs: this.#duration,
+      ...(members && { members: memberDirectory(members) }),
     };
   }
 }

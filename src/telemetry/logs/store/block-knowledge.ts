@@ -12,6 +12,7 @@ import {
   rowsWith,
   type NumberRange,
 } from './native-number.ts';
+import { hashOfMember, MemberKnowledge } from './member-knowledge.ts';
 import { nativeText } from './page-words.ts';
 import { canBeTraced } from './request-traces.ts';
 import { attributesShared, HAS, type NativeFacts, type Shape } from './shape.ts';
@@ -33,10 +34,35 @@ export class BlockKnowledge implements Knowledge {
   readonly #directory: BlockDirectory;
   /** `undefined`: the block may have any. */
   readonly #attributes: ReadonlySet<string> | undefined;
+  readonly #members: MemberKnowledge | undefined;
+  readonly #mayHaveHash: (hash: number) => boolean;
 
-  constructor(directory: BlockDirectory) {
+  /** `mayHaveHash`: looks up a hash in the Bloom filter of the block. */
+  constructor(directory: BlockDirectory, mayHaveHash: (hash: number) => boolean) {
     this.#directory = directory;
     this.#attributes = directory.attributes && new Set(directory.attributes);
+    this.#members = directory.members && new MemberKnowledge(directory.members);
+    this.#mayHaveHash = mayHaveHash;
+  }
+
+  member(name: string): Known | undefined {
+    return this.#mayBeNative(name) ? undefined : this.#members?.known(name);
+  }
+
+  mayHave(name: string, texts: readonly string[]): boolean {
+    if (this.#mayBeNative(name) || this.#members?.hasHashes(name) !== true) return true;
+    return texts.some((text) => this.#mayHaveHash(hashOfMember(name, text)));
+  }
+
+  /** The number of the column of a member; `missing`: no record has it; `undefined`: columns do not tell. */
+  findMember(name: string): number | 'missing' | undefined {
+    return this.#members?.find(name);
+  }
+
+  /** True if a native record may have an attribute of this name besides its further attributes. */
+  #mayBeNative(name: string): boolean {
+    const isName = NATIVE_NUMBERS.has(name) || LLM_TEXTS.has(name) || NATIVE_FLAGS.has(name) || isFact(name);
+    return isName && this.#directory.native?.['method']?.length !== 0;
   }
 
   column(name: string): Known | undefined {

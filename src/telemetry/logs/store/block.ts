@@ -23,6 +23,8 @@ export interface PageRef extends SearchGroup {
   readonly opened: OpenPage | undefined;
   /** `undefined`: the tail. */
   readonly block: Block | undefined;
+  /** It is `columns` of the block. */
+  readonly isColumns?: true;
 }
 
 /** Blocks that have a filter over all of them. */
@@ -48,12 +50,25 @@ export class Block implements FilterPlace, SearchGroup {
   #pages: readonly PageRef[] | undefined;
   #known: BlockKnowledge | undefined;
 
-  constructor(seq: number, rows: number, directory: Buffer, filter: number, pieces: number) {
+  readonly #mayHaveHash: (block: Block, hash: number) => boolean;
+  #columns: PageRef | undefined;
+  #hasDamagedColumns = false;
+
+  /** `mayHaveHash`: looks up a hash in the filter of the block. */
+  constructor(
+    seq: number,
+    rows: number,
+    directory: Buffer,
+    filter: number,
+    pieces: number,
+    mayHaveHash: (block: Block, hash: number) => boolean,
+  ) {
     this.seq = seq;
     this.last = seq + rows - 1;
     this.filter = filter;
     this.pieces = pieces;
     this.#json = directory;
+    this.#mayHaveHash = mayHaveHash;
     const { span, hasForeignIds, tracedRequests } = summaryIn(directory) ?? parsedSummary(this.#parsed());
     this.span = span;
     [this.firstMs, this.lastMs] = span;
@@ -65,8 +80,31 @@ export class Block implements FilterPlace, SearchGroup {
     return (this.#pages ??= this.#makePages());
   }
 
+  /** All records of the block as one page, which has members of the attributes as columns; `undefined`: there is none. */
+  get columns(): PageRef | undefined {
+    if (this.#hasDamagedColumns || this.#parsed().members === undefined) return undefined;
+    const { seq, last, span, hasForeignIds, tracedRequests } = this;
+    const ids = { hasForeignIds, tracedRequests };
+    return (this.#columns ??= {
+      seq,
+      last,
+      times: span,
+      span,
+      pages: undefined,
+      ...ids,
+      opened: undefined,
+      block: this,
+      isColumns: true,
+    });
+  }
+
+  /** From now on the block has no columns, since some are damaged. */
+  dropColumns(): void {
+    this.#hasDamagedColumns = true;
+  }
+
   get known(): BlockKnowledge {
-    return (this.#known ??= new BlockKnowledge(this.#parsed()));
+    return (this.#known ??= new BlockKnowledge(this.#parsed(), (hash) => this.#mayHaveHash(this, hash)));
   }
 
   #parsed(): BlockDirectory {

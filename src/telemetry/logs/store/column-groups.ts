@@ -27,6 +27,8 @@ export interface GroupPages {
   /** False if no record of the block, or of the page, can match. */
   blockMayMatch(block: Block): boolean;
   pageMayMatch(page: PageRef): boolean;
+  /** The columns of a block, if they are enough to read all that is needed. */
+  columnsOf(block: Block): PageRef | undefined;
   /** The sums per minute of a block; `undefined` if it has none. */
   sumsOf(block: Block): MinuteSums | undefined;
   /**
@@ -37,6 +39,7 @@ export interface GroupPages {
 }
 
 const NS_PER_MS = 1_000_000n;
+const LAST_REST = 999_999;
 /** Rows that are read without looking at the time. Pages of the tail may have more. */
 const ROWS_AT_ONCE = 4096;
 
@@ -98,7 +101,12 @@ export class ColumnGroups implements FileGroups {
     this.#isMatch = mayMatch && this.#plan.query.possible(block.known) === 'all';
     const { edges } = this.#sums;
     this.#parts = this.#addSums(block, isLate) ? edges : [this.#range];
-    for (const page of block.pages)
+    this.#push(block, this.#pages.columnsOf(block));
+  }
+
+  /** Adds the pages of a block, or its columns, to those that are read next. */
+  #push(block: Block, columns: PageRef | undefined): void {
+    for (const page of columns ? [columns] : block.pages)
       if (this.#parts.some((part) => isIn(page.times, part))) this.#next.push(page);
   }
 
@@ -116,6 +124,12 @@ export class ColumnGroups implements FileGroups {
       const marks = this.#marksOf(ref, open, mayMatch);
       if (marks !== 'none') this.#current = { ref, open, marks, end: open.page.rows };
     });
+    this.#pushPagesInstead(ref);
+  }
+
+  /** Adds the pages of a block whose columns turned out to be damaged. Nothing of them was added to groups. */
+  #pushPagesInstead({ isColumns, block }: PageRef): void {
+    if (isColumns && block!.columns === undefined) this.#push(block!, undefined);
   }
 
   #marksOf(ref: PageRef, open: OpenPage, mayMatch: boolean): Uint8Array | 'all' | 'none' {
@@ -142,7 +156,7 @@ export class ColumnGroups implements FileGroups {
 
   #readRows(current: PartlyRead): void {
     const { ref, open, marks, end } = current;
-    const from = marks === 'all' ? 0 : Math.max(0, end - ROWS_AT_ONCE);
+    const from = marks === 'all' || ref.isColumns ? 0 : Math.max(0, end - ROWS_AT_ONCE);
     this.#current = from > 0 ? { ...current, end: from } : undefined;
     let part = marks === 'all' ? undefined : marks;
     if (part !== undefined && part.length > ROWS_AT_ONCE) {
@@ -151,6 +165,7 @@ export class ColumnGroups implements FileGroups {
       part.set(rows, from);
     }
     this.#pages.read(ref, ({ page }) => this.#add(page, ref, part), open);
+    this.#pushPagesInstead(ref);
   }
 
   /**
@@ -206,6 +221,9 @@ export function rangeTest(page: Page, { fromNs, toNs }: TimeRange): (row: number
   return (row) => {
     const ms = timeMs[row]!;
     if (ms < fromMs || ms > toMs) return false;
-    return (ms > fromMs || page.restNs(row) >= fromRest) && (ms < toMs || page.restNs(row) <= toRest);
+    return (
+      (ms > fromMs || fromRest === 0 || page.restNs(row) >= fromRest) &&
+      (ms < toMs || toRest === LAST_REST || page.restNs(row) <= toRest)
+    );
   };
 }

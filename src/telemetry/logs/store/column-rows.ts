@@ -64,6 +64,8 @@ export class ColumnRows {
   readonly #visitor: RowVisitor;
   readonly #values: KeyValue[];
   readonly #usesTrace: boolean;
+  /** Sequence number of the last row that the visitor got. */
+  #visited = 0;
 
   constructor(query: Omit<ScanQuery, 'node'>, plan: SearchPlan, pages: RowPages, visitor: RowVisitor) {
     this.#query = query;
@@ -82,7 +84,11 @@ export class ColumnRows {
     const { blocks, tail } = this.#pages.snapshot;
     for (const block of blocks) {
       if (block.last <= seq || !this.#mayBeIn(block)) continue;
-      const reached = this.#readPages(block.pages, seq, deadlineMs);
+      const columns = this.#pages.columnsOf(block);
+      const reached =
+        columns === undefined
+          ? this.#readPages(block.pages, seq, deadlineMs)
+          : this.#readColumns(columns, block, seq, deadlineMs);
       if (reached !== undefined) return reached;
     }
     return this.#readPages(tail, seq, deadlineMs);
@@ -92,6 +98,15 @@ export class ColumnRows {
     return (
       isIn(block.span, this.#query) && (this.#pages.changes !== undefined || this.#pages.blockMayMatch(block))
     );
+  }
+
+  /** Reads the columns of a block; if they are damaged, its pages. */
+  #readColumns(columns: PageRef, block: Block, seq: number, deadlineMs: number): number | undefined {
+    this.#visited = seq;
+    const reached = this.#readPages([columns], seq, deadlineMs);
+    return this.#pages.columnsOf(block) === columns
+      ? reached
+      : this.#readPages(block.pages, this.#visited, deadlineMs);
   }
 
   #readPages(pages: readonly PageRef[], seq: number, deadlineMs: number): number | undefined {
@@ -156,6 +171,7 @@ export class ColumnRows {
           goesOn = this.#visitor.row(firstSeq + row, timeMs[row]!, values);
         }
       }
+      this.#visited = firstSeq + row;
       if (!goesOn) return firstSeq + row;
     }
     return undefined;

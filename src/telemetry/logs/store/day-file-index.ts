@@ -11,6 +11,7 @@ import { OpenPage } from './open-page.ts';
 import { ReplacedTable, type ReplacedRecords } from './replaced-records.ts';
 import { Page } from './page.ts';
 import { HAS, type Shape } from './shape.ts';
+import { TailMembers } from './tail-members.ts';
 import { fromTailBlob } from './tail-page.ts';
 
 /** The records of the file at one moment. */
@@ -190,7 +191,7 @@ export class DayFileIndex {
       this.#lastBlock = seq + count - 1;
       const text = this.#intact(directoryPlace(seq), () => fromBlob(directory));
       if (text === undefined) continue;
-      const block = new Block(seq, count, text, ...filter);
+      const block = new Block(seq, count, text, ...filter, (one, hash) => this.mayHave(one, hash));
       this.#blocks.push(block);
       this.#blockRange.firstMs = Math.min(this.#blockRange.firstMs, block.firstMs);
       this.#blockRange.lastMs = Math.max(this.#blockRange.lastMs, block.lastMs);
@@ -245,6 +246,7 @@ export class DayFileIndex {
         (part) => parts[part]!,
         (shape) => this.#shared(shape),
       );
+      page.members = new TailMembers(page);
       const times = timeParts(page.timeMs);
       const ref: PageRef = {
         seq,

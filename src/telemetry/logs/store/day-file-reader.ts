@@ -19,7 +19,8 @@ import { ColumnMemory } from './number-column.ts';
 import { PageStore } from './page-store.ts';
 import type { AddRequest } from './request-traces.ts';
 import type { ReplacedRecords } from './replaced-records.ts';
-import { maskOf, matchingRecord, NO_MATCH } from './row-mask.ts';
+import { columnsFor, namesRead } from './columns-page.ts';
+import { blockMarks, maskOf, matchingRecord, NO_MATCH, type RowMask } from './row-mask.ts';
 import type { RowVisitor, ScanQuery } from './scan-query.ts';
 import { SearchPlan } from './search-plan.ts';
 import type { SegmentQuery, SegmentSlice, TimeRange } from './segment-query.ts';
@@ -119,17 +120,14 @@ export class DayFileReader implements FileReader {
         if (isRead) search.advance(item);
         else search.drop(item);
       } else if (item.block !== undefined) {
-        if (this.#mayMatch(item.block, plan)) search.openBlock(item);
+        if (this.#mayMatch(item.block, plan) && this.#someMayMatch(item.block, plan)) search.openBlock(item);
         else search.drop(item);
       } else {
         const ref = item.page;
-        const isOpen = this.#pageMayMatch(ref, plan)
-          ? this.#pages.read(ref, (open) => {
-              const mask = maskOf(open, plan);
-              if (mask !== undefined) search.openPage(ref, open, mask);
-              return mask !== undefined;
-            })
-          : false;
+        const isOpen = this.#masked(ref, plan, (open, mask) => {
+          search.openPage(ref, open, mask);
+          return true;
+        });
         if (isOpen !== true) search.drop(item);
       }
     }
@@ -142,11 +140,7 @@ export class DayFileReader implements FileReader {
     const { blocks, tail } = this.#index.snapshotAfter(seq);
     let examined = seq;
     const read = (ref: PageRef): boolean => {
-      if (!this.#pageMayMatch(ref, plan)) return true;
-      const isDone = this.#pages.read(ref, (open) => {
-        const mask = maskOf(open, plan);
-        if (mask === undefined) return true;
-        const { page } = open;
+      const isDone = this.#masked(ref, plan, ({ page }, mask) => {
         for (let row = Math.max(0, seq + 1 - page.firstSeq); row < page.rows; row++) {
           if (mask.marks[row] === NO_MATCH) continue;
           slice.add(matchingRecord(page, row, mask.marks[row]!, query));
@@ -157,7 +151,9 @@ export class DayFileReader implements FileReader {
       });
       return isDone !== false;
     };
-    for (const pages of pagesAfter(blocks, seq, (block) => this.#mayMatch(block, plan), tail))
+    const mayMatch = (block: Block): boolean =>
+      this.#mayMatch(block, plan) && this.#someMayMatch(block, plan);
+    for (const pages of pagesAfter(blocks, seq, mayMatch, tail))
       for (const ref of pages) {
         if (ref.last <= seq) continue;
         if (!read(ref)) return { records: slice.records, reached: reachedSeq(examined) };
@@ -214,6 +210,7 @@ export class DayFileReader implements FileReader {
   ): FileGroups {
     const plan = this.#planOf(compiled);
     const memory = new ColumnMemory();
+    const names = namesRead(query);
     return new ColumnGroups(query, plan, accumulator, {
       changes,
       snapshot: plan.matchesNone && !changes ? { blocks: [], tail: [] } : this.#index.snapshot(),
@@ -222,6 +219,7 @@ export class DayFileReader implements FileReader {
       // The sums of a block count the records that were replaced after it was sealed.
       sumsOf: (block) =>
         this.#replaced.mayHave(block.seq, block.last) ? undefined : this.#pages.sumsOf(block),
+      columnsOf: (block) => (changes ? undefined : columnsFor(block, compiled, names, query)),
       read: (ref, use, opened) => this.#pages.scan(ref, memory, use, opened),
     });
   }
@@ -242,6 +240,7 @@ export class DayFileReader implements FileReader {
       snapshot: this.#index.snapshotAfter(seq),
       blockMayMatch: (block: Block) => this.#mayMatch(block, plan),
       pageMayMatch: (ref: PageRef) => this.#pageMayMatch(ref, plan),
+      columnsOf: (block: Block) => (changes ? undefined : columnsFor(block, compiled, query.names, query)),
       read: (ref: PageRef, use: (open: OpenPage) => void) => this.#pages.scan(ref, memory, use),
     };
     return new ColumnRows(query, plan, pages, visitor).read(seq, deadlineMs);
@@ -261,6 +260,36 @@ export class DayFileReader implements FileReader {
       (!plan.looksUp || plan.mayBeIn(block, has)) && plan.query.possible(block.known) !== 'none';
     if (!mayMatch) plan.excluded.add(block);
     return mayMatch;
+  }
+
+  /** False if the columns of a block exclude matches. */
+  #someMayMatch(block: Block, plan: SearchPlan): boolean {
+    const isExcluded = this.#decided(block, plan)?.every((mark) => mark === NO_MATCH) === true;
+    if (isExcluded) plan.excluded.add(block);
+    return !isExcluded;
+  }
+
+  /** The marks of the rows of a block from its columns; `undefined`: it has none of those that the query needs. */
+  #decided(block: Block, plan: SearchPlan): Uint8Array | undefined {
+    const { rows } = plan.query;
+    if (rows === undefined || rows.names.length === 0) return undefined;
+    return plan.blockMarks(block, () =>
+      rows.names.some((name) => block.known.findMember(name) !== undefined)
+        ? this.#pages.columns(block, ({ page }) => blockMarks(page, rows))
+        : undefined,
+    );
+  }
+
+  /** Calls `use` with a page and the marks of its rows, unless none can match. */
+  #masked<T>(ref: PageRef, plan: SearchPlan, use: (open: OpenPage, mask: RowMask) => T): T | undefined {
+    const { block, seq, last } = ref;
+    const decided = block && this.#decided(block, plan)?.subarray(seq - block.seq, last + 1 - block.seq);
+    if (decided?.every((mark) => mark === NO_MATCH) === true || !this.#pageMayMatch(ref, plan))
+      return undefined;
+    return this.#pages.read(ref, (open) => {
+      const mask = maskOf(open, plan, decided);
+      return mask && use(open, mask);
+    });
   }
 
   #pageMayMatch(ref: PageRef, plan: SearchPlan): boolean {

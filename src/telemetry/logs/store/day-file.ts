@@ -1,7 +1,8 @@
 // Writes one file of the log store: a SQLite database with the records of (a part of) one UTC day.
 //   tail     the newest records: a page for each drain of the recorder, some of them merged
 //   blocks   up to 32,768 records each: their directory, and where their filter is
-//   pages    the parts of the pages of blocks, by `16 × sequence number of the first record + part`; and sums per minute
+//   pages    the parts of the pages of blocks, by `16 × sequence number of the first record + part`; sums per minute;
+//            and members of the attributes of a block as columns
 //   filters  pieces of Bloom filters; groups: filters over 32 blocks each
 //   bodies   bodies of requests, those of one drain together; notes: texts by name
 //   annotations  finds the annotations of a record; each is a record in `tail` or a block too
@@ -24,6 +25,8 @@ export const PLACES_PER_RECORD = 16;
 const DIRECTORY = PLACES_PER_RECORD - 2;
 /** Among the parts of the first page of a block: the sums per minute of the block (minute-sums.ts). */
 const SUMS = PLACES_PER_RECORD - 3;
+/** Of the first records of a block: the columns of members of all its records (member-tree.ts). */
+const MEMBERS = PLACES_PER_RECORD - 5;
 /** Bodies, by the sequence number of their first request. */
 const BODIES = PLACES_PER_RECORD - 4;
 const TAIL = PLACES_PER_RECORD - 1;
@@ -94,6 +97,9 @@ export interface BlockGroup {
 export const tailPlace = (seq: number): number => PLACES_PER_RECORD * seq + TAIL;
 export const directoryPlace = (seq: number): number => PLACES_PER_RECORD * seq + DIRECTORY;
 export const sumsPlace = (blockSeq: number): number => PLACES_PER_RECORD * blockSeq + SUMS;
+/** Column 0: header, times, shapes and durations of all records of the block. */
+export const memberPlace = (blockSeq: number, column: number): number =>
+  PLACES_PER_RECORD * (blockSeq + column) + MEMBERS;
 export const bodiesPlace = (seq: number): number => PLACES_PER_RECORD * seq + BODIES;
 export const filterPlace = (id: number): number => -id;
 

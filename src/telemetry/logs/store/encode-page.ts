@@ -3,6 +3,7 @@
 import { encodeAttributes, type AttributeNames } from './attribute-columns.ts';
 import { OWN_ID_BYTES, type BlockRows } from './block-rows.ts';
 import { ByteWriter } from './byte-writer.ts';
+import type { BlockMembers } from './member-tree.ts';
 import { deltas, writeNumbers, zigzag } from './number-column.ts';
 import { encodeHeader } from './page-header.ts';
 import { encodeShape, HAS, PageTexts, type Shape } from './shape.ts';
@@ -94,9 +95,39 @@ function shapesOf(rows: BlockRows, from: number, to: number): { used: Shape[]; n
   return { used, numbers };
 }
 
+/** Writes header, times, shapes and durations of a range of rows. */
+function writeMain(
+  out: ByteWriter,
+  rows: BlockRows,
+  from: number,
+  to: number,
+  used: readonly Shape[],
+  numbers: Uint32Array,
+  attributes: AttributeNames | undefined,
+): void {
+  const count = to - from;
+  const texts = new PageTexts();
+  const shapes = used.map((shape) => encodeShape(shape, texts));
+  const baseMs = rows.timeMs[from]!;
+  const json = encodeHeader({ rows: count, baseMs, texts: texts.list, shapes, attributes });
+  out.putU32(json.length);
+  out.put(json);
+  writeNumbers(out, deltas(rows.timeMs, from, count, baseMs, out.scratch(count)), 0, count);
+  writeNumbers(out, numbers, 0, count);
+  writeNumbers(out, rows.durationNs, from, count);
+}
+
+/** Header, times, shapes and durations of all rows, as in the main part of a page. It shares the memory of `out`. */
+export function encodeMain(rows: BlockRows, out = new ByteWriter()): Uint8Array {
+  out.reset();
+  const { used, numbers } = shapesOf(rows, 0, rows.count);
+  writeMain(out, rows, 0, rows.count, used, numbers, undefined);
+  return out.part(0);
+}
+
 /**
  * Encodes the rows from `from` to before `to`. The parts share the memory of `out`, so they have a meaning until it is
- * used again. `isTail`: the page is stored for a short time only.
+ * used again. `isTail`: the page is stored for a short time only. `members`: gets the attributes of the rows.
  */
 export function encodePage(
   rows: BlockRows,
@@ -104,9 +135,9 @@ export function encodePage(
   to: number,
   out = new ByteWriter(),
   isTail = false,
+  members?: BlockMembers,
 ): EncodedPage {
   out.reset();
-  const count = to - from;
   const { used, numbers } = shapesOf(rows, from, to);
   const picker = new RowPicker(rows, from, to, used);
   const native = picker.with(HAS.native);
@@ -117,24 +148,16 @@ export function encodePage(
       : encodeAttributes(
           withAttributes.map((row) => rows.attributes[row]!),
           !isTail,
+          members &&
+            ((index, parsed) => {
+              const row = withAttributes[index]!;
+              const isNative = (rows.shapes[rows.shape[row]!]!.has & HAS.native) !== 0;
+              members.add(row, rows.attributes[row]!, isNative ? undefined : parsed);
+            }),
         );
   // Offsets, since the memory may move while it is filled.
   const ends: [part: number, end: number][] = [];
-  const texts = new PageTexts();
-  const encodedShapes = used.map((shape) => encodeShape(shape, texts));
-  const baseMs = rows.timeMs[from]!;
-  const json = encodeHeader({
-    rows: count,
-    baseMs,
-    texts: texts.list,
-    shapes: encodedShapes,
-    attributes: attributes?.names,
-  });
-  out.putU32(json.length);
-  out.put(json);
-  writeNumbers(out, deltas(rows.timeMs, from, count, baseMs, out.scratch(count)), 0, count);
-  writeNumbers(out, numbers, 0, count);
-  writeNumbers(out, rows.durationNs, from, count);
+  writeMain(out, rows, from, to, used, numbers, attributes?.names);
   const firstBytes = out.scratch(native.length);
   for (let i = 0; i < native.length; i++) {
     const row = native[i]!;

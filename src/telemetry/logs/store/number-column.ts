@@ -1,5 +1,5 @@
 // Columns of whole numbers as bytes: all lowest bytes first, then all second ones and so on, which compresses well.
-// Invariant: any list of whole numbers from 0 to 2^53 - 1 is read back exactly.
+// Invariant: any list of whole numbers from 0 to 2^53 - 1, or from -2^51 to 2^51, is read back exactly.
 
 import { ByteWriter } from './byte-writer.ts';
 
@@ -91,7 +91,7 @@ export function decodeNumbers(
 ): Float64Array<ArrayBuffer> {
   const width = bytes[at]!;
   const divisor = SCALES[bytes[at + 1]!]!;
-  const min = new DataView(bytes.buffer, bytes.byteOffset + at).getFloat64(2, true);
+  const min = smallestOf(bytes, at);
   if (width === 0) return out.fill(min);
   const first = at + HEADER_BYTES;
   const second = first + count;
@@ -121,13 +121,16 @@ export function decodeIndexes(bytes: Uint8Array, at: number, count: number): Uin
   return out;
 }
 
+/** The smallest number of a column that begins at `at`. */
+export const smallestOf = (bytes: Uint8Array, at: number): number =>
+  new DataView(bytes.buffer, bytes.byteOffset + at).getFloat64(2, true);
+
 /** The number at an index of a column that begins at `at`, without decoding the others. */
 export function numberAt(bytes: Uint8Array, at: number, count: number, index: number): number {
   const first = at + HEADER_BYTES + index;
   let value = 0;
   for (let plane = bytes[at]! - 1; plane >= 0; plane--) value = value * 256 + bytes[first + plane * count]!;
-  const min = new DataView(bytes.buffer, bytes.byteOffset + at).getFloat64(2, true);
-  return value * SCALES[bytes[at + 1]!]! + min;
+  return value * SCALES[bytes[at + 1]!]! + smallestOf(bytes, at);
 }
 
 /** A signed number as one that is not negative: 0, -1, 1, -2, … become 0, 1, 2, 3, … */

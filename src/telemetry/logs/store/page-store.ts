@@ -1,11 +1,13 @@
 // Opens pages of blocks, of which it keeps those in memory that were used last.
 // Invariant: a damaged page is reported once, and not opened again.
+import type { LogRecord } from '../log-record.ts';
 import { DamagedBlobError, fromBlob } from './blob.ts';
 import { mayHave } from './bloom-filter.ts';
 import { ByteCache } from './byte-cache.ts';
 import type { Block, PageRef } from './block.ts';
+import { ColumnsPage } from './columns-page.ts';
 import type { DayFileIndex } from './day-file-index.ts';
-import { PLACES_PER_RECORD, sumsPlace } from './day-file.ts';
+import { memberPlace, PLACES_PER_RECORD, sumsPlace } from './day-file.ts';
 import { PART } from './encode-page.ts';
 import { MinuteSums } from './minute-sums.ts';
 import type { ColumnMemory } from './number-column.ts';
@@ -55,7 +57,7 @@ export class PageStore {
 
   /**
    * Like `read`, for going through many pages once. The pages that searches use stay in memory instead. `memory`: for
-   * the columns of the page, which has a meaning until it is used again.
+   * the columns of the page, which has a meaning until it is used again. `ref` may be the columns of a block.
    */
   scan<T>(
     ref: PageRef,
@@ -63,7 +65,8 @@ export class PageStore {
     use: (open: OpenPage) => T,
     opened = ref.opened,
   ): T | undefined {
-    const { seq, times } = ref;
+    const { seq, times, block } = ref;
+    if (ref.isColumns) return this.columns(block!, use, memory);
     return this.#use(ref, use, () => {
       const known = opened ?? this.#pages.get(seq);
       if (known !== undefined) return known;
@@ -71,6 +74,36 @@ export class PageStore {
       const page = new Page(seq, (part) => this.#presentPart(seq, part), undefined, memory);
       return new OpenPage(page, times);
     });
+  }
+
+  /**
+   * Calls `use` with all records of a block as one page. `undefined`: the block has no such page, or some column that
+   * `use` reads is damaged. `memory`: see `scan`.
+   */
+  columns<T>(block: Block, use: (open: OpenPage) => T, memory?: ColumnMemory): T | undefined {
+    const { seq, columns } = block;
+    if (columns === undefined) return undefined;
+    try {
+      memory?.reset();
+      const page = new ColumnsPage(
+        block,
+        (column) => this.#present(memberPlace(seq, column)),
+        (row) => this.#recordAt(block, seq + row),
+        memory,
+      );
+      return use(new OpenPage(page, columns.times));
+    } catch (error) {
+      if (!this.#isUnreadable(error)) throw error;
+      block.dropColumns();
+      return undefined;
+    }
+  }
+
+  #recordAt({ pages }: Block, seq: number): LogRecord {
+    const ref = pages.find(({ last }) => last >= seq)!;
+    const record = this.read(ref, ({ page }) => page.record(seq - ref.seq));
+    if (record === undefined) throw new MissingPartError(`record ${seq} cannot be read`);
+    return record;
   }
 
   /** False if the filter of the page, or that of its block, does not have the hash. */
@@ -90,13 +123,17 @@ export class PageStore {
     try {
       return use(open());
     } catch (error) {
-      if (error instanceof DamagedPartError)
-        this.#index.damaged(error.place, error.cause as DamagedBlobError);
-      else if (!(error instanceof MissingPartError)) throw error;
+      if (!this.#isUnreadable(error)) throw error;
       this.#unreadable.add(ref.seq);
       this.#pages.delete(ref.seq);
       return undefined;
     }
+  }
+
+  /** True for an error of a part that cannot be read. Reports it if it is damaged. */
+  #isUnreadable(error: unknown): boolean {
+    if (error instanceof DamagedPartError) this.#index.damaged(error.place, error.cause as DamagedBlobError);
+    return error instanceof DamagedPartError || error instanceof MissingPartError;
   }
 
   /** The sums per minute of a block; `undefined` if it has none. */
@@ -137,8 +174,12 @@ export class PageStore {
   }
 
   #presentPart(seq: number, part: number): Buffer {
-    const content = this.#at(PLACES_PER_RECORD * seq + part);
-    if (content === undefined) throw new MissingPartError(`part ${part} of page ${seq} is missing`);
+    return this.#present(PLACES_PER_RECORD * seq + part);
+  }
+
+  #present(place: number): Buffer {
+    const content = this.#at(place);
+    if (content === undefined) throw new MissingPartError(`the part at place ${place} is missing`);
     return content;
   }
 

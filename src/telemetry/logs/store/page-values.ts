@@ -7,6 +7,7 @@ import { attributeAt, attributePath } from '../query/field-test.ts';
 import type { KeyValue } from '../query/group-query.ts';
 import { attributeKey, isAttribute, keyReader } from '../query/record-value.ts';
 import { severityText } from '../severity.ts';
+import { ColumnsPage } from './columns-page.ts';
 import { isNative, RowsKnowledge } from './block-knowledge.ts';
 import { attributeValue, columnOf as numbersIn, NATIVE_NUMBERS, rowsWith } from './native-number.ts';
 import type { Page } from './page.ts';
@@ -68,6 +69,13 @@ export function numbersOf(
     for (let row = 0; row < rows; row++) numbers[row] = durationNs[row] || NaN;
     return numbers;
   }
+  const member = isAttribute(name) ? page.members?.find(attributePath(name)) : undefined;
+  if (
+    typeof member === 'object' &&
+    member.numbers &&
+    page.shapes.every((one) => !isNative(attributePath(name), one))
+  )
+    return member.numbers;
   const values = valuesOf(page, name, records);
   const constants = Float64Array.from(values, numberOf);
   for (let row = 0; row < rows; row++) {
@@ -111,6 +119,11 @@ function single(
 
 /** Values of an attribute; `undefined`: only the record has them. */
 function attributeOf(page: Page, path: string, shape: number): ShapeValue | undefined {
+  const member = page.members?.find(path);
+  if (member !== undefined && !isNative(path, page.shapes[shape]!))
+    return member === 'missing' ? null : (row) => member.key(row);
+  // Only members of a block can be read from its columns.
+  if (page instanceof ColumnsPage) return undefined;
   const { has, native } = page.shapes[shape]!;
   const { attributeNames } = page;
   const heads = headsOf(path);

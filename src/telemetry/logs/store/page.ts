@@ -6,6 +6,7 @@ import { AttributeColumns, type AttributeNames } from './attribute-columns.ts';
 import { AttributeValues } from './attribute-values.ts';
 import { PART } from './encode-page.ts';
 import { LlmColumns } from './llm-columns.ts';
+import type { PageMembers } from './member-column.ts';
 import type { NativeNumbers, NumberRange } from './native-number.ts';
 import {
   decodeIndexes,
@@ -46,6 +47,8 @@ export class Page {
   /** Other pages have the same objects as shapes. */
   readonly hasSharedShapes: boolean;
   readonly attributeNames: AttributeNames | undefined;
+  /** Members of the attributes as columns; `undefined`: there are none. */
+  members: PageMembers | undefined;
   readonly #read: ReadPart;
   readonly #shared: (shape: Shape) => Shape;
   readonly #memory: ColumnMemory | undefined;

@@ -2,10 +2,12 @@
 // Invariant: every row that the query matches is marked.
 import type { LogRecord } from '../log-record.ts';
 import type { WordTest } from '../query/required-words.ts';
+import { ColumnsPage } from './columns-page.ts';
 import { firstTime, lastTime, overlaps } from './block-directory.ts';
 import { RowsKnowledge } from './block-knowledge.ts';
 import type { OpenPage } from './open-page.ts';
 import type { Page } from './page.ts';
+import type { ColumnTest } from './column-test.ts';
 import { traceTimes, type SearchPlan, type WantedId } from './search-plan.ts';
 import type { SegmentQuery } from './segment-query.ts';
 import { HAS } from './shape.ts';
@@ -25,8 +27,18 @@ export interface RowMask {
   readonly count: number;
 }
 
-/** Marks the rows of a page; `undefined`: none can match. */
-export function maskOf(open: OpenPage, plan: SearchPlan): RowMask | undefined {
+/** Marks the rows of a page; `undefined`: none can match. `decided`: marks of these rows, as of `blockMarks`. */
+export function maskOf(open: OpenPage, plan: SearchPlan, decided?: Uint8Array): RowMask | undefined {
+  const { page } = open;
+  if (page instanceof ColumnsPage) return withoutReplaced(blockMarks(page, plan.query.rows!), page, plan);
+  if (decided === undefined) return maskOfPage(open, plan);
+  if (!decided.includes(MAY_MATCH)) return withoutReplaced(decided.slice(), page, plan);
+  const mask = maskOfPage(open, plan);
+  const count = mask === undefined ? 0 : decide(mask.marks, decided);
+  return count === 0 ? undefined : { marks: mask!.marks, count };
+}
+
+function maskOfPage(open: OpenPage, plan: SearchPlan): RowMask | undefined {
   const { page } = open;
   const { durationNs, requestIds, traceIds, tracedIds, words } = plan.query.prefilter;
   // Few rows have a certain id, so this saves most of what follows.
@@ -38,9 +50,41 @@ export function maskOf(open: OpenPage, plan: SearchPlan): RowMask | undefined {
   if (!requestIds && traceIds && tracedIds) markRequests(open, marks, tracedIds, plan.traced!, plan);
   if ((requestIds ?? traceIds) && !marks.includes(MAY_MATCH)) return undefined;
   let count = markShapes(page, marks, plan);
+  const { rows } = plan.query;
+  if (count > 0 && page.members && rows && rows.names.length > 0)
+    count = decide(marks, blockMarks(page, rows));
   if (count > 0 && durationNs) count = markDurations(page, marks, durationNs);
   if (count > 0 && words) count = markWords(open, marks, words);
   if (count > 0) count -= plan.replaced.mark(page, marks, NO_MATCH);
+  return count === 0 ? undefined : { marks, count };
+}
+
+/** Marks of the rows of a block, from its columns. A row that they do not decide has MAY_MATCH. */
+export function blockMarks(page: Page, test: ColumnTest): Uint8Array {
+  const outcomes = test.outcomes(page);
+  for (let row = 0; row < outcomes.length; row++) outcomes[row] = MARKS[outcomes[row]!]!;
+  return outcomes;
+}
+
+/** By bits of outcomes (member-column.ts). */
+const MARKS = [NO_MATCH, MATCH, NO_MATCH, MAY_MATCH];
+
+/** Decides the marked rows that `decided` does. Returns how many may match. */
+function decide(marks: Uint8Array, decided: Uint8Array): number {
+  let count = 0;
+  for (let row = 0; row < marks.length; row++) {
+    if (marks[row] === NO_MATCH) continue;
+    if (decided[row] !== MAY_MATCH) marks[row] = decided[row]!;
+    if (marks[row] !== NO_MATCH) count++;
+  }
+  return count;
+}
+
+/** Leaves out replaced rows, and counts the others. */
+function withoutReplaced(marks: Uint8Array, page: Page, { replaced }: SearchPlan): RowMask | undefined {
+  replaced.mark(page, marks, NO_MATCH);
+  let count = 0;
+  for (const mark of marks) if (mark !== NO_MATCH) count++;
   return count === 0 ? undefined : { marks, count };
 }
 

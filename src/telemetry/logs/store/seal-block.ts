@@ -5,8 +5,10 @@ import type { BlockRows } from './block-rows.ts';
 import { BloomFilter } from './bloom-filter.ts';
 import { toBlob } from './blob.ts';
 import { ByteWriter } from './byte-writer.ts';
-import { PLACES_PER_RECORD, sumsPlace, type SealedBlock } from './day-file.ts';
-import { encodePage, PART } from './encode-page.ts';
+import { memberPlace, PLACES_PER_RECORD, sumsPlace, type SealedBlock } from './day-file.ts';
+import { encodeMain, encodePage, PART } from './encode-page.ts';
+import { addMemberHashes } from './member-knowledge.ts';
+import { BlockMembers } from './member-tree.ts';
 import { minuteSumsBlob } from './minute-sums.ts';
 import { addHashes, HashList } from './page-words.ts';
 
@@ -37,9 +39,10 @@ export function sealBlock(rows: BlockRows, memory = new SealMemory()): SealedWit
   blockHashes.reset();
   const directory = new DirectoryBuilder();
   const parts: SealedBlock['parts'][number][] = [];
+  const gathered = new BlockMembers();
   let from = 0;
   for (const to of rows.allPageEnds) {
-    const page = encodePage(rows, from, to, writer);
+    const page = encodePage(rows, from, to, writer, false, gathered);
     pageHashes.reset();
     addHashes(rows, from, to, pageHashes);
     const hashes = pageHashes.list;
@@ -59,12 +62,20 @@ export function sealBlock(rows: BlockRows, memory = new SealMemory()): SealedWit
   }
   const sums = minuteSumsBlob(rows);
   if (sums) parts.push({ place: sumsPlace(rows.firstSeq), part: sums });
+  // Each column has the place of a record, and the first one is of all records.
+  const members = gathered.encode(rows.count, rows.count - 1);
+  if (members) {
+    const columns = [encodeMain(rows, writer), ...members.columns.map(({ bytes }) => bytes)];
+    for (const [i, column] of columns.entries())
+      parts.push({ place: memberPlace(rows.firstSeq, i), part: toBlob(column, true) });
+    addMemberHashes(members, blockHashes.add);
+  }
   const all = blockHashes.list;
   return {
     block: {
       seq: rows.firstSeq,
       rows: rows.count,
-      directory: directory.result(),
+      directory: directory.result(members),
       filter:
         all.length === 0
           ? new Uint8Array()

@@ -17,6 +17,8 @@ const OWN_ID = /^[0-9a-f]{37}$/;
 const TRACE_ID = /^[0-9a-f]{32}$/;
 /** A trace id that follows from an own request id begins with the last seven digits of its milliseconds. */
 const TRACE_PERIOD_MS = 2 ** 28;
+/** Blocks whose marks are kept. */
+const MAX_BLOCK_MARKS = 16;
 
 export interface WantedId {
   readonly hash: number;
@@ -90,6 +92,8 @@ export class SearchPlan {
   readonly marks = new WeakMap<Shape, number>();
 
   readonly #findsRequests: boolean;
+  /** Marks of the rows of the blocks that were looked at last. */
+  readonly #blockMarks = new Map<Block, Uint8Array | undefined>();
 
   /**
    * `replaced`: records that are left out. `findsRequests`: the query matches only requests that have a trace id.
@@ -111,6 +115,16 @@ export class SearchPlan {
     return (
       this.requests !== undefined || this.traces !== undefined || this.query.prefilter.words !== undefined
     );
+  }
+
+  /** The marks of the rows of a block (row-mask.ts), which `make` makes; `undefined`: there are none. */
+  blockMarks(block: Block, make: () => Uint8Array | undefined): Uint8Array | undefined {
+    if (this.#blockMarks.has(block)) return this.#blockMarks.get(block);
+    const marks = make();
+    const [oldest] = this.#blockMarks.keys();
+    if (this.#blockMarks.size >= MAX_BLOCK_MARKS) this.#blockMarks.delete(oldest!);
+    this.#blockMarks.set(block, marks);
+    return marks;
   }
 
   /** Without the blocks that cannot have the ids because of their times. */

@@ -3,6 +3,7 @@
 import type { LogRecord } from '../log-record.ts';
 import type { Knowledge, Verdict } from '../query/possible.ts';
 import type { Prefilter } from '../query/query-node.ts';
+import type { ColumnTest } from './column-test.ts';
 import type { PagePosition } from './page-position.ts';
 
 /** A compiled query. */
@@ -10,6 +11,8 @@ export interface SegmentQuery {
   readonly prefilter: Prefilter;
   readonly possible: (known: Knowledge) => Verdict;
   readonly matches: (record: LogRecord) => boolean;
+  /** `possible`, for all rows of a page at once; `undefined`: the query has no such test. */
+  readonly rows?: ColumnTest | undefined;
 }
 
 /** Times in nanoseconds, both inclusive. */

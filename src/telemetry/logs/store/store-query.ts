@@ -14,6 +14,7 @@ import {
   type RequestSource,
   type RequestTraces,
 } from './request-traces.ts';
+import { ColumnTest } from './column-test.ts';
 import type { SegmentQuery } from './segment-query.ts';
 import type { AnnotatedQuery } from './annotations.ts';
 
@@ -36,6 +37,7 @@ export class StoreQuery {
       prefilter: prefilter(node),
       possible: possible(node),
       matches: this.matches,
+      rows: new ColumnTest(node),
       annotations: annotationFilter(node),
     };
     this.#ofFiles = this.usesTrace ? { ...ofFiles, matches: undecided(ofFiles) } : ofFiles;

@@ -5,8 +5,9 @@ import { sealBlock } from '../../../../src/telemetry/logs/store/seal-block.ts';
 import { recordOf } from '../query/arbitrary.ts';
 import { lineRow } from './stored-rows.ts';
 
+const MAY_HAVE = () => true;
 const blockOf = (directory: unknown): Block =>
-  new Block(100, 3, Buffer.from(JSON.stringify(directory)), 7, 2);
+  new Block(100, 3, Buffer.from(JSON.stringify(directory)), 7, 2, MAY_HAVE);
 
 describe('a block', () => {
   it('says the same whether its directory begins with a summary or is of an earlier version', () => {
@@ -32,7 +33,7 @@ describe('a block', () => {
 
   it('is not parsed as long as its summary is enough', () => {
     const text = '{"span":[1,20],"hasForeignIds":false,"tracedRequests":"own","pages":';
-    const block = new Block(100, 3, Buffer.from(text), 7, 2);
+    const block = new Block(100, 3, Buffer.from(text), 7, 2, MAY_HAVE);
     expect([block.firstMs, block.lastMs, block.hasForeignIds, block.tracedRequests]).toEqual([
       1,
       20,

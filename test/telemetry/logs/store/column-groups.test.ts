@@ -20,6 +20,7 @@ import { GroupAccumulator } from '../../../../src/telemetry/logs/store/group-acc
 import { startPosition, type PagePosition } from '../../../../src/telemetry/logs/store/page-position.ts';
 import type { QueryNode } from '../../../../src/telemetry/logs/query/query-node.ts';
 import { RecordGroups } from '../../../../src/telemetry/logs/store/group-records.ts';
+import { ColumnTest } from '../../../../src/telemetry/logs/store/column-test.ts';
 import { SHAPE_COLUMNS } from '../../../../src/telemetry/logs/store/shape.ts';
 import { sealBlock } from '../../../../src/telemetry/logs/store/seal-block.ts';
 import type { SegmentQuery, SegmentSlice } from '../../../../src/telemetry/logs/store/segment-query.ts';
@@ -77,10 +78,12 @@ function readerOf(
 
 const EVERY = { fromNs: 0n, toNs: 2n ** 63n - 1n } as const;
 
-const compiled = ({ node }: GroupQuery): SegmentQuery => ({
+/** `reads`: without columns, rows are decided one by one. */
+const compiled = ({ node }: GroupQuery, reads: 'columns' | 'records' = 'columns'): SegmentQuery => ({
   prefilter: prefilter(node),
   possible: possible(node),
   matches: compile(node),
+  ...(reads === 'columns' && { rows: new ColumnTest(node) }),
 });
 
 function resultOf(
@@ -115,7 +118,7 @@ const onColumns = (reader: DayFileReader, query: GroupQuery, isLate = false): Gr
 const onRecords = (reader: DayFileReader, query: GroupQuery): GroupResult =>
   resultOf(query, (accumulator) => {
     const slice: DayFileReader['slice'] = (...how) => reader.slice(...how);
-    return new RecordGroups(query, compiled(query), accumulator, { slice });
+    return new RecordGroups(query, compiled(query, 'records'), accumulator, { slice });
   });
 
 /** Expects the same groups in any order. Sums may differ in their last digits, since numbers are added in another order. */
