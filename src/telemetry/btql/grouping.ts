@@ -4,23 +4,14 @@ import { timeOfValue } from './btql-time.ts';
 import { type Compiled, type Scope, type ValueType } from './compiled.ts';
 import { compile, isAggregate } from './evaluate.ts';
 import { compileAggregate, type Accumulator, type MemoryBudget } from './aggregate.ts';
+import type { Column, ClosedGroup, GroupTable } from './closed-group.ts';
+import { Pivot } from './pivot.ts';
 import { columnName, printExpression } from './print-query.ts';
 import { operandsOf, QueryError, type FunctionCall, type Expr, type Item, type Query } from './tree.ts';
 import { compareForSort, truth } from './values.ts';
 
-/** A group when all rows were added. */
-interface GroupRow {
-  readonly keys: readonly unknown[];
-  readonly values: readonly unknown[];
-}
-
-export interface Column<Row> {
-  readonly name: string;
-  readonly value: Compiled<Row>;
-}
-
 interface SortKey {
-  readonly value: Compiled<GroupRow>;
+  readonly value: Compiled<ClosedGroup>;
   readonly sign: 1 | -1;
 }
 
@@ -30,7 +21,7 @@ export interface GroupReading<Row> {
   readonly aggregates: readonly ReturnType<typeof compileAggregate<Row>>[];
 }
 
-const hasAggregate = (expr: Expr): boolean => isAggregate(expr) || operandsOf(expr).some(hasAggregate);
+export const hasAggregate = (expr: Expr): boolean => isAggregate(expr) || operandsOf(expr).some(hasAggregate);
 const itemsOf = ({ select = [], dimensions = [], measures = [] }: Query): readonly Item[] => [
   ...select,
   ...dimensions,
@@ -41,6 +32,7 @@ const itemsOf = ({ select = [], dimensions = [], measures = [] }: Query): readon
 export const isGrouped = (query: Query): boolean =>
   query.dimensions !== undefined ||
   query.measures !== undefined ||
+  query.pivot !== undefined ||
   query.group_by !== undefined ||
   query.having !== undefined ||
   itemsOf(query).some((item) => 'expr' in item && hasAggregate(item.expr));
@@ -62,11 +54,12 @@ export function resolved(expr: Expr, items: readonly Item[], where: string): Exp
 }
 
 export class Grouping {
-  readonly columns: readonly Column<GroupRow>[];
+  readonly columns: readonly Column<ClosedGroup>[];
   readonly keys: readonly Expr[];
   readonly aggregates: readonly FunctionCall[];
-  readonly #having: Compiled<GroupRow> | undefined;
+  readonly #having: Compiled<ClosedGroup> | undefined;
   readonly #sort: readonly SortKey[];
+  readonly #pivot: Pivot | undefined;
   readonly #limit: number;
 
   /** `scope`: of the rows that are grouped, for the types of keys and aggregates. Throws QueryError. */
@@ -89,10 +82,14 @@ export class Grouping {
       value: builder.compile((item as { expr: Expr }).expr),
     }));
     this.#having = query.having && builder.compile(resolvedAll(query.having, items));
-    this.#sort = (query.sort ?? []).map(({ expr, dir }) => ({
-      value: builder.compile(resolved(expr, items, 'ORDER BY')),
-      sign: dir === 'desc' ? -1 : 1,
+    const sort = (query.sort ?? []).map(({ expr, dir }) => ({
+      expr: resolved(expr, items, 'ORDER BY'),
+      dir,
     }));
+    this.#pivot = query.pivot && new Pivot(query, this.columns, sort);
+    this.#sort = this.#pivot
+      ? []
+      : sort.map(({ expr, dir }) => ({ value: builder.compile(expr), sign: dir === 'desc' ? -1 : 1 }));
     this.aggregates = builder.calls;
     this.#limit = Math.min(query.limit ?? maxRows, maxRows);
   }
@@ -105,11 +102,12 @@ export class Grouping {
     };
   }
 
-  /** The rows of the result, and how many groups there are besides. */
-  rows(groups: Iterable<GroupRow>): { readonly rows: Record<string, unknown>[]; readonly cut: number } {
-    const kept: GroupRow[] = [];
+  /** The rows of the result. */
+  table(groups: Iterable<ClosedGroup>): GroupTable {
+    const kept: ClosedGroup[] = [];
     for (const group of groups)
       if (this.#having === undefined || truth(this.#having.of(group)) === true) kept.push(group);
+    if (this.#pivot) return this.#pivot.table(kept, this.#limit);
     if (this.#sort.length > 0) {
       const keyed = kept.map((group) => ({
         group,
@@ -129,7 +127,8 @@ export class Grouping {
       .map((group) =>
         Object.fromEntries(this.columns.map(({ name, value }) => [name, value.of(group) ?? null])),
       );
-    return { rows, cut: kept.length - rows.length };
+    const columns = this.columns.map(({ name, value }) => ({ name, type: value.type }));
+    return { rows, columns, cut: kept.length - rows.length, cutColumns: 0 };
   }
 }
 
@@ -173,9 +172,9 @@ class GroupColumns {
     this.#scope = scope;
   }
 
-  compile(expr: Expr): Compiled<GroupRow> {
+  compile(expr: Expr): Compiled<ClosedGroup> {
     const { nowMs, westMs } = this.#scope;
-    return compile<GroupRow>(expr, {
+    return compile<ClosedGroup>(expr, {
       nowMs,
       westMs,
       field(ident) {
@@ -188,7 +187,7 @@ class GroupColumns {
     });
   }
 
-  #slot(expr: Expr): Compiled<GroupRow> | undefined {
+  #slot(expr: Expr): Compiled<ClosedGroup> | undefined {
     if (expr.op === 'literal') return undefined;
     const text = printExpression(expr);
     const key = this.#keys.indexOf(text);
@@ -204,7 +203,7 @@ class GroupColumns {
   }
 }
 
-function slot(of: (group: GroupRow) => unknown, type: ValueType): Compiled<GroupRow> {
+function slot(of: (group: ClosedGroup) => unknown, type: ValueType): Compiled<ClosedGroup> {
   const value = { type, of, isConstant: false };
   return type === 'time' ? { ...value, ms: (group) => timeOfValue(of(group)) } : value;
 }
@@ -263,8 +262,8 @@ export class Groups {
     return group;
   }
 
-  result(): ReturnType<Grouping['rows']> {
-    return this.#grouping.rows(
+  result(): GroupTable {
+    return this.#grouping.table(
       Array.from(this.#open.values(), ({ keys, accumulators }) => ({
         keys,
         values: accumulators.map((one) => one.result()),

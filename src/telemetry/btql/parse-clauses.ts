@@ -2,7 +2,16 @@
 // Invariant: the clauses may be in any order, each at most once.
 import { unknownName } from '../../core/nearest-name.ts';
 import { ExpressionParser } from './parse-expression.ts';
-import { callOf, QueryError, SHAPES, type Query, type RowShape, type Source } from './tree.ts';
+import {
+  callOf,
+  QueryError,
+  SHAPES,
+  unpivotAlias,
+  type Query,
+  type RowShape,
+  type Source,
+  type Unpivot,
+} from './tree.ts';
 import type { QueryToken } from './tokens.ts';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
@@ -31,6 +40,12 @@ const CLAUSES: Readonly<Record<string, (parser: ExpressionParser, clauses: Claus
   measures(parser, clauses) {
     clauses.measures = parser.list(() => parser.item());
   },
+  pivot(parser, clauses) {
+    clauses.pivot = parser.list(() => parser.expression());
+  },
+  unpivot(parser, clauses) {
+    clauses.unpivot = parser.list(() => readUnpivot(parser));
+  },
   from(parser, clauses) {
     clauses.from = readClauseSource(parser);
   },
@@ -56,8 +71,6 @@ const CLAUSES: Readonly<Record<string, (parser: ExpressionParser, clauses: Claus
 };
 /** Clauses of the language that weir does not have. */
 const UNSUPPORTED: Readonly<Record<string, string>> = {
-  pivot: 'pivot is not supported; use a second dimension, which gives one row for each value',
-  unpivot: 'unpivot is not supported; name the fields in select or measures',
   final: 'final is not supported',
 };
 const NAMES = [...Object.keys(CLAUSES), ...Object.keys(UNSUPPORTED)];
@@ -84,6 +97,17 @@ export function parseClauses(tokens: readonly QueryToken[]): Query {
   if (from === undefined)
     throw new QueryError("the query has no source; add from: project_logs('name')", parser.token.at);
   return { ...clauses, from };
+}
+
+/** Reads `scores as (name, value)`, `tags as (tag)` or `tags as tag`. */
+function readUnpivot(parser: ExpressionParser): Unpivot {
+  const expr = parser.expression();
+  parser.expectWord('as', 'after the object or list, as in unpivot: scores as (name, value)');
+  if (!parser.takeSign('(')) return { expr, alias: parser.name('a name for the value') };
+  const first = parser.name('a name');
+  const second = parser.takeSign(',') ? parser.name('a name for the value') : undefined;
+  parser.expectSign(')', 'after the names');
+  return { expr, alias: second === undefined ? first : unpivotAlias(first, second) };
 }
 
 function notAClause(token: QueryToken, tokens: readonly QueryToken[]): QueryError {

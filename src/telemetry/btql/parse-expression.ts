@@ -93,6 +93,11 @@ export class ExpressionParser extends TokenCursor {
     return token.text;
   }
 
+  /** One operand: a value, a name, a function or an expression in parentheses. */
+  operand(): Expr {
+    return this.#primary();
+  }
+
   expression(): Expr {
     return this.#nested(() => {
       const cond = this.#or();

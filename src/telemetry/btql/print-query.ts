@@ -8,6 +8,7 @@ import {
   type Query,
   type SortItem,
   type Source,
+  type Unpivot,
 } from './tree.ts';
 
 const SIGNS: Readonly<Record<BinaryOp, string>> = {
@@ -96,9 +97,11 @@ export function printExpression(expr: Expr): string {
 export const columnName = (item: Item): string =>
   'expr' in item ? (item.alias ?? printExpression(item.expr)) : '*';
 
+const printAlias = (alias: string | undefined): string =>
+  alias === undefined ? '' : ` AS ${quoted(alias, "'")}`;
 const printItem = (item: Item): string => {
   if (!('expr' in item)) return '*';
-  return printExpression(item.expr) + (item.alias === undefined ? '' : ` AS ${quoted(item.alias, "'")}`);
+  return printExpression(item.expr) + printAlias(item.alias);
 };
 const printItems = (items: readonly Item[]): string => items.map(printItem).join(', ');
 const printSort = (items: readonly SortItem[]): string =>
@@ -106,6 +109,12 @@ const printSort = (items: readonly SortItem[]): string =>
 
 const printArgs = (source: Source & { op: 'function' }): string[] =>
   source.args.map(({ value }) => quoted(value, "'"));
+
+const printUnpivot = ({ expr, alias }: Unpivot): string =>
+  `${printExpression(expr)} AS (${[alias]
+    .flat()
+    .map((name) => quoted(name, "'"))
+    .join(', ')})`;
 
 function printClauseSource(source: Source): string {
   if (source.op === 'query') throw new TypeError('only SQL has a query inside a query');
@@ -117,10 +126,13 @@ function printClauseSource(source: Source): string {
 export function printClauses(query: Query): string {
   if (query.group_by || query.having) throw new TypeError('only SQL has GROUP BY and HAVING');
   const { select, dimensions, measures, from, filter, sort, sample, limit, cursor, preview_length } = query;
+  const { pivot, unpivot } = query;
   return [
     ...(select ? [`select: ${printItems(select)}`] : []),
     ...(dimensions ? [`dimensions: ${printItems(dimensions)}`] : []),
     ...(measures ? [`measures: ${printItems(measures)}`] : []),
+    ...(pivot ? [`pivot: ${pivot.map(printExpression).join(', ')}`] : []),
+    ...(unpivot ? [`unpivot: ${unpivot.map(printUnpivot).join(', ')}`] : []),
     `from: ${printClauseSource(from)}`,
     ...(filter ? [`filter: ${printExpression(filter)}`] : []),
     ...(sample ? [`sample: ${'rate' in sample ? `${sample.rate * 100}%` : sample.rows}`] : []),
@@ -137,17 +149,47 @@ function printSqlSource(source: Source): string {
   return `${source.name.name[0]}(${[...printArgs(source), ...shape].join(', ')})`;
 }
 
+const printSqlUnpivot = ({ expr, alias }: Unpivot): string => {
+  const [key, value] =
+    typeof alias === 'string' ? ['_', quoted(alias, "'")] : alias.map((name) => quoted(name, "'"));
+  return `UNPIVOT (${value} FOR ${key} IN (${printExpression(expr)}))`;
+};
+
+/** What SQL says for dimensions, measures and pivot: the columns, the groups, and PIVOT. */
+function sqlPivot({ dimensions = [], measures = [] }: Query): {
+  select: readonly Item[];
+  groups: readonly Expr[];
+  pivot: string;
+} {
+  const groups = dimensions.flatMap((item) => ('expr' in item ? [item.expr] : []));
+  const by = groups.at(-1);
+  if (by === undefined) throw new TypeError('PIVOT has a column that makes the columns');
+  const pivot = `PIVOT (${printItems(measures)} FOR (${printExpression(by)}) IN (ANY))`;
+  return { select: [...dimensions, ...measures], groups, pivot };
+}
+
 /** The query in SQL. Throws TypeError for a query that has no such form. */
 export function printSql(query: Query): string {
-  const { select, from, filter, group_by: groups, having, sort, limit, cursor } = query;
-  if (!select || query.dimensions || query.measures || query.sample || query.preview_length !== undefined)
+  const { select: columns, from, filter, having, sort, limit, cursor, unpivot = [] } = query;
+  const isPivoted = query.pivot !== undefined;
+  if (
+    query.sample ||
+    query.preview_length !== undefined ||
+    (isPivoted ? columns : (query.dimensions ?? query.measures))
+  )
     throw new TypeError('SQL has no dimensions, measures, sample and preview_length');
+  const { select, groups, pivot } = isPivoted
+    ? sqlPivot(query)
+    : { select: columns, groups: query.group_by, pivot: undefined };
+  if (!select) throw new TypeError('SQL has columns');
   return [
     `SELECT ${printItems(select)}`,
     `FROM ${printSqlSource(from)}`,
+    ...unpivot.map(printSqlUnpivot),
     ...(filter ? [`WHERE ${printExpression(filter)}`] : []),
     ...(groups ? [`GROUP BY ${groups.map(printExpression).join(', ')}`] : []),
     ...(having ? [`HAVING ${printExpression(having)}`] : []),
+    ...(pivot === undefined ? [] : [pivot]),
     ...(sort ? [`ORDER BY ${printSort(sort)}`] : []),
     ...(limit === undefined ? [] : [`LIMIT ${limit}`]),
     ...(cursor === undefined ? [] : [`OFFSET ${quoted(cursor, "'")}`]),

@@ -7,15 +7,32 @@ import { asTime, NO_ROW, type Scope } from './compiled.ts';
 import { compile } from './evaluate.ts';
 import { Grouping, isGrouped, resolved } from './grouping.ts';
 import { columnName } from './print-query.ts';
-import { readQueryCursor } from './query-cursor.ts';
+import { readQueryCursor, type PageEnd } from './query-cursor.ts';
 import type { ShownRow } from './request-row.ts';
 import { rowScope, testOf, type QueryClock, type RowTest } from './row-test.ts';
 import { TraceFilter } from './trace-filter.ts';
 import type { RowOrder } from './stored-spans.ts';
+import { UnpivotedRows } from './unpivoted-rows.ts';
 import { QueryError, type Expr, type Item, type Query, type RowShape, type SortItem } from './tree.ts';
 
 /** Limits of results. */
-export const RESULT_LIMITS = { rows: 10_000, usualRows: 1000, usualTraces: 100, groups: 50_000 } as const;
+export interface ResultLimits {
+  readonly rows: number;
+  /** Rows, or traces, of a query without a limit. */
+  readonly usualRows: number;
+  readonly usualTraces: number;
+  /** Characters of the rows, as JSON. */
+  readonly characters: number;
+}
+
+export const RESULT_LIMITS: ResultLimits = {
+  rows: 10_000,
+  usualRows: 1000,
+  usualTraces: 100,
+  characters: 8 * 1024 ** 2,
+};
+/** Groups of a query. */
+export const MAX_GROUPS = 50_000;
 const USUAL_PREVIEW = 124;
 
 const BY_TIME: RowOrder = { by: 'time', direction: 'down' };
@@ -59,19 +76,37 @@ export class QueryPlan {
   readonly sorts: readonly RowSort[];
   readonly limit: number;
   readonly after: PagePosition | undefined;
+  /** The record whose first `parts` rows were on the page before. */
+  readonly shown: PageEnd | undefined;
+  /** Scope of the rows of the result, or of those that are grouped. */
+  readonly scope: Scope<ShownRow>;
+  readonly limits: ResultLimits;
+  /** `undefined`: each row stays as it is. */
+  readonly unpivoted: UnpivotedRows | undefined;
+  /** The conditions on columns that unpivot makes. */
+  readonly #partTest: RowTest;
 
-  constructor(query: Query, clock: QueryClock) {
+  constructor(query: Query, clock: QueryClock, limits: ResultLimits = RESULT_LIMITS) {
     this.query = query;
     this.clock = clock;
+    this.limits = limits;
     this.shape = query.from.op === 'function' ? (query.from.shape ?? 'spans') : 'spans';
-    const { filter } = query;
+    checkUnpivot(query);
+    this.unpivoted = query.unpivot && new UnpivotedRows(query.unpivot, clock);
+    const conditions =
+      query.filter?.op === 'and' ? query.filter.children : query.filter ? [query.filter] : [];
+    const isOfPart = (condition: Expr): boolean => this.unpivoted?.isNamedIn(condition) ?? false;
+    const filter = allOf(conditions.filter((condition) => !isOfPart(condition)));
+    const ofParts = allOf(conditions.filter(isOfPart));
     this.filter = filter;
-    const scope = rowScope(clock);
+    const scope = this.unpivoted?.scope ?? rowScope(clock);
+    this.scope = scope;
+    this.#partTest = ofParts ? testOf(ofParts, scope) : () => true;
     const isOfTraces = this.shape !== 'spans';
     this.traceFilter = isOfTraces ? new TraceFilter(filter, clock) : undefined;
-    this.test = filter && !isOfTraces ? testOf(filter, scope) : () => true;
+    this.test = filter && !isOfTraces ? testOf(filter, rowScope(clock)) : () => true;
     const isInner = query.from.op === 'query';
-    this.grouping = isGrouped(query) ? new Grouping(query, scope, RESULT_LIMITS.rows) : undefined;
+    this.grouping = isGrouped(query) ? new Grouping(query, scope, limits.rows) : undefined;
     const items = query.select ?? [];
     if (this.grouping === undefined && items.length === 0)
       throw new QueryError('the query has no columns; add select: *');
@@ -85,22 +120,37 @@ export class QueryPlan {
     const { sample } = query;
     this.matchesSample = sample && 'rate' in sample ? sampleTest(sample.rate) : () => true;
     const isChosen = sample !== undefined && 'rows' in sample && this.grouping === undefined;
-    if (sample && 'rows' in sample && this.grouping)
-      throw new QueryError('groups take a part of the rows as sample, as in 25%');
+    if (sample && 'rows' in sample && (this.grouping ?? this.unpivoted))
+      throw new QueryError('groups and unpivot take a part of the rows as sample, as in 25%');
     this.order = isChosen || isInner ? undefined : orderOf(query.sort ?? []);
     this.sorts = isChosen
       ? [{ of: sampleNumber, sign: 1 }]
       : this.order || this.grouping
         ? []
         : (query.sort ?? []).map((item) => this.#sort(item, items, scope));
-    const usual = this.shape === 'spans' ? RESULT_LIMITS.usualRows : RESULT_LIMITS.usualTraces;
+    const usual = this.shape === 'spans' ? limits.usualRows : limits.usualTraces;
     const most = isChosen ? sample.rows : (query.limit ?? usual);
-    this.limit = Math.min(most, query.limit ?? most, RESULT_LIMITS.rows);
+    this.limit = Math.min(most, query.limit ?? most, limits.rows);
     if (query.cursor !== undefined && (this.order === undefined || this.grouping))
       throw new QueryError(
         'a cursor needs rows without sort, or sorted by _pagination_key, _xact_id or created',
       );
-    this.after = readQueryCursor(query);
+    const end = readQueryCursor(query);
+    this.shown = end?.parts ? end : undefined;
+    this.after = this.shown ? positionBefore(this.shown, this.order!) : end;
+  }
+
+  /** The rows that a row stands for: itself, or those that unpivot makes of it. */
+  *rowsOf(row: ShownRow): Generator<ShownRow> {
+    if (this.unpivoted === undefined) yield row;
+    else for (const part of this.unpivoted.rows(row)) if (this.#partTest(part)) yield part;
+  }
+
+  /** One of the rows that a row stands for, by its number. */
+  partOf(row: ShownRow, part: number): ShownRow | undefined {
+    let n = 0;
+    for (const one of this.rowsOf(row)) if (n++ === part) return one;
+    return undefined;
   }
 
   #column(item: Extract<Item, { expr: Expr }>, scope: Scope<ShownRow>): ShownColumns['columns'][number] {
@@ -121,3 +171,22 @@ export class QueryPlan {
 /** The plan of a query inside a query, which has more rows. */
 export const innerPlan = (query: Query, clock: QueryClock): QueryPlan =>
   new QueryPlan({ limit: RESULT_LIMITS.rows, ...query }, clock);
+
+const allOf = (conditions: readonly Expr[]): Expr | undefined =>
+  conditions.length > 1 ? { op: 'and', children: conditions } : conditions[0];
+
+/** Throws QueryError for a measure, since unpivot makes rows before they are grouped. */
+function checkUnpivot({ unpivot = [], measures = [] }: Query): void {
+  for (const { expr } of unpivot)
+    if (expr.op === 'ident' && measures.some((item) => 'expr' in item && item.alias === expr.name[0]))
+      throw new QueryError(
+        `unpivot takes a field of rows, as in unpivot: scores as (name, value), not the measure ${columnName({ expr })}`,
+        expr.at,
+      );
+}
+
+/** The position after which a record is the next. */
+const positionBefore = ({ timeNs, seq }: PagePosition, { direction }: RowOrder): PagePosition => ({
+  timeNs,
+  seq: direction === 'down' ? seq + 1 : seq - 1,
+});

@@ -6,12 +6,15 @@ import { answerSchema } from './answer-schema.ts';
 import { ResultPage, SortedRows, type FoundRow } from './received-rows.ts';
 import { formatMs } from './btql-time.ts';
 import { formatQueryCursor } from './query-cursor.ts';
-import { innerPlan, RESULT_LIMITS, type QueryPlan } from './query-plan.ts';
-import { rowScope, type QueryClock } from './row-test.ts';
+import type { GroupTable } from './closed-group.ts';
+import { MAX_PIVOT_COLUMNS } from './pivot.ts';
+import { innerPlan, MAX_GROUPS, type QueryPlan } from './query-plan.ts';
+import type { QueryClock } from './row-test.ts';
 import type { ShownRow } from './request-row.ts';
 import { spanSource, summarySource, traceSource, type ReadProgress, type RowSource } from './row-sources.ts';
 import { canScanGroups, scanGroups } from './scanned-groups.ts';
 import type { StoredSpans } from './stored-spans.ts';
+import { MAX_PARTS } from './unpivoted-rows.ts';
 import type { Query } from './tree.ts';
 
 export interface QueryWarning {
@@ -42,6 +45,9 @@ export interface RunLimits {
 
 export const RUN_LIMITS: RunLimits = { timeMs: 30_000, reads: 20_000_000, memoryBytes: 64 * 1024 ** 2 };
 
+/** Rows that unpivot makes between two pauses. */
+const PAUSE_ROWS = 1000;
+
 class Run {
   readonly #spans: StoredSpans;
   readonly #limits: RunLimits;
@@ -59,16 +65,20 @@ class Run {
   }
 
   *answer(plan: QueryPlan): Generator<void, QueryAnswer> {
-    const limit = plan.grouping ? RESULT_LIMITS.rows : plan.limit;
-    const page = new ResultPage(plan.columns, limit);
+    const { limits } = plan;
+    const limit = plan.grouping ? limits.rows : plan.limit;
+    const page = new ResultPage(plan.columns, limit, limits.characters);
     let cursor: string | null = null;
-    if (plan.grouping) yield* this.#grouped(plan, page);
+    let columns: GroupTable['columns'] = plan.columns.columns.map(({ name, value }) => ({
+      name,
+      type: value.type,
+    }));
+    if (plan.grouping) ({ columns } = yield* this.#grouped(plan, page));
     else if (plan.order === undefined) yield* this.#sorted(plan, page);
     else if (limit > 0) cursor = yield* this.#ordered(plan, page);
-    const columns = plan.grouping?.columns ?? plan.columns.columns;
     return {
       rows: page.rows,
-      schema: answerSchema(page.keys, new Map(columns.map(({ name, value }) => [name, value.type]))),
+      schema: answerSchema(page.keys, new Map(columns.map(({ name, type }) => [name, type]))),
       cursor,
       warnings: this.#warnings,
       read: this.#progress.read,
@@ -124,14 +134,83 @@ class Run {
         continue;
       }
       if (count === plan.limit || page.isTooLarge) return cursorAt(last);
-      for (const { row } of rows) page.add(row);
-      count++;
+      if (plan.unpivoted && plan.shape === 'spans') {
+        const [found] = rows;
+        const added = this.#addParts(plan, found!, page, plan.limit - count);
+        if ('next' in added) return added.next;
+        count += added.count;
+      } else {
+        this.#addUnit(plan, rows, page);
+        count++;
+      }
       last = this.#progress.reached;
     }
+    this.#warnOfParts(plan);
     return null;
   }
 
+  /** Adds the rows that unpivot makes of a row. If not all of them fit: `next`, the cursor of the rest. */
+  #addParts(
+    plan: QueryPlan,
+    { row, position }: FoundRow,
+    page: ResultPage,
+    most: number,
+  ): { readonly count: number } | { readonly next: string } {
+    const first = plan.shown?.seq === position!.seq ? plan.shown.parts : 0;
+    let part = 0;
+    for (const made of plan.rowsOf(row)) {
+      if (part >= first) {
+        if (part - first === most || page.isTooLarge)
+          return { next: formatQueryCursor(plan.query, position!, part) };
+        page.add(made);
+      }
+      part++;
+    }
+    return { count: Math.max(0, part - first) };
+  }
+
+  /** Adds the rows of a trace, which are together on a page. */
+  #addUnit(plan: QueryPlan, rows: readonly FoundRow[], page: ResultPage): void {
+    for (const { row } of rows)
+      for (const made of plan.rowsOf(row)) {
+        if (page.isTooLarge) {
+          this.#warn(
+            'size_limit',
+            'The result is not complete: a trace has more rows than a page. Select less.',
+          );
+          return;
+        }
+        page.add(made);
+      }
+  }
+
+  #warnOfParts({ unpivoted }: QueryPlan): void {
+    if (unpivoted?.isCut)
+      this.#warn(
+        'unpivot_limit',
+        `The result is not complete: unpivot makes at most ${MAX_PARTS} rows of one row. Add a filter.`,
+      );
+  }
+
+  /** The rows, each with those that unpivot makes of it. */
   *#rows(plan: QueryPlan): Generator<FoundRow | undefined> {
+    if (plan.unpivoted === undefined) return yield* this.#foundRows(plan);
+    let count = 0;
+    for (const found of this.#foundRows(plan)) {
+      if (found === undefined) {
+        yield undefined;
+        continue;
+      }
+      let part = 0;
+      for (const row of plan.rowsOf(found.row)) {
+        yield { row, position: found.position, part: part++ };
+        if (++count % PAUSE_ROWS === 0) yield undefined;
+      }
+    }
+    this.#warnOfParts(plan);
+  }
+
+  *#foundRows(plan: QueryPlan): Generator<FoundRow | undefined> {
     if (plan.query.from.op === 'query') {
       const inner = yield* this.#inner(plan.query.from.query, plan.clock);
       for (const row of inner)
@@ -144,7 +223,7 @@ class Run {
   /** The rows of a query inside the query. */
   *#inner(query: Query, clock: QueryClock): Generator<undefined, ShownRow[]> {
     const plan = innerPlan(query, clock);
-    const page = new ResultPage(plan.columns, RESULT_LIMITS.rows);
+    const page = new ResultPage(plan.columns, plan.limits.rows, plan.limits.characters);
     const steps = plan.grouping
       ? this.#grouped(plan, page)
       : plan.order
@@ -163,41 +242,62 @@ class Run {
       else if (this.#mustEnd()) break;
       else yield;
     }
-    for (const row of sorted.sorted((seq) => this.#spans.at(seq))) {
-      if (page.isFull) break;
+    const read = (seq: number, part: number): ShownRow | undefined => {
+      const row = this.#spans.at(seq);
+      return row && plan.partOf(row, part);
+    };
+    for (const row of sorted.sorted(read)) {
+      if (page.isTooLarge) {
+        this.#warnOfSize(page);
+        break;
+      }
       page.add(row);
       yield;
     }
-    if (page.isTooLarge)
-      this.#warn(
-        'size_limit',
-        `The result is not complete: ${page.rows.length} rows have the size that is allowed. Select less.`,
-      );
     return null;
   }
 
-  *#grouped(plan: QueryPlan, page: ResultPage): Generator<void, null> {
+  #warnOfSize({ rows }: ResultPage): void {
+    this.#warn(
+      'size_limit',
+      `The result is not complete: ${rows.length} rows have the size that is allowed. Select less.`,
+    );
+  }
+
+  *#grouped(plan: QueryPlan, page: ResultPage): Generator<void, GroupTable> {
     const grouping = plan.grouping!;
-    const reading = grouping.reading(rowScope(plan.clock));
-    const groups = new Groups(grouping, reading, this.#budget, RESULT_LIMITS.groups);
-    const source = canScanGroups(plan)
-      ? scanGroups(plan, this.#spans, groups, this.#progress)
-      : this.#rows(plan);
+    const reading = grouping.reading(plan.scope);
+    const groups = new Groups(grouping, reading, this.#budget, MAX_GROUPS);
+    const source =
+      plan.unpivoted === undefined && canScanGroups(plan)
+        ? scanGroups(plan, this.#spans, groups, this.#progress)
+        : this.#rows(plan);
     for (const found of source) {
       if (found !== undefined) groups.add(reading, found.row);
       else if (this.#mustEnd()) break;
       else yield;
     }
-    const { rows, cut } = groups.result();
-    for (const row of rows) page.push(row);
+    const table = groups.result();
+    for (const row of table.rows) {
+      if (page.isTooLarge) {
+        this.#warnOfSize(page);
+        break;
+      }
+      page.push(row);
+    }
     if (groups.others > 0)
       this.#warn(
         'group_limit',
-        `${groups.others} rows are in no group, since there are more than ${RESULT_LIMITS.groups} groups.`,
+        `${groups.others} rows are in no group, since there are more than ${MAX_GROUPS} groups.`,
       );
-    if (cut > 0 && plan.query.limit === undefined)
-      this.#warn('row_limit', `${cut} groups are not shown; the limit is ${RESULT_LIMITS.rows} rows.`);
-    return null;
+    if (table.cut > 0 && plan.query.limit === undefined)
+      this.#warn('row_limit', `${table.cut} groups are not shown; the limit is ${plan.limits.rows} rows.`);
+    if (table.cutColumns > 0)
+      this.#warn(
+        'column_limit',
+        `${table.cutColumns} values of the last dimension have no columns; the limit is ${MAX_PIVOT_COLUMNS} columns.`,
+      );
+    return table;
   }
 }
 

@@ -9,6 +9,7 @@ import {
   SHAPES,
   UNARY,
   UNITS,
+  unpivotAlias,
   type BinaryOp,
   type BtqlValue,
   type Expr,
@@ -19,6 +20,7 @@ import {
   type SortItem,
   type Source,
   type UnaryOp,
+  type Unpivot,
 } from './tree.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -31,9 +33,6 @@ class TreeReader {
 
   query(value: unknown, path: string, level: number): Query {
     const fields = fieldsAt(value, path);
-    for (const name of ['pivot', 'unpivot'])
-      if (given(fields, name) && !isEmptyList(fields[name]))
-        throw new QueryError(`${path}.${name} is not supported`);
     const items = (name: string): { [K in string]?: Item[] } =>
       given(fields, name)
         ? {
@@ -56,10 +55,20 @@ class TreeReader {
           sort: listAt(fields['sort'], `${path}.sort`).map((one, i) => this.#sort(one, `${path}.sort[${i}]`)),
         }
       : {};
+    const each = <T>(name: string, read: (one: unknown, at: string) => T): { [K in string]?: T[] } =>
+      given(fields, name) && !isEmptyList(fields[name])
+        ? {
+            [name]: listAt(fields[name], `${path}.${name}`).map((one, i) =>
+              read(one, `${path}.${name}[${i}]`),
+            ),
+          }
+        : {};
     return {
       ...items('select'),
       ...items('dimensions'),
       ...items('measures'),
+      ...each('pivot', (one, at) => this.#measure(one, at)),
+      ...each('unpivot', (one, at) => this.#unpivot(one, at)),
       from: this.#source(fields['from'], `${path}.from`, level),
       ...expr('filter'),
       ...group,
@@ -70,6 +79,21 @@ class TreeReader {
       ...(given(fields, 'cursor') ? { cursor: textAt(fields['cursor'], `${path}.cursor`) } : {}),
       ...wholeAt(fields, path, 'preview_length', -1),
     };
+  }
+
+  /** A measure of `pivot`, as an expression or as `{"expr", "alias"}`, whose alias is the one of the measure. */
+  #measure(value: unknown, path: string): Expr {
+    const { op, expr } = fieldsAt(value, path);
+    return op === undefined ? this.expr(expr, `${path}.expr`) : this.expr(value, path);
+  }
+
+  #unpivot(value: unknown, path: string): Unpivot {
+    const { expr: given, alias } = fieldsAt(value, path);
+    const expr = this.expr(given, `${path}.expr`);
+    if (!Array.isArray(alias)) return { expr, alias: textAt(alias, `${path}.alias`) };
+    if (alias.length !== 2) throw new QueryError(`${path}.alias must be one or two names`);
+    const [key, name] = alias.map((one, i) => textAt(one, `${path}.alias[${i}]`)) as [string, string];
+    return { expr, alias: unpivotAlias(key, name) };
   }
 
   #item(value: unknown, path: string): Item {

@@ -1,7 +1,7 @@
 // Receivers of the rows of a query: in the order in which they come, sorted, or in groups.
 // Invariant: what a receiver keeps is limited: rows of a page, sort keys of a page, or groups.
 import type { PagePosition } from '../logs/logs.ts';
-import type { Column } from './grouping.ts';
+import type { Column } from './closed-group.ts';
 import { preview } from './preview.ts';
 import type { ShownRow } from './request-row.ts';
 import { compareForSort } from './values.ts';
@@ -11,6 +11,8 @@ export interface FoundRow {
   readonly row: ShownRow;
   /** Where it is in the store; `undefined` for a row that is made of others. */
   readonly position: PagePosition | undefined;
+  /** Its number among the rows that unpivot makes of one row. */
+  readonly part?: number;
 }
 
 /** The columns of a result. `isWhole`: all fields of the row. */
@@ -29,9 +31,6 @@ function shownRow({ isWhole, columns, previewLength }: ShownColumns, row: ShownR
   return { ...shown, ...values };
 }
 
-/** Characters of the rows on a page, as JSON. */
-const MAX_CHARACTERS = 8 * 1024 ** 2;
-
 /** A page of rows in the order in which they come. */
 export class ResultPage {
   /** JSON of the rows. */
@@ -39,20 +38,23 @@ export class ResultPage {
   readonly keys = new Map<string, unknown>();
   readonly #columns: ShownColumns;
   readonly #limit: number;
+  readonly #maxCharacters: number;
   #characters = 0;
 
-  constructor(columns: ShownColumns, limit: number) {
+  /** `maxCharacters`: of the rows as JSON, from which on it is full. */
+  constructor(columns: ShownColumns, limit: number, maxCharacters: number) {
     this.#columns = columns;
     this.#limit = limit;
+    this.#maxCharacters = maxCharacters;
   }
 
   get isFull(): boolean {
-    return this.rows.length >= this.#limit || this.#characters > MAX_CHARACTERS;
+    return this.rows.length >= this.#limit || this.isTooLarge;
   }
 
   /** True if it is full because of its size. */
   get isTooLarge(): boolean {
-    return this.rows.length < this.#limit && this.#characters > MAX_CHARACTERS;
+    return this.#characters > this.#maxCharacters;
   }
 
   add(row: ShownRow): void {
@@ -83,6 +85,7 @@ interface SortedRow {
   /** `undefined` if the row can be read again. */
   readonly row: ShownRow | undefined;
   readonly seq: number;
+  readonly part: number;
 }
 
 /** The first rows of an order. Rows of the store are read again at the end, so that only their sort keys are kept. */
@@ -97,9 +100,9 @@ export class SortedRows {
     this.#limit = limit;
   }
 
-  add({ row, position }: FoundRow): void {
+  add({ row, position, part = 0 }: FoundRow): void {
     const by = this.#sorts.map(({ of }) => keyOf(of(row)));
-    this.#rows.push({ by, n: this.#count++, row: position ? undefined : row, seq: position?.seq ?? 0 });
+    this.#rows.push({ by, n: this.#count++, row: position ? undefined : row, seq: position?.seq ?? 0, part });
     if (this.#rows.length >= 2 * this.#limit + 1000) this.#cut();
   }
 
@@ -119,11 +122,11 @@ export class SortedRows {
     this.#rows.length = Math.min(this.#rows.length, this.#limit);
   }
 
-  /** The rows in their order. `read`: reads a row again; it may have been deleted. */
-  *sorted(read: (seq: number) => ShownRow | undefined): Generator<ShownRow> {
+  /** The rows in their order. `read`: reads a row, or a part of it, again; it may have been deleted. */
+  *sorted(read: (seq: number, part: number) => ShownRow | undefined): Generator<ShownRow> {
     this.#cut();
-    for (const { row, seq } of this.#rows) {
-      const found = row ?? read(seq);
+    for (const { row, seq, part } of this.#rows) {
+      const found = row ?? read(seq, part);
       if (found) yield found;
     }
   }

@@ -75,6 +75,14 @@ export class TokenCursor {
     return token.text;
   }
 
+  /** A name of a column, plain or in quotes. */
+  name(what: string): string {
+    const { token } = this;
+    if (token.type !== 'word' && token.type !== 'string') throw this.unexpected(`expected ${what}`);
+    this.next();
+    return token.text;
+  }
+
   whole(what: string, min: number): number {
     const { at } = this.token;
     const isNegative = this.takeSign('-');

@@ -86,10 +86,22 @@ export interface SortItem {
   readonly dir: 'asc' | 'desc';
 }
 
+/**
+ * Makes a row of each member of an object or a list. `alias`: names of the columns with the name (or index) of the member
+ * and with its value, or only of the one with its value.
+ */
+export interface Unpivot {
+  readonly expr: Expr;
+  readonly alias: string | readonly [string, string];
+}
+
 export interface Query {
   readonly select?: readonly Item[];
   readonly dimensions?: readonly Item[];
   readonly measures?: readonly Item[];
+  /** The measures, by alias or as they are written. Each value of the last dimension makes columns of them. */
+  readonly pivot?: readonly Expr[];
+  readonly unpivot?: readonly Unpivot[];
   readonly from: Source;
   readonly filter?: Expr;
   readonly group_by?: readonly Expr[];
@@ -140,6 +152,14 @@ export function operandsOf(expr: Expr): readonly Expr[] {
   }
 }
 
+/** Names of the columns that an unpivot adds. */
+export const unpivotNames = ({ alias }: Unpivot): readonly string[] =>
+  typeof alias === 'string' ? [alias] : alias;
+
+/** The alias of two names. `_` is no name of a column, as in `UNPIVOT (tag FOR _ IN (tags))`. */
+export const unpivotAlias = (key: string, value: string): Unpivot['alias'] =>
+  key === '_' ? value : [key, value];
+
 /** Name of a function in lower case. */
 export const functionName = ({ name }: FunctionCall): string => name.name[0].toLowerCase();
 
@@ -175,6 +195,8 @@ export function expressionsOf({
 }: Query): readonly Expr[] {
   return [
     ...[...select, ...dimensions, ...measures].flatMap((item) => ('expr' in item ? [item.expr] : [])),
+    ...(query.pivot ?? []),
+    ...(query.unpivot ?? []).map(({ expr }) => expr),
     ...(query.filter ? [query.filter] : []),
     ...(query.group_by ?? []),
     ...(query.having ? [query.having] : []),

@@ -1,5 +1,6 @@
 // Arbitrary expressions, queries and rows.
 import fc from 'fast-check';
+import { printExpression } from '../../../src/telemetry/btql/print-query.ts';
 import { BINARY, UNITS, type Expr, type Item, type Query } from '../../../src/telemetry/btql/tree.ts';
 
 const NAMES = [
@@ -156,6 +157,41 @@ export const sqlQuery: fc.Arbitrary<Query> = fc
   .map(([query, more, isNested]): Query => {
     const inner = { ...query, ...more };
     return isNested ? { ...inner, from: { op: 'query', query: inner } } : inner;
+  });
+
+const columnNames = fc.uniqueArray(fc.constantFrom('k', 'v', 'a b', "it's", 'from', 'for', 'any', 'pivot'), {
+  minLength: 2,
+  maxLength: 6,
+});
+
+/** A query and unpivots of it, which both spellings have. */
+export const unpivotQuery: fc.Arbitrary<Query> = fc
+  .tuple(plainQuery, fc.array(expression, { minLength: 1, maxLength: 2 }), columnNames, fc.boolean())
+  .map(([query, exprs, names, hasKey]): Query => {
+    const [key, value] = names as [string, string];
+    return { ...query, unpivot: exprs.map((expr) => ({ expr, alias: hasKey ? [key, value] : value })) };
+  });
+
+const named = (exprs: readonly Expr[], names: readonly string[]): Item[] =>
+  exprs.map((expr, i) => (i % 2 === 0 ? { expr, alias: names[i]! } : { expr }));
+const uniqueExpressions = fc.uniqueArray(expression, {
+  minLength: 2,
+  maxLength: 4,
+  selector: printExpression,
+});
+
+/** Pivots, which both spellings have. */
+export const pivotQuery: fc.Arbitrary<Query> = fc
+  .tuple(plainQuery, uniqueExpressions, columnNames)
+  .map(([{ from, ...plain }, exprs, names]): Query => {
+    const others = Object.entries(plain).filter(([name]) => name !== 'select');
+    const query = { from, ...Object.fromEntries(others) } as Query;
+    // SQL counts the columns of a number, and takes a name for that of a column.
+    const keys = exprs.map((expr): Expr => ({ op: 'isnull', expr }));
+    const measures = named(keys.slice(-1), names.slice(1));
+    const dimensions = named(keys.slice(0, -1), names.slice(0, 1));
+    const pivot = measures.map((item): Expr => ({ op: 'ident', name: [(item as { alias: string }).alias] }));
+    return { ...query, dimensions, measures, pivot };
   });
 
 const cell = fc.oneof(

@@ -4,7 +4,14 @@ import { describe, expect, it } from 'vitest';
 import { orProblem, parseBtql } from '../../../src/telemetry/btql/parse-btql.ts';
 import { printClauses, printExpression, printSql } from '../../../src/telemetry/btql/print-query.ts';
 import { QueryError, type Query } from '../../../src/telemetry/btql/tree.ts';
-import { clauseQuery, expression, plainQuery, sqlQuery } from './arbitrary-query.ts';
+import {
+  clauseQuery,
+  expression,
+  pivotQuery,
+  plainQuery,
+  sqlQuery,
+  unpivotQuery,
+} from './arbitrary-query.ts';
 
 /** A tree without the places in its text. */
 const bare = (tree: unknown): unknown =>
@@ -34,6 +41,17 @@ describe('a printed query', () => {
     fc.assert(
       fc.property(plainQuery, (query) => {
         const tree = parsed(JSON.parse(JSON.stringify(query)));
+        expect(parsed(printClauses(query))).toEqual(tree);
+        expect(parsed(printSql(query))).toEqual(tree);
+      }),
+    );
+  });
+
+  it('means the same with pivot and unpivot', () => {
+    fc.assert(
+      fc.property(fc.oneof(pivotQuery, unpivotQuery), (query) => {
+        const tree = parsed(JSON.parse(JSON.stringify(query)));
+        expect(tree).toEqual(bare(query));
         expect(parsed(printClauses(query))).toEqual(tree);
         expect(parsed(printSql(query))).toEqual(tree);
       }),

@@ -206,6 +206,57 @@ describe('groups', () => {
   });
 });
 
+describe('pivot and unpivot', () => {
+  it('compare models by day', async () => {
+    const query = `dimensions: day(created) as date, metadata.model as model | measures: count(1) as calls, avg(scores.Factuality) as avg_factuality | from: ${P} | filter: created >= '${iso(TODAY - DAY)}' | pivot: calls, avg_factuality | sort: date`;
+    expect(await rowsOf(admin, query)).toEqual([
+      { date: short(TODAY - DAY), m_calls: 3, m_avg_factuality: 0.8, n_calls: null, n_avg_factuality: null },
+      { date: short(TODAY), m_calls: null, m_avg_factuality: null, n_calls: 2, n_avg_factuality: 0.4 },
+    ]);
+  });
+
+  it('read scores without their names', async () => {
+    const sql = `SELECT id, score, value FROM ${P} UNPIVOT (value FOR score IN (scores))`;
+    const clauses = `select: id, score, value | from: ${P} | unpivot: scores as (score, value)`;
+    const rows = [
+      { id: 'r2', score: 'Factuality', value: 0.4 },
+      { id: 'r1', score: 'Factuality', value: 0.8 },
+    ];
+    expect(await rowsOf(admin, sql)).toEqual(rows);
+    expect(await rowsOf(admin, clauses)).toEqual(rows);
+  });
+
+  it('are understood as a tree of the SDK', async () => {
+    const ident = (name: string) => ({ op: 'ident', name: [name] });
+    const query = {
+      dimensions: [{ expr: ident('tag'), alias: 'tag' }],
+      measures: [{ expr: { op: 'function', name: ident('count'), args: [{ op: 'star' }] }, alias: 'n' }],
+      pivot: [{ expr: ident('n'), alias: 'n' }],
+      unpivot: [{ expr: ident('tags'), alias: 'tag' }],
+      from: { op: 'function', name: ident('project_logs'), args: [{ op: 'literal', value: 'demo' }] },
+    };
+    expect(await rowsOf(admin, query)).toEqual([{ production_n: 1, resolved_n: 1, triage_n: 1 }]);
+  });
+});
+
+describe('SQL', () => {
+  it('lists the different values of columns', async () => {
+    const query = `SELECT DISTINCT metadata.user_id AS u, metadata.model FROM ${P} WHERE is_root ORDER BY u`;
+    expect(await rowsOf(admin, query)).toEqual([
+      { u: '1234', 'metadata.model': 'm' },
+      { u: '99', 'metadata.model': 'n' },
+    ]);
+  });
+
+  it('reads a query of WITH', async () => {
+    const query = `WITH per_trace AS (SELECT any_value(metadata.user_id) AS u, sum(metrics.prompt_tokens) AS t FROM ${P} GROUP BY root_span_id) SELECT u, sum(t) AS tokens FROM per_trace AS p GROUP BY u ORDER BY tokens DESC`;
+    expect(await rowsOf(admin, query)).toEqual([
+      { u: '1234', tokens: 20 },
+      { u: '99', tokens: 10 },
+    ]);
+  });
+});
+
 describe('rows', () => {
   it('are sorted by a score', async () => {
     const query = `SELECT * FROM ${P} WHERE metadata.model IN ('m','n') AND scores.Factuality IS NOT NULL AND created > now() - interval 7 day ORDER BY scores.Factuality DESC LIMIT 500`;
