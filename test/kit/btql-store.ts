@@ -14,7 +14,8 @@ export interface QueryData {
 export function querying(store: OwnStore, nowMs: number): (query: unknown) => QueryData {
   const thread = operations((...asked) => store.reader.after(...asked), store.reader);
   return (query) => {
-    const opened = thread.open({ query, cursor: undefined, format: 'json', clock: { nowMs, westMs: 0 } });
+    const clock = { nowMs, westMs: 0 };
+    const opened = thread.open({ query, cursor: undefined, format: 'json', clock, isKept: false });
     if ('problem' in opened) throw new Error(opened.problem);
     const limits = { timeMs: 60_000, reads: 1e9, memoryBytes: 2 ** 28 };
     thread.start(opened.id, [{ id: 'p', orgId: 'o' }], TRACE, limits);

@@ -1,13 +1,15 @@
 // What the reader thread does for queries: parses them, and runs them step by step. The thread loads this file
 // (telemetry/logs/threads/reader-thread.ts).
 // Invariant: a step takes a limited time, so that open queries take turns.
+import { randomUUID } from 'node:crypto';
 import { transactionOf, type QueriedStore, type ReadRecords } from '../logs/logs.ts';
 import type { TraceSubject } from '../tracing/tracing.ts';
 import { answerSchema } from './answer-schema.ts';
 import { orProblem, parseBtql, type BtqlProblem } from './parse-btql.ts';
-import { innerPlan, QueryPlan } from './query-plan.ts';
+import { KeptRows, type RowsPage } from './kept-rows.ts';
+import { innerPlan, KEPT_LIMITS, QueryPlan, RESULT_LIMITS } from './query-plan.ts';
 import type { QueryClock } from './row-test.ts';
-import { runQuery, type QueryAnswer, type RunLimits } from './query-run.ts';
+import { runQuery, type QueryAnswer, type QueryRun, type QueryWarning, type RunLimits } from './query-run.ts';
 import { StoredSpans, type QueriedProject } from './stored-spans.ts';
 import { QueryError, type Query, type Source } from './tree.ts';
 import { unknownName } from '../../core/nearest-name.ts';
@@ -22,11 +24,14 @@ export interface AskedQuery {
   readonly cursor: string | undefined;
   readonly clock: QueryClock;
   readonly format: BtqlFormat;
+  /** Its result is kept and read in pages, so that it may be larger. */
+  readonly isKept: boolean;
 }
 
 /** Projects that the query names. */
 export interface OpenedQuery {
-  readonly id: number;
+  /** Not used again, also by another thread. */
+  readonly id: string;
   readonly projects: readonly string[];
 }
 
@@ -35,15 +40,37 @@ export interface BtqlAnswer {
   readonly cursor: string | null;
 }
 
+/** How far a query is. */
+export interface QueryFigures {
+  /** Records that were read. */
+  readonly read: number;
+  /** Time of the last one; `undefined`: none was read. */
+  readonly reachedMs: number | undefined;
+}
+
+/** A query whose result is kept. */
+export interface QueryOutcome extends QueryFigures {
+  readonly rows: number;
+  readonly bytes: number;
+  readonly schema: object;
+  readonly warnings: readonly QueryWarning[];
+  /** With it the same query goes on behind the result; `null`: the result has all rows. */
+  readonly cursor: string | null;
+}
+
 export interface QueryOperations {
   /** Parses a query and checks it. */
   open(asked: AskedQuery): OpenedQuery | BtqlProblem;
   /** Begins to run it. */
-  start(id: number, projects: readonly QueriedProject[], trace: TraceSubject, limits: RunLimits): void;
+  start(id: string, projects: readonly QueriedProject[], trace: TraceSubject, limits: RunLimits): void;
   /** Works for about `ms` milliseconds. `undefined`: there is more to do. */
-  step(id: number, ms: number): BtqlAnswer | undefined;
-  /** Forgets a query. */
-  close(id: number): void;
+  step(id: string, ms: number): BtqlAnswer | undefined;
+  /** Like `step`, for a query whose result is kept. */
+  advance(id: string, ms: number): QueryFigures | QueryOutcome;
+  /** A part of a kept result; `undefined`: it is not there any more. */
+  keptPage(id: string, from: number, limit: number): RowsPage | undefined;
+  /** Forgets a query and its result. */
+  close(id: string): void;
 }
 
 const SPANS = 'project_logs';
@@ -54,7 +81,8 @@ interface OpenQuery {
   readonly asked: AskedQuery;
   readonly plan: QueryPlan;
   spans: StoredSpans | undefined;
-  steps: Generator<void, QueryAnswer> | undefined;
+  run: QueryRun | undefined;
+  kept: KeptRows | undefined;
 }
 
 function innermost(query: Query): Source & { readonly op: 'function' } {
@@ -70,10 +98,11 @@ function checkSource({ name, args, at }: ReturnType<typeof innermost>): void {
   if (args.length > 100) throw new QueryError(`${source}() takes at most 100 projects`, at);
 }
 
-function planOf({ query: given, cursor, clock }: AskedQuery): QueryPlan {
+function planOf({ query: given, cursor, clock, isKept }: AskedQuery): QueryPlan {
   const query = parseBtql(given);
   checkSource(innermost(query));
-  const plan = new QueryPlan(cursor === undefined ? query : { ...query, cursor }, clock);
+  const limits = isKept ? KEPT_LIMITS : RESULT_LIMITS;
+  const plan = new QueryPlan(cursor === undefined ? query : { ...query, cursor }, clock, limits);
   // What is wrong with the query inside is found before anything is read.
   if (query.from.op === 'query') innerPlan(query.from.query, clock);
   return plan;
@@ -93,46 +122,64 @@ function bodyOf({ rows, schema, cursor, warnings }: QueryAnswer, format: BtqlFor
 
 /** Called by the reader thread. */
 export function operations(_: ReadRecords, store: QueriedStore): QueryOperations {
-  const open = new Map<number, OpenQuery>();
-  let count = 0;
-  const found = (id: number): OpenQuery => {
+  const open = new Map<string, OpenQuery>();
+  const found = (id: string): OpenQuery => {
     const query = open.get(id);
     if (query === undefined) throw new Error('the reader thread of queries was started again');
     return query;
+  };
+  /** Works for some time. Returns the answer at the end. */
+  const worked = ({ run }: OpenQuery, ms: number): QueryAnswer | undefined => {
+    const endMs = performance.now() + ms;
+    do {
+      const step = run!.steps.next();
+      if (step.done === true) return step.value;
+    } while (performance.now() < endMs);
+    return undefined;
   };
   return {
     open: (asked) =>
       orProblem(asked.query, () => {
         const plan = planOf(asked);
-        open.set(++count, { asked, plan, spans: undefined, steps: undefined });
+        const id = randomUUID();
+        open.set(id, { asked, plan, spans: undefined, run: undefined, kept: undefined });
         const source = innermost(plan.query);
         const projects = ABSENT.includes(source.name.name[0]) ? [] : source.args.map(({ value }) => value);
-        return { id: count, projects };
+        return { id, projects };
       }),
     start(id, projects, trace, limits) {
       const query = found(id);
       query.spans = new StoredSpans(store, projects, trace);
-      query.steps = projects.length === 0 ? nothing() : runQuery(query.plan, query.spans, limits);
+      query.run = projects.length === 0 ? nothing() : runQuery(query.plan, query.spans, limits);
     },
     step(id, ms) {
-      const { asked, spans, steps } = found(id);
-      const endMs = performance.now() + ms;
-      do {
-        const step = steps!.next();
-        if (step.done === true) {
-          open.delete(id);
-          const body = bodyOf(step.value, asked.format, transactionOf(spans!.headSeq));
-          return { body, cursor: step.value.cursor };
-        }
-      } while (performance.now() < endMs);
-      return undefined;
+      const query = found(id);
+      const answer = worked(query, ms);
+      if (answer === undefined) return undefined;
+      open.delete(id);
+      const body = bodyOf(answer, query.asked.format, transactionOf(query.spans!.headSeq));
+      return { body, cursor: answer.cursor };
     },
+    advance(id, ms) {
+      const query = found(id);
+      const answer = worked(query, ms);
+      const { read, reached } = query.run!.progress;
+      const figures = { read, reachedMs: reached && Number(reached.timeNs / 1_000_000n) };
+      if (answer === undefined) return figures;
+      const { rows, schema, warnings, cursor } = answer;
+      query.kept = new KeptRows(rows);
+      query.run = undefined;
+      return { ...figures, rows: rows.length, bytes: query.kept.bytes, schema, warnings, cursor };
+    },
+    keptPage: (id, from, limit) => open.get(id)?.kept?.page(from, limit),
     close: (id) => void open.delete(id),
   };
 }
 
-/** The answer of a query on objects that no project has. */
+/** The run of a query on objects that no project has. */
+const nothing = (): QueryRun => ({ progress: { read: 0, reached: undefined }, steps: noSteps() });
+
 // oxlint-disable-next-line require-yield
-function* nothing(): Generator<void, QueryAnswer> {
+function* noSteps(): Generator<void, QueryAnswer> {
   return { rows: [], schema: answerSchema(new Map(), new Map()), cursor: null, warnings: [], read: 0 };
 }

@@ -31,6 +31,13 @@ export const RESULT_LIMITS: ResultLimits = {
   usualTraces: 100,
   characters: 8 * 1024 ** 2,
 };
+/** Limits of results that are kept and read in pages. */
+export const KEPT_LIMITS: ResultLimits = {
+  rows: 100_000,
+  usualRows: 100_000,
+  usualTraces: 10_000,
+  characters: 32 * 1024 ** 2,
+};
 /** Groups of a query. */
 export const MAX_GROUPS = 50_000;
 const USUAL_PREVIEW = 124;

@@ -53,7 +53,7 @@ class Run {
   readonly #limits: RunLimits;
   readonly #budget: MemoryBudget;
   readonly #endMs: number;
-  readonly #progress: ReadProgress = { read: 0, reached: undefined };
+  readonly progress: ReadProgress = { read: 0, reached: undefined };
   readonly #warnings: QueryWarning[] = [];
   #isCut = false;
 
@@ -81,7 +81,7 @@ class Run {
       schema: answerSchema(page.keys, new Map(columns.map(({ name, type }) => [name, type]))),
       cursor,
       warnings: this.#warnings,
-      read: this.#progress.read,
+      read: this.progress.read,
     };
   }
 
@@ -91,14 +91,14 @@ class Run {
     const { timeMs, reads } = this.#limits;
     const problem = this.#budget.isSpent
       ? ['memory', 'the query needs too much memory; use fewer groups, or fewer distinct values']
-      : this.#progress.read > reads
+      : this.progress.read > reads
         ? ['rows', `the query read ${reads} rows, which is the limit`]
         : performance.now() > this.#endMs
           ? ['timeout', `the time of ${timeMs / 1000} s is over`]
           : undefined;
     if (problem === undefined) return false;
     this.#isCut = true;
-    const { read, reached } = this.#progress;
+    const { read, reached } = this.progress;
     const back = reached ? `, up to rows of ${formatMs(Number(reached.timeNs / 1_000_000n))}` : '';
     this.#warn(
       `${problem[0]}_limit`,
@@ -113,15 +113,15 @@ class Run {
 
   #source(plan: QueryPlan): RowSource {
     const spans = this.#spans;
-    if (plan.shape === 'summary') return summarySource(plan, spans, this.#progress);
-    if (plan.shape === 'traces') return flat(traceSource(plan, spans, this.#progress));
-    return spanSource(plan, spans, this.#progress);
+    if (plan.shape === 'summary') return summarySource(plan, spans, this.progress);
+    if (plan.shape === 'traces') return flat(traceSource(plan, spans, this.progress));
+    return spanSource(plan, spans, this.progress);
   }
 
   /** Rows in the order of the store. Returns the cursor of the next page. */
   *#ordered(plan: QueryPlan, page: ResultPage): Generator<void, string | null> {
     const units =
-      plan.shape === 'traces' ? traceSource(plan, this.#spans, this.#progress) : single(this.#source(plan));
+      plan.shape === 'traces' ? traceSource(plan, this.#spans, this.progress) : single(this.#source(plan));
     const cursorAt = (position: ReadProgress['reached']): string | null =>
       position === undefined ? null : formatQueryCursor(plan.query, position);
     let count = 0;
@@ -129,7 +129,7 @@ class Run {
     for (const rows of units) {
       if (rows === undefined) {
         if (count === plan.limit) return cursorAt(last);
-        if (this.#mustEnd()) return cursorAt(this.#progress.reached);
+        if (this.#mustEnd()) return cursorAt(this.progress.reached);
         yield;
         continue;
       }
@@ -143,7 +143,7 @@ class Run {
         this.#addUnit(plan, rows, page);
         count++;
       }
-      last = this.#progress.reached;
+      last = this.progress.reached;
     }
     this.#warnOfParts(plan);
     return null;
@@ -270,7 +270,7 @@ class Run {
     const groups = new Groups(grouping, reading, this.#budget, MAX_GROUPS);
     const source =
       plan.unpivoted === undefined && canScanGroups(plan)
-        ? scanGroups(plan, this.#spans, groups, this.#progress)
+        ? scanGroups(plan, this.#spans, groups, this.progress)
         : this.#rows(plan);
     for (const found of source) {
       if (found !== undefined) groups.add(reading, found.row);
@@ -312,9 +312,15 @@ function* flat(lists: Generator<FoundRow[] | undefined>): RowSource {
   }
 }
 
-/** Runs a plan. Each step takes a limited time. */
-export const runQuery = (
-  plan: QueryPlan,
-  spans: StoredSpans,
-  limits: RunLimits,
-): Generator<void, QueryAnswer> => new Run(spans, limits).answer(plan);
+/** A query that runs. */
+export interface QueryRun {
+  readonly progress: Readonly<ReadProgress>;
+  /** Each step takes a limited time. */
+  readonly steps: Generator<void, QueryAnswer>;
+}
+
+/** Begins to run a plan. */
+export function runQuery(plan: QueryPlan, spans: StoredSpans, limits: RunLimits): QueryRun {
+  const run = new Run(spans, limits);
+  return { progress: run.progress, steps: run.answer(plan) };
+}

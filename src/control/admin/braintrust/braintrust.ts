@@ -3,12 +3,13 @@
 //   login.ts                what the SDK asks first        post-rows.ts          rows and feedback
 //   project-routes.ts       projects                       fetch-rows.ts         reading rows
 //   project-tags.ts         tags of projects               attachment-routes.ts  files that rows refer to
-//   btql-route.ts           queries
+//   btql-route.ts           queries                        btql-jobs.ts          queries that clients come back to
 // Invariant: every error has its text where these clients look for it.
 // Source: docs/contracts/braintrust.md.
 import type { Endpoint } from '../endpoint.ts';
 import { attachmentEndpoints, type WithAttachments } from './attachment-routes.ts';
 import { braintrustError } from './braintrust-error.ts';
+import { btqlJobEndpoints } from './btql-jobs.ts';
 import { btqlEndpoints, type WithBtql } from './btql-route.ts';
 import { fetchEndpoints, type WithFetch } from './fetch-rows.ts';
 import { loginEndpoints, type WithLogin } from './login.ts';
@@ -27,6 +28,7 @@ const all: readonly Endpoint<WithBraintrust>[] = [
   ...fetchEndpoints,
   ...attachmentEndpoints,
   ...btqlEndpoints,
+  ...btqlJobEndpoints,
 ];
 
 export const braintrustEndpoints: readonly Endpoint<WithBraintrust>[] = all.map((endpoint) => ({

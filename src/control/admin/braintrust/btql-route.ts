@@ -23,7 +23,7 @@ const LEAST_COMPRESSED = 1400;
 const MAX_WEST = 14 * 60;
 
 /** Reads a request. A text is what is wrong with it. Unknown members are ignored, since clients send some. */
-function readRequest(fields: Readonly<Record<string, unknown>>): BtqlRequest | string {
+export function readBtqlRequest(fields: Readonly<Record<string, unknown>>): BtqlRequest | string {
   const { query, fmt = 'json', cursor, tz_offset: west = 0 } = fields;
   if (typeof query !== 'string' && (typeof query !== 'object' || query === null))
     return 'query: must be a text or a tree';
@@ -37,7 +37,7 @@ function readRequest(fields: Readonly<Record<string, unknown>>): BtqlRequest | s
 const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i;
 
 /** A project by its id or name. A deleted one still has rows, which its id finds. */
-function projectNamed(
+export function projectNamed(
   projects: WithBtql['projects'],
   name: string,
 ): { id: string; orgId: string } | undefined {
@@ -55,7 +55,29 @@ function failQuery(req: IncomingMessage, res: ServerResponse, { problem, positio
   fail(req, res, 'bad_request', problem, { text: `Invalid query${place}` });
 }
 
-async function sendAnswer(
+/** Why a query is not run. */
+type BtqlRefusal = BtqlProblem | { readonly unknownProject: string } | 'busy';
+
+export const isRefusal = (result: object | 'busy'): result is BtqlRefusal =>
+  result === 'busy' || 'problem' in result || 'unknownProject' in result;
+
+/** Sends the error response of a query that is not run. */
+export function failBtql(req: IncomingMessage, res: ServerResponse, refusal: BtqlRefusal): void {
+  if (refusal === 'busy')
+    return fail(req, res, 'rate_limited', '', { text: 'Too many queries are running; try again later' });
+  if ('problem' in refusal) return failQuery(req, res, refusal);
+  const name = JSON.stringify(refusal.unknownProject.slice(0, 100));
+  failQuery(req, res, { problem: `there is no project ${name}` });
+}
+
+/** The module that runs queries. Sends an error response if nothing is stored. */
+export function btqlOrFail({ btql }: WithBtql, req: IncomingMessage, res: ServerResponse): Btql | undefined {
+  if (btql === undefined) fail(req, res, 'unknown_record', 'see logs.capture', { text: 'Nothing is stored' });
+  return btql;
+}
+
+/** Sends rows, compressed if the client accepts it. */
+export async function sendAnswer(
   req: IncomingMessage,
   res: ServerResponse,
   { body, cursor }: { readonly body: string; readonly cursor: string | null },
@@ -86,26 +108,19 @@ export const btqlEndpoints: readonly Endpoint<WithBtql>[] = [
     does: 'runs a query over the rows of projects: `{"query", "fmt"?, "tz_offset"?, "cursor"?}`; the query is BTQL, SQL or a tree',
     scope: 'logs:read',
     effect: 'read',
-    async handle({ btql, projects }, req, res) {
+    async handle(context, req, res) {
       const body = await jsonBody(req, res);
-      if (body === undefined) return;
-      if (btql === undefined)
-        return fail(req, res, 'unknown_record', 'see logs.capture', { text: 'Nothing is stored' });
-      const request = readRequest(fieldsOf(body.value));
+      const btql = body && btqlOrFail(context, req, res);
+      if (!btql) return;
+      const request = readBtqlRequest(fieldsOf(body.value));
       if (typeof request === 'string') return failRequest(req, res, request);
       const result = await btql.run(
         request,
-        (name) => projectNamed(projects, name),
+        (name) => projectNamed(context.projects, name),
         () => !isClosed(res),
       );
       if (result === undefined || isClosed(res)) return;
-      if (result === 'busy')
-        return fail(req, res, 'rate_limited', '', { text: 'Too many queries are running; try again later' });
-      if ('problem' in result) return failQuery(req, res, result);
-      if ('unknownProject' in result)
-        return failQuery(req, res, {
-          problem: `there is no project ${JSON.stringify(result.unknownProject.slice(0, 100))}`,
-        });
+      if (isRefusal(result)) return failBtql(req, res, result);
       await sendAnswer(req, res, result, request.format);
     },
   },
