@@ -31,6 +31,7 @@ import { priceEndpoints, type WithPrices } from './routes/prices.ts';
 import { recordEndpoints } from './routes/record.ts';
 import { replicaEndpoints } from './routes/replicas.ts';
 import { logEndpoints, type WithLogs } from './routes/logs.ts';
+import { seriesEndpoints, type WithSeries } from './routes/series.ts';
 import { settingsEndpoints, type WithSettings } from './routes/settings.ts';
 import { traceEndpoints, type WithTraces } from './routes/traces.ts';
 
@@ -43,6 +44,7 @@ type Context = WithMetrics &
   WithConnections &
   WithPrices &
   WithExports &
+  WithSeries &
   WithBraintrust;
 /** Modules that the routes use. */
 export type AdminDeps = Omit<Context, 'keys' | 'tails' | 'deniedFields'>;
@@ -52,6 +54,7 @@ export const endpoints: readonly Endpoint<Context>[] = [
   ...logEndpoints,
   ...recordEndpoints,
   ...countEndpoints,
+  ...seriesEndpoints,
   ...traceEndpoints,
   ...contractLogEndpoints,
   ...postLogEndpoints,
