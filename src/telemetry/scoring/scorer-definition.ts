@@ -1,23 +1,15 @@
 // The scorers of a rule, and the scorers that users write: what their JSON may contain.
 // Invariant: what is accepted here can be opened as a scorer; all problems are reported at once, as sentences.
 import { unknownName } from '../../core/nearest-name.ts';
+import { BUILT_IN_NAMES, openBuiltIn, type BuiltInName } from './scorers/built-in.ts';
 
-/** Scorers that weir has itself. */
-export const BUILT_IN_SCORERS = [
-  'ExactMatch',
-  'Levenshtein',
-  'NumericDiff',
-  'JSONDiff',
-  'ListContains',
-  'ValidJSON',
-] as const;
-export type BuiltInScorer = (typeof BUILT_IN_SCORERS)[number];
+export { BUILT_IN_NAMES, type BuiltInName };
 
 /** A scorer as a rule names it. */
 export type ScorerDefinition =
   | {
       readonly type: 'global';
-      readonly name: BuiltInScorer;
+      readonly name: BuiltInName;
       readonly options: Readonly<Record<string, unknown>>;
     }
   /** `id`: of a scorer that a user stored. */
@@ -84,11 +76,15 @@ function parseBuiltIn(given: Record<string, unknown>, at: string): ScorerDefinit
   const { name, function_type: type = 'scorer', options = {} } = given;
   const problems = unknownKeys(given, ['type', 'name', 'function_type', 'options'], at);
   if (type !== null && type !== 'scorer') problems.push(`${at}.function_type must be scorer`);
-  const known = BUILT_IN_SCORERS.find((one) => one === name);
+  const known = BUILT_IN_NAMES.find((one) => one === name);
   if (known === undefined)
-    problems.push(`${at}.name: ${unknownName('scorer', String(name), BUILT_IN_SCORERS)}`);
+    problems.push(`${at}.name: ${unknownName('scorer', String(name), BUILT_IN_NAMES)}`);
   if (typeof options !== 'object' || options === null || Array.isArray(options))
     problems.push(`${at}.options must be an object`);
+  else if (known !== undefined) {
+    const opened = openBuiltIn(known, options as Record<string, unknown>);
+    if ('problems' in opened) problems.push(...opened.problems.map((problem) => `${at}.options: ${problem}`));
+  }
   return problems.length > 0 || known === undefined
     ? { problems }
     : { type: 'global', name: known, options: options as Record<string, unknown> };
