@@ -33,7 +33,7 @@ export type ScorerResult =
   | { readonly kind: 'scored'; readonly scores: readonly Score[]; readonly cost?: ScorerCost }
   | {
       readonly kind: 'failed';
-      /** One sentence. It has no secret. */
+      /** A sentence about the scorer, such as `it took longer than 1000 ms`. It has no secret. */
       readonly reason: string;
       /** The same call may succeed later: the judge is unreachable, or answered 429 or 5xx. */
       readonly isTemporary: boolean;

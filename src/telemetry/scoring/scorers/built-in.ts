@@ -59,7 +59,7 @@ class BuiltInScorer implements Scorer {
         return { kind: 'scored', scores: [{ name, score: null, metadata: { reason: measured.reason } }] };
       return { kind: 'scored', scores: [{ name, ...measured }] };
     } catch (error) {
-      return { kind: 'failed', reason: `${this.name} failed: ${describe(error)}`, isTemporary: false };
+      return { kind: 'failed', reason: `it failed: ${describe(error)}`, isTemporary: false };
     }
   }
 
