@@ -1,9 +1,10 @@
 // What a receiver's response means for the records that were sent (docs/contracts/logs.md 3).
 // Invariant: records are sent again only after 429, 502, 503, 504, no response, or a rejected sender; never after a
 // partial success.
+import { retryAfterMs } from '../../core/retry-after.ts';
 import { decode, encodingOf, type Encoding } from '../../protocol/otlp/codec.ts';
 import { logsResponse, rpcStatus, tracesResponse } from '../../protocol/otlp/messages.ts';
-import type { TransportResult, ReceiverResponse } from './transport.ts';
+import type { TransportResult, ReceiverResponse } from '../../protocol/http/transport.ts';
 
 /** Status codes that OTLP declares retryable. */
 const RETRYABLE: ReadonlySet<number> = new Set([429, 502, 503, 504]);
@@ -13,7 +14,6 @@ const RETRYABLE: ReadonlySet<number> = new Set([429, 502, 503, 504]);
  * would be lost before an operator corrects the setting.
  */
 const LOCKED_OUT: ReadonlySet<number> = new Set([401, 402, 403, 404, 405, 407]);
-const MAX_RETRY_AFTER_MS = 10 * 60_000;
 /** Maximum number of characters of a receiver's text in a problem. */
 const MAX_TEXT = 500;
 
@@ -108,12 +108,3 @@ const oneLine = (text: string): string =>
     .replace(/[\p{Cc}\s]+/gu, ' ')
     .trim()
     .slice(0, MAX_TEXT);
-
-/** Retry-After, in seconds or as a date (RFC 9110 section 10.2.3) → milliseconds from now, at most ten minutes. */
-export function retryAfterMs(value: string | undefined, nowMs: number): number | undefined {
-  if (value === undefined) return undefined;
-  // Date.parse reads other texts as years. A date contains the name of its month.
-  const isDate = /[A-Za-z]{3}/.test(value);
-  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : isDate ? Date.parse(value) - nowMs : NaN;
-  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS);
-}

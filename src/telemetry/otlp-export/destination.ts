@@ -1,7 +1,13 @@
 // A destination: the settings of an OTLP receiver, how they are validated, and what of them is shown.
 // Invariant: a validated destination has a usable URL and headers, and its header values appear in requests to it only.
-import { networkInterfaces } from 'node:os';
 import { nearest } from '../../core/nearest-name.ts';
+import {
+  headerProblems,
+  HIDDEN_VALUE,
+  leadsToPort,
+  readReceiverUrl,
+  scrubValues,
+} from '../../core/receiver.ts';
 import { keysAt, read } from '../../core/read-settings.ts';
 import { choice, flag, required, section, text, wordList, type Settings } from '../../core/settings.ts';
 import { encodings } from '../../protocol/otlp/codec.ts';
@@ -19,36 +25,15 @@ const CONTRACT_ATTRIBUTES: readonly string[] = [
   'exc_info',
 ];
 
-/** Replaces header values in output. As input it means the current value. */
-const HIDDEN = '***';
-
-/** Headers that weir sets itself. */
-const OWN_HEADERS = new Set([
-  'host',
-  'content-length',
-  'content-type',
-  'content-encoding',
-  'transfer-encoding',
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'expect',
-  'upgrade',
-  'te',
-  'trailer',
-]);
-const MAX_URL = 2048;
 const MAX_HEADERS = 16;
-const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/;
-/** Visible characters with spaces inside, which Node sends unchanged. */
-const HEADER_VALUE = /^(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]{0,8190}[!-~\x80-\xff])?)?$/;
+const EXAMPLE = 'https://otlp.example.com/v1/logs';
 
 const schema = section({
   name: text({ default: '', pattern: /^[^\p{Cc}]{0,100}$/u, like: 'up to 100 characters', doc: '' }),
   signal: choice(['logs', 'traces'], { default: 'logs', doc: '' }),
-  endpoint_url: required('a URL such as https://otlp.example.com/v1/logs', '', readUrl, String),
+  endpoint_url: required(`a URL such as ${EXAMPLE}`, '', (input) => readReceiverUrl(input, EXAMPLE), String),
   header_name: text({ default: '', doc: '' }),
-  header_value: text({ default: '', doc: '', show: () => HIDDEN }),
+  header_value: text({ default: '', doc: '', show: () => HIDDEN_VALUE }),
   encoding: choice(encodings, { default: 'protobuf', doc: '' }),
   compression: choice(['gzip', 'none'], { default: 'gzip', doc: '' }),
   attributes: wordList({
@@ -99,7 +84,7 @@ export function parseDestination(
   for (const [name, value] of Object.entries(input)) {
     // null resets a setting to its default.
     if (value === null) delete given[name];
-    if (name === 'header_value' && value === HIDDEN) given[name] = before?.header_value ?? HIDDEN;
+    if (name === 'header_value' && value === HIDDEN_VALUE) given[name] = before?.header_value ?? HIDDEN_VALUE;
   }
   const { headers: givenHeaders = {}, ...rest } = given;
   const result = read(schema, rest);
@@ -153,7 +138,7 @@ function readHeaders(
   if (entries.length > MAX_HEADERS)
     problems.push(`headers has ${entries.length} headers; the maximum is ${MAX_HEADERS}`);
   for (const [name, input] of entries.slice(0, MAX_HEADERS)) {
-    const value: unknown = input === HIDDEN && Object.hasOwn(before, name) ? before[name] : input;
+    const value: unknown = input === HIDDEN_VALUE && Object.hasOwn(before, name) ? before[name] : input;
     if (typeof value !== 'string')
       problems.push(`the value of header ${JSON.stringify(name)} must be a string`);
     else {
@@ -164,46 +149,9 @@ function readHeaders(
   return headers;
 }
 
-/** Problems of a header. They never contain its value. */
-function headerProblems(where: string, name: string, value: string): string[] {
-  const problems: string[] = [];
-  // `__proto__` as a key of an object literal sets the prototype, so the header would be lost.
-  if (!HEADER_NAME.test(name) || name === '__proto__')
-    problems.push(
-      `${where} is ${JSON.stringify(name.slice(0, 80))}, must be a header name such as Authorization`,
-    );
-  else if (OWN_HEADERS.has(name.toLowerCase()))
-    problems.push(`${where} is ${name}; weir sets this header itself`);
-  if (value === HIDDEN)
-    problems.push(`the value of header ${name} is ${HIDDEN}, which is a placeholder; give the value itself`);
-  else if (!HEADER_VALUE.test(value))
-    problems.push(
-      `the value of header ${name} must have at most 8192 visible characters, no line break, and no space at either end`,
-    );
-  return problems;
-}
-
-/** The URL in normalized form, so that the URL that is shown is the URL that is called. */
-function readUrl(input: string): { value: string } | { problem: string } {
-  const url = input.length > MAX_URL || /[\s\\]/.test(input) ? null : URL.parse(input);
-  if (url === null || url.hostname === '' || !/^https?:$/.test(url.protocol))
-    return { problem: 'must be a URL such as https://otlp.example.com/v1/logs' };
-  if (url.username !== '' || url.password !== '')
-    return { problem: 'must not contain a user name or password; use header_name and header_value' };
-  if (url.hash !== '') return { problem: 'must not have a fragment (#…)' };
-  return { value: url.href };
-}
-
 /** Why a URL is rejected, or ''. A URL of weir itself is rejected, since each export would create new records. */
-export function urlProblem(endpointUrl: string, ownPorts: readonly number[]): string {
-  const url = new URL(endpointUrl);
-  const port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80);
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  const isThisMachine =
-    /^(localhost\.?|127\.[\d.]+|0\.0\.0\.0|::1?|::ffff:7f[0-9a-f:]+)$/.test(host) ||
-    Object.values(networkInterfaces()).some((own) => own?.some(({ address }) => address === host));
-  return isThisMachine && ownPorts.includes(port) ? 'endpoint_url must not point to weir itself' : '';
-}
+export const urlProblem = (endpointUrl: string, ownPorts: readonly number[]): string =>
+  leadsToPort(endpointUrl, ownPorts) ? 'endpoint_url must not point to weir itself' : '';
 
 /** All headers, with their values. */
 export const headersOf = ({
@@ -225,7 +173,7 @@ export function missingSecrets(
 ): string[] {
   const isElsewhere = new URL(before.endpoint_url).origin !== new URL(after.endpoint_url).origin;
   if (!isElsewhere && problem === '') return [];
-  const isGiven = (value: unknown): boolean => typeof value === 'string' && value !== HIDDEN;
+  const isGiven = (value: unknown): boolean => typeof value === 'string' && value !== HIDDEN_VALUE;
   const names = Object.keys(headersOf(after)).filter((name) =>
     name === after.header_name
       ? !isGiven(input['header_value'])
@@ -238,15 +186,8 @@ export function missingSecrets(
 }
 
 /** Replaces all header values in a text, such as an error message of the receiver. */
-export function scrub(text: string, destination: DestinationSettings): string {
-  const parts = Object.values(headersOf(destination))
-    // Includes the part after `Bearer`. Parts below 4 characters are not secret and occur in any text.
-    .flatMap((value) => [value, ...value.split(/\s+/)])
-    .filter((part) => part.length >= 4)
-    // Longest first, since one part may be the start of another.
-    .sort((a, b) => b.length - a.length);
-  return parts.reduce((clean, part) => clean.replaceAll(part, HIDDEN), text);
-}
+export const scrub = (text: string, destination: DestinationSettings): string =>
+  scrubValues(text, Object.values(headersOf(destination)));
 
 /** The settings with header values hidden. */
 export const withoutSecrets = ({
@@ -255,6 +196,6 @@ export const withoutSecrets = ({
   ...rest
 }: DestinationSettings): Record<string, unknown> => ({
   ...rest,
-  header_value: header_value === '' ? '' : HIDDEN,
-  headers: Object.fromEntries(Object.keys(headers).map((name) => [name, HIDDEN])),
+  header_value: header_value === '' ? '' : HIDDEN_VALUE,
+  headers: Object.fromEntries(Object.keys(headers).map((name) => [name, HIDDEN_VALUE])),
 });

@@ -2,10 +2,10 @@
 // Invariant: every attempt is counted by its status, and no returned text holds a header value.
 import { spanId } from '../../core/request-id.ts';
 import { CONTENT_TYPES } from '../../protocol/otlp/codec.ts';
+import { Transport } from '../../protocol/http/transport.ts';
 import { headersOf, scrub, type DestinationSettings } from './destination.ts';
 import { testLine, testSpans, type ExportOrigin } from './otlp-logs.ts';
 import { RequestEncoder } from './request-encoder.ts';
-import { Transport } from './transport.ts';
 import { exportResult, type ExportResult } from './delivery-result.ts';
 
 /** Result of a test record. */
@@ -17,6 +17,9 @@ export interface TestResult {
   readonly message: string;
   readonly duration_ms: number;
 }
+
+/** docs/contracts/logs.md 3 */
+const MAX_RESPONSE_BYTES = 4 * 1024 ** 2;
 
 export class OtlpClient {
   readonly #destination: DestinationSettings;
@@ -35,7 +38,7 @@ export class OtlpClient {
     this.#destination = destination;
     this.#sender = sender;
     this.#requests = requests;
-    this.#transport = new Transport(destination.endpoint_url, timeoutMs);
+    this.#transport = new Transport(destination.endpoint_url, timeoutMs, MAX_RESPONSE_BYTES);
     this.#headers = {
       'User-Agent': `weir/${sender.version}`,
       ...headersOf(destination),

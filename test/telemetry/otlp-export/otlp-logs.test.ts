@@ -6,7 +6,8 @@ import {
   type DestinationSettings,
 } from '../../../src/telemetry/otlp-export/destination.ts';
 import { logsOf } from '../../../src/telemetry/otlp-export/otlp-logs.ts';
-import { exportResult, retryAfterMs } from '../../../src/telemetry/otlp-export/delivery-result.ts';
+import { retryAfterMs } from '../../../src/core/retry-after.ts';
+import { exportResult } from '../../../src/telemetry/otlp-export/delivery-result.ts';
 import type { LogRecord } from '../../../src/telemetry/logs/logs.ts';
 import { recordsOfLogs } from '../../../src/telemetry/logs/logs.ts';
 import { encode } from '../../../src/protocol/otlp/codec.ts';

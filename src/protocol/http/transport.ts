@@ -1,12 +1,10 @@
 // POSTs to one receiver, on a connection that is kept.
-// Invariant: a request ends within its time limit, and at most MAX_BODY_BYTES of a response are held.
+// Invariant: a request ends within its time limit, and at most `maxBodyBytes` of a response are held.
 import type { Agent as PlainAgent, IncomingHttpHeaders } from 'node:http';
 import { Agent as TlsAgent } from 'node:https';
-import { Agent } from '../../protocol/http/node-http.ts';
-import { requestOnce } from '../../protocol/http/one-shot.ts';
+import { Agent } from './node-http.ts';
+import { requestOnce } from './one-shot.ts';
 
-/** docs/contracts/logs.md 3 */
-const MAX_BODY_BYTES = 4 * 1024 ** 2;
 const MAX_HEAD_BYTES = 16 * 1024;
 const IDLE_MS = 60_000;
 
@@ -22,8 +20,10 @@ export class Transport {
   readonly #url: URL;
   readonly #agent: PlainAgent | TlsAgent;
   readonly #timeoutMs: number;
+  readonly #maxBodyBytes: number;
 
-  constructor(url: string, timeoutMs: number) {
+  constructor(url: string, timeoutMs: number, maxBodyBytes: number) {
+    this.#maxBodyBytes = maxBodyBytes;
     this.#url = new URL(url);
     this.#timeoutMs = timeoutMs;
     const options = { keepAlive: true, maxSockets: 4, maxFreeSockets: 1, timeout: IDLE_MS };
@@ -48,7 +48,7 @@ export class Transport {
       tls: isTls ? {} : undefined,
       timeoutMs: this.#timeoutMs,
       maxHeadBytes: MAX_HEAD_BYTES,
-      maxBodyBytes: MAX_BODY_BYTES,
+      maxBodyBytes: this.#maxBodyBytes,
       agent: this.#agent,
       signal,
     });
