@@ -233,6 +233,7 @@ export const seriesEndpoints: readonly Endpoint<WithSeries>[] = [
     path: '/v1/series',
     does: 'measures requests or spans over time: `{"measures", "q"?, "of"?, "project"?, "since"? or "start"? and "end"?, "step"?, "by"?, "top"?, "vs"?}`; the response has columns of points for each measure and group',
     scope: 'logs:read',
+    effect: 'read',
     async handle(context, req, res) {
       const body = await jsonBody(req, res);
       const logs = body && logsOrFail(context, req, res);
