@@ -3,7 +3,8 @@
 // carry secrets. Hot path: what requests share is formatted once, the rest is digits.
 import { clockTime } from '../../../core/logger.ts';
 import { FLAG, REQUEST, type FrameBytes } from './frames.ts';
-import type { ModelLine } from './model-line.ts';
+import { llmValue } from '../store/llm-numbers.ts';
+import { SHOWN_NUMBERS, type ModelLine } from './model-line.ts';
 
 /** What the lines of many requests share. */
 export interface AccessFacts {
@@ -29,7 +30,6 @@ export interface AccessTexts {
 }
 
 const encoder = new TextEncoder();
-const NO_BYTES = new Uint8Array();
 const NO_NUMBERS = new Float64Array();
 const bytesOf = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(text);
 
@@ -48,8 +48,9 @@ const NULL = bytesOf('null');
 const HEX = bytesOf('0123456789abcdef');
 const ZERO = 48;
 const DOT = 46;
-/** Bytes of a JSON line without its shared texts and its id. */
+/** Bytes of a JSON line without its shared texts and its id; the second of those of a model. */
 const NUMBERS_BYTES = 512;
+const MODEL_BYTES = 512;
 const FIRST_BYTES = 64 * 1024;
 
 export function accessTexts(facts: AccessFacts): AccessTexts {
@@ -109,8 +110,7 @@ export class AccessLines {
       return this.addText(
         textLine(facts, startMs, duration, idText(u8, idAt, idLength, isHex), model?.text(numbers)),
       );
-    const members = model === undefined ? NO_BYTES : bytesOf(model.members(numbers));
-    this.#reserve(NUMBERS_BYTES + before.length + after.length + idLength + members.length);
+    this.#reserve(NUMBERS_BYTES + before.length + after.length + idLength);
     this.#putBegin(startMs);
     this.#putId(u8, idAt, idLength, isHex);
     this.#put(before);
@@ -129,7 +129,21 @@ export class AccessLines {
     this.#putWhole(f64[double + REQUEST.requestBytes / 2]!);
     this.#put(RESPONSE_BYTES);
     this.#putWhole(f64[double + REQUEST.responseBytes / 2]!);
-    this.#put(members);
+    if (model !== undefined) this.#putModel(model, numbers, after.length);
+    this.#put(after);
+  }
+
+  /** `rest`: bytes that follow. */
+  #putModel({ before, after }: ModelLine, numbers: Float64Array, rest: number): void {
+    this.#reserve(MODEL_BYTES + before.length + after.length + rest);
+    this.#put(before);
+    for (const { index, name, scale } of SHOWN_NUMBERS) {
+      const stored = numbers[index]!;
+      if (stored === 0) continue;
+      this.#put(name);
+      if (scale === 1) this.#putWhole(stored - 1);
+      else this.#put(bytesOf(String(llmValue(stored, scale))));
+    }
     this.#put(after);
   }
 

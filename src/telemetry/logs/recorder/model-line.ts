@@ -16,16 +16,19 @@ const indexOf = (name: string): number => LLM_NUMBERS.findIndex((one) => one.nam
 const INPUT = indexOf('input_tokens');
 const OUTPUT = indexOf('output_tokens');
 const FIRST_TOKEN = indexOf('first_token_ms');
-/** Numbers of the JSON form. */
-const SHOWN = [
+/** The numbers of the JSON form: their index, the bytes before them, and their unit (store/llm-numbers.ts). */
+export const SHOWN_NUMBERS = [
   INPUT,
   OUTPUT,
   indexOf('cached_tokens'),
   indexOf('reasoning_tokens'),
   FIRST_TOKEN,
   indexOf('cost'),
-];
-const NAMES = LLM_NUMBERS.map(({ name }) => `,"${name}":`);
+].map((index) => ({
+  index,
+  name: Buffer.from(`,"${LLM_NUMBERS[index]!.name}":`),
+  scale: LLM_NUMBERS[index]!.scale,
+}));
 
 /** `numbers`: LLM_NUMBERS as they are in columns. */
 const valueOf = (numbers: Float64Array, index: number): number | undefined =>
@@ -33,8 +36,9 @@ const valueOf = (numbers: Float64Array, index: number): number | undefined =>
 
 /** The parts of the lines of requests that share their facts about a model. */
 export class ModelLine {
-  readonly #before: string;
-  readonly #after: string;
+  /** Members of a JSON object, each with a comma before it: those before SHOWN_NUMBERS, and those after them. */
+  readonly before: Uint8Array;
+  readonly after: Uint8Array;
   readonly #isUnfinished: boolean;
 
   /** `shared`: members of a JSON object, without braces (store/llm-numbers.ts). */
@@ -42,21 +46,12 @@ export class ModelLine {
     const facts = JSON.parse(`{${shared}}`) as SharedModelFacts;
     const { model, finish_reason, is_finished, currency } = facts;
     this.#isUnfinished = is_finished === false;
-    this.#before = model === undefined ? '' : `,"model":${escapedJson(model)}`;
-    this.#after =
+    this.before = Buffer.from(model === undefined ? '' : `,"model":${escapedJson(model)}`);
+    this.after = Buffer.from(
       (currency === undefined ? '' : `,"currency":"${currency}"`) +
-      (finish_reason === undefined ? '' : `,"finish_reason":${escapedJson(finish_reason)}`) +
-      (this.#isUnfinished ? ',"is_finished":false' : '');
-  }
-
-  /** Members of a JSON object, each with a comma before it. */
-  members(numbers: Float64Array): string {
-    let text = this.#before;
-    for (const index of SHOWN) {
-      const value = valueOf(numbers, index);
-      if (value !== undefined) text += NAMES[index]! + String(value);
-    }
-    return text + this.#after;
+        (finish_reason === undefined ? '' : `,"finish_reason":${escapedJson(finish_reason)}`) +
+        (this.#isUnfinished ? ',"is_finished":false' : ''),
+    );
   }
 
   /** For a terminal: ` ttft 812.3ms, 7 + 20 tokens`. */
