@@ -7,8 +7,8 @@ const TIME_DIGITS = 12;
 const RANDOM_DIGITS = 25;
 const DIGITS = Buffer.from('0123456789abcdef');
 
-/** Random bytes of the next ids, one for each digit. */
-const random = Buffer.allocUnsafeSlow(RANDOM_DIGITS * 64);
+/** Random bytes of the next ids, one for each digit. To ask for few takes nearly as long as to ask for many. */
+const random = Buffer.allocUnsafeSlow(RANDOM_DIGITS * 512);
 let used = random.length;
 /** The last id. */
 const text = Buffer.allocUnsafeSlow(TIME_DIGITS + RANDOM_DIGITS);
