@@ -42,7 +42,7 @@ const MODULES: Record<string, string[]> = {
   'telemetry/btql': ['telemetry/logs', 'telemetry/tracing'],
   'telemetry/series': ['telemetry/logs'],
   'telemetry/otlp-export': ['telemetry/logs', 'telemetry/tracing'],
-  'telemetry/scoring': ['telemetry/logs', 'telemetry/tracing', 'telemetry/btql'],
+  'telemetry/scoring': ['telemetry/logs', 'telemetry/tracing', 'telemetry/btql', 'telemetry/llm'],
   'data-plane/server': ['data-plane/routing', 'data-plane/proxy'],
   'data-plane/routing': ['data-plane/proxy'],
   'data-plane/proxy': ['data-plane/replicas'],

@@ -3,7 +3,7 @@
 import type { Agent as PlainAgent, IncomingHttpHeaders } from 'node:http';
 import { Agent as TlsAgent } from 'node:https';
 import { Agent } from './node-http.ts';
-import { requestOnce } from './one-shot.ts';
+import { requestOnce, type OneShotFailure } from './one-shot.ts';
 
 const MAX_HEAD_BYTES = 16 * 1024;
 const IDLE_MS = 60_000;
@@ -12,6 +12,8 @@ export interface ReceiverResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
+  /** Why the body is not whole: it has more than the maximum. */
+  readonly failure?: OneShotFailure | undefined;
 }
 /** `problem`: why there is no response. `isCutOff`: the receiver closed the connection. */
 export type TransportResult = ReceiverResponse | { readonly problem: string; readonly isCutOff: boolean };

@@ -6,13 +6,15 @@ import { join } from 'node:path';
 import { readJsonFile, setAside, writeAtomic } from '../../core/atomic-file.ts';
 import { describe } from '../../core/errors.ts';
 import type { Observer } from '../../core/exchange/exchange.ts';
-import type { LlmFacts } from '../../core/exchange/llm-facts.ts';
+import type { LlmFacts, TokenPrice } from '../../core/exchange/llm-facts.ts';
 import type { Component } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/logger.ts';
 import { costOf } from './cost.ts';
 import type { LlmOptions, PriceEntry } from './options.ts';
 import { formatPriceList, readPriceList, validFrom, type PriceList } from './price-list.ts';
 import { PriceTable } from './price-table.ts';
+
+export { costOf } from './cost.ts';
 
 const FILE = 'prices.json';
 
@@ -116,6 +118,11 @@ export class Prices implements Component {
     } finally {
       resolve();
     }
+  }
+
+  /** The price of a model at a time (Date.now()); `undefined` if there is none. */
+  priceOf(model: string, nowMs: number): TokenPrice | undefined {
+    return this.#table.priceOf(model, nowMs);
   }
 
   /** Sets price and cost of a request that ended at `nowMs` (Date.now()). Without a price they stay unknown. */

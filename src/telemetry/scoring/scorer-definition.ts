@@ -1,6 +1,8 @@
 // The scorers of a rule, and the scorers that users write: what their JSON may contain.
 // Invariant: what is accepted here can be opened as a scorer; all problems are reported at once, as sentences.
 import { unknownName } from '../../core/nearest-name.ts';
+import { parseCodeScorer } from './custom/code-settings.ts';
+import { parseJudge } from './judge/judge-settings.ts';
 import { BUILT_IN_NAMES, openBuiltIn, type BuiltInName } from './scorers/built-in.ts';
 
 export { BUILT_IN_NAMES, type BuiltInName };
@@ -54,6 +56,8 @@ export interface JudgeScorer {
   readonly header_value: string;
   /** Let the model explain its choice before it names it. */
   readonly use_cot: boolean;
+  /** Most tokens of an answer. */
+  readonly max_tokens: number;
   readonly timeout_ms: number;
 }
 
@@ -61,6 +65,18 @@ export type StoredScorer = CodeScorer | JudgeScorer;
 
 const KINDS = ['global', 'function'];
 const MAX_ID = 128;
+
+/** Reads a scorer that a user writes, from JSON. `kind`: `code` or `judge`. */
+export function parseStoredScorer(value: unknown): StoredScorer | ScorerProblems {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return {
+      problems: ['a scorer must be an object such as {"kind": "code", "name": "short", "code": "…"}'],
+    };
+  const given = value as Record<string, unknown>;
+  if (given['kind'] === 'code') return parseCodeScorer(given);
+  if (given['kind'] === 'judge') return parseJudge(given);
+  return { problems: ['kind must be code or judge'] };
+}
 
 /** Reads a scorer of a rule from JSON. `at`: its place, such as `scorers[0]`, for the texts of problems. */
 export function parseScorer(value: unknown, at: string): ScorerDefinition | ScorerProblems {
