@@ -32,6 +32,9 @@ function words(list: readonly string[], characters: number): string {
   return text.slice(0, characters);
 }
 
+/** Words of prompts with spaces between them. */
+export const prose = (characters: number): string => words(PROMPT_WORDS, characters);
+
 const BODIES = 64;
 const bodies = (before: string, after: string): string[] =>
   Array.from(

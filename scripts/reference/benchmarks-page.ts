@@ -91,6 +91,12 @@ export const benchmarksPage = (): string =>
       logTable(figures, 'export jobs'),
     ),
     'Repeat it with `npm run bench:exports`.',
+    '## Scorers',
+    'Spans whose output and expected value are texts of 200 characters: prose, JSON objects and lists of words. Each span is scored by all six.',
+    resultsOf('scoring.json', 'npm run bench:scoring', ({ figures }: { figures: LogFigure[] }) =>
+      logTable(figures, 'scorers'),
+    ),
+    'Repeat it with `npm run bench:scoring`.',
     '## Async queue',
     resultsOf('queue.json', 'npm run bench:queue', queueTable),
     'Repeat it with `npm run bench:queue`. It needs `redis-server`.',

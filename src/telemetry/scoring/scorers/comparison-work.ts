@@ -1,8 +1,8 @@
 // Limits the work of one comparison, so that no pair of values can keep the scoring thread busy.
 // Invariant: after the limit is reached nothing more is compared, and the comparison has no score.
 
-/** Two texts of 4,096 characters that differ from the first to the last. */
-const MAX_STEPS = 4096 * 4096;
+/** Two texts of 4,096 characters that differ from the first to the last, and what is done once for each character. */
+const MAX_STEPS = 4096 * 4100;
 const MAX_VALUES = 100_000;
 const MAX_DEPTH = 100;
 

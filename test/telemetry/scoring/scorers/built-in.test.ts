@@ -104,7 +104,8 @@ describe('Levenshtein', () => {
     expect(valueOf('Levenshtein', `${long}a${long}`, `${long}b${long}`)).toBeCloseTo(1, 6);
   });
 
-  it('gives no score for texts that take too long to compare', () => {
+  it('compares texts of 4,096 characters that have nothing in common, but no longer ones', () => {
+    expect(valueOf('Levenshtein', 'ab'.repeat(2048), 'cd'.repeat(2048))).toBe(0);
     expect(valueOf('Levenshtein', 'ab'.repeat(2000), 'ba'.repeat(1900))).toBeGreaterThan(0.9);
     const [a, b] = ['ab'.repeat(20_000), 'cd'.repeat(20_000)];
     expect(reasonOf('Levenshtein', { output: a, expected: b })).toBe(
