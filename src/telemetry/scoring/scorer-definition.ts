@@ -5,8 +5,6 @@ import { parseCodeScorer } from './custom/code-settings.ts';
 import { parseJudge } from './judge/judge-settings.ts';
 import { BUILT_IN_NAMES, openBuiltIn, type BuiltInName } from './scorers/built-in.ts';
 
-export { BUILT_IN_NAMES, type BuiltInName };
-
 /** A scorer as a rule names it. */
 export type ScorerDefinition =
   | {

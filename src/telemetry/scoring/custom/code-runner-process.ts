@@ -174,6 +174,11 @@ const hasEnded = (): boolean => performance.now() >= endMs - TIMER_SLACK_MS;
 function answerTo(request: RunnerRequest): RunnerAnswer {
   if ('code' in request) ({ timeoutMs } = request);
   endMs = performance.now() + timeoutMs;
+  const before = process.cpuUsage();
+  const late = (): RunnerAnswer => {
+    const { user, system } = process.cpuUsage(before);
+    return { timeoutCpuMs: (user + system) / 1000 };
+  };
   try {
     if ('code' in request) load(request.code);
     else {
@@ -181,9 +186,9 @@ function answerTo(request: RunnerRequest): RunnerAnswer {
       call.runInContext(context, within());
     }
     const text = String(answer.runInContext(context, within()));
-    return hasEnded() ? { isTimeout: true } : { text };
+    return hasEnded() ? late() : { text };
   } catch (error) {
-    if (hasEnded()) return { isTimeout: true };
+    if (hasEnded()) return late();
     // What the code throws is not looked at here, since to read it may run code.
     return { problem: error instanceof Error ? error.message : 'it threw an error that cannot be read' };
   }

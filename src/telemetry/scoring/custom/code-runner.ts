@@ -147,7 +147,8 @@ function answerIn(line: string): RunnerAnswer | undefined {
       answer !== null &&
       ('text' in answer
         ? typeof answer.text === 'string'
-        : 'isTimeout' in answer || ('problem' in answer && typeof answer.problem === 'string'));
+        : ('timeoutCpuMs' in answer && typeof answer.timeoutCpuMs === 'number') ||
+          ('problem' in answer && typeof answer.problem === 'string'));
     return isOne ? (answer as RunnerAnswer) : undefined;
   } catch {
     return undefined;

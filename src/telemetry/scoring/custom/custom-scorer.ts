@@ -15,6 +15,8 @@ const MAX_WAITING = 100;
 /** To start Node on a busy machine. */
 const START_MS = 10_000;
 const IDLE_MS = 60_000;
+/** A process with calls that wait is kept for so long, since a start takes as long as hundreds of calls. */
+const KEEP_MS = 1000;
 /** Failures in a row after which the process is replaced, since the code may have changed what it needs itself. */
 const FAILURES_OF_CODE = 3;
 /** Processes in a row that had to be ended, after which the next one has to wait. */
@@ -42,6 +44,8 @@ export class CustomScorer implements Scorer, SlotHolder {
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #isBusy = false;
+  /** performance.now() when the process was started. */
+  #startedMs = 0;
   #isClosed = false;
   #idle: NodeJS.Timeout | undefined;
   #failures = 0;
@@ -80,7 +84,8 @@ export class CustomScorer implements Scorer, SlotHolder {
   }
 
   giveUp(): boolean {
-    if (this.#isBusy) return false;
+    const isNeeded = this.#waiting > 0 && performance.now() - this.#startedMs < KEEP_MS;
+    if (this.#isBusy || isNeeded) return false;
     this.#endRunner();
     return true;
   }
@@ -134,6 +139,7 @@ export class CustomScorer implements Scorer, SlotHolder {
       if (this.#runner === runner) this.#endRunner();
     });
     this.#runner = runner;
+    this.#startedMs = performance.now();
     const { code, timeout_ms: timeoutMs } = this.#scorer;
     const answer = await runner.ask({ code, timeoutMs }, timeoutMs + START_MS, signal);
     if (signal.aborted) return this.#stopped();
@@ -148,7 +154,7 @@ export class CustomScorer implements Scorer, SlotHolder {
 
   #endOf(answer: CodeAnswer): CallEnd {
     if ('ended' in answer) return this.#lostWith(answer.ended);
-    if ('isTimeout' in answer) return this.#lostWith(`took longer than ${this.#scorer.timeout_ms} ms`);
+    if ('timeoutCpuMs' in answer) return this.#timedOut(answer.timeoutCpuMs);
     if ('problem' in answer) return this.#lostWith(`cannot be used: ${answer.problem}`);
     const outcome = outcomeIn(answer.text);
     if (outcome === undefined)
@@ -187,6 +193,14 @@ export class CustomScorer implements Scorer, SlotHolder {
 
   #noScore(reason: string): ScorerResult {
     return { kind: 'scored', scores: [{ name: this.name, score: null, metadata: { reason } }] };
+  }
+
+  /** Code that hardly ran had to wait for a processor, and may do better later. */
+  #timedOut(cpuMs: number): CallEnd {
+    const { timeout_ms: timeoutMs } = this.#scorer;
+    const why = `it took longer than ${timeoutMs} ms`;
+    if (cpuMs >= timeoutMs / 2) return { result: permanent(why), isLost: true };
+    return { result: temporary(`${why}, of which it ran ${Math.round(cpuMs)} ms`), isLost: true };
   }
 
   #lostWith(why: string): CallEnd {

@@ -3,9 +3,12 @@
 /** `code`: loads it, before any span. `span`: calls the handler with JSON of a span. */
 export type RunnerRequest = { readonly code: string; readonly timeoutMs: number } | { readonly span: string };
 
-/** `text`: JSON of a RunnerOutcome, written by code in the context of the scorer, so it may be anything. */
+/**
+ * `text`: JSON of a RunnerOutcome, written by code in the context of the scorer, so it may be anything. `timeoutCpuMs`: it
+ * took too long, of which it ran so long; less than the limit on a busy machine.
+ */
 export type RunnerAnswer =
-  { readonly text: string } | { readonly isTimeout: true } | { readonly problem: string };
+  { readonly text: string } | { readonly timeoutCpuMs: number } | { readonly problem: string };
 
 /** What came of a call. */
 export interface RunnerOutcome {

@@ -1,6 +1,8 @@
 // Custom scorers in their processes: what they may return, and what happens to those that misbehave.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -35,6 +37,14 @@ function scorer(
   open.push(made);
   return made;
 }
+/** Hundredths of a second that a process has run. */
+const ticksOf = (pid: number): number =>
+  readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .split(') ')[1]!
+    .split(' ')
+    .slice(11, 13)
+    .map(Number)
+    .reduce((a, b) => a + b);
 const never = new AbortController().signal;
 const score = (one: CustomScorer, input: ScorerInput = { output: 'abc' }): Promise<ScorerResult> =>
   Promise.resolve(one.score(input, never));
@@ -191,7 +201,11 @@ describe('the process of a custom scorer', () => {
     ['searches with an expression that takes for ever', '() => /(a+)+b/.test("a".repeat(40))'],
     ['loops while it is loaded', 'while (true); export default () => 1'],
   ])('is replaced if the code %s', async (_, code) => {
-    expect(await reasonOf(scorer(code, { timeout_ms: 200 }))).toBe('it took longer than 200 ms');
+    const result = await score(scorer(code, { timeout_ms: 200 }));
+    expect(result).toMatchObject({
+      kind: 'failed',
+      reason: expect.stringMatching(/^it took longer than 200 ms/),
+    });
   });
 
   it.each([
@@ -253,7 +267,7 @@ describe('the process of a custom scorer', () => {
 
   it('has to wait after it was lost three times in a row', async () => {
     const one = scorer('() => { while (true); }', { timeout_ms: 50 });
-    for (let i = 0; i < 3; i++) await reasonOf(one);
+    for (let i = 0; i < 3; i++) expect(await score(one)).toMatchObject({ kind: 'failed' });
     const result = await score(one);
     if (result.kind !== 'failed') throw new Error('scored');
     expect(result).toMatchObject({
@@ -262,6 +276,23 @@ describe('the process of a custom scorer', () => {
     });
     expect(result.retryAfterMs).toBeGreaterThan(0);
     expect(result.retryAfterMs).toBeLessThanOrEqual(1000);
+  });
+
+  it('may be tried again if the code had no processor to run on', async () => {
+    const one = scorer('({ output }) => { while (output === "loop"); return 1; }', { timeout_ms: 1000 });
+    await score(one);
+    const pid = one.pid!;
+    const before = ticksOf(pid);
+    const result = score(one, { output: 'loop' });
+    await until('the code runs', () => ticksOf(pid) >= before + 3);
+    process.kill(pid, 'SIGSTOP');
+    await setTimeout(1100);
+    process.kill(pid, 'SIGCONT');
+    expect(await result).toMatchObject({
+      kind: 'failed',
+      isTemporary: true,
+      reason: expect.stringMatching(/^it took longer than 1000 ms, of which it ran \d+ ms$/),
+    });
   });
 
   it('ends when a call is stopped', async () => {
