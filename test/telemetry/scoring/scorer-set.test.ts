@@ -20,7 +20,8 @@ describe('a set of scorers', () => {
     const definition = parseScorer({ type: 'global', name: 'MaxLength', options: { max: 3 } }, 'scorers[0]');
     if ('problems' in definition || definition.type !== 'global') throw new Error('not read');
     const scorers = [set.open(definition), set.openStored(code('({ output }) => output.length / 4'))];
-    const results = await Promise.all(scorers.map((scorer) => scorer.score({ output: 'abc' }, signal)));
+    const results: unknown[] = [];
+    for (const scorer of scorers) results.push(await scorer.score({ output: 'abc' }, signal));
     expect(results).toEqual([
       { kind: 'scored', scores: [{ name: 'MaxLength', score: 1 }] },
       { kind: 'scored', scores: [{ name: 'mine', score: 0.75 }] },
