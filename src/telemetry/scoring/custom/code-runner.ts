@@ -29,8 +29,11 @@ export const RUNNER_FLAGS: readonly string[] = [
   '--no-warnings',
 ];
 
-/** `ended`: why there is no answer, as the end of a sentence: `took longer than …`. The process is gone. */
-export type CodeAnswer = RunnerAnswer | { readonly ended: string };
+/**
+ * `ended`: why there is no answer, as the end of a sentence: `took longer than …`. The process is gone. `isForeign`: not by
+ * the code: it could not be started, or something else ended it.
+ */
+export type CodeAnswer = RunnerAnswer | { readonly ended: string; readonly isForeign: boolean };
 
 export class CodeRunner {
   readonly #process: ChildProcessByStdio<Writable, Readable, null>;
@@ -50,17 +53,22 @@ export class CodeRunner {
       // In a folder where no core file can be written.
       { cwd: '/', env: {}, stdio: ['pipe', 'pipe', 'ignore'] },
     );
-    const onEnd = (why: string): void => {
+    const onEnd = (why: string, isForeign: boolean): void => {
       if (this.#hasExited) return;
       this.#hasExited = true;
-      this.#give({ ended: this.#reason || why });
+      this.#give(this.#reason === '' ? { ended: why, isForeign } : { ended: this.#reason, isForeign: false });
       this.#exited.resolve();
       ended();
     };
-    this.#process.once('exit', (code, signal) => onEnd(this.#whyExited(code, signal)));
-    this.#process.once('error', (error) => onEnd(`could not be started: ${error.message}`));
-    // It has ended; `exit` says so.
-    this.#process.stdin.on('error', () => this.#kill('ended'));
+    this.#process.once('exit', (code, signal) => {
+      // V8 aborts when the heap is full.
+      const isFull = signal === 'SIGABRT' || signal === 'SIGTRAP' || code === 128 + constants.signals.SIGABRT;
+      if (isFull) onEnd(this.#tooMuchMemory(), false);
+      else onEnd(`lost its process (${signal ?? `exit code ${code}`})`, true);
+    });
+    this.#process.once('error', (error) => onEnd(`could not be started: ${error.message}`, true));
+    // It reads no more. If it has ended, `exit` has said so.
+    this.#process.stdin.on('error', () => this.#process.kill('SIGKILL'));
     const lines = new LineSplitter((line, isCut) => this.#onLine(line, isCut), MAX_LINE_BYTES);
     this.#process.stdout.on('data', (bytes: Buffer) => lines.push(bytes));
     if (this.#process.pid !== undefined) yieldToOthers(this.#process.pid);
@@ -73,7 +81,7 @@ export class CodeRunner {
 
   /** Sends one question. No other one may be open. `signal` kills the process. */
   async ask(request: RunnerRequest, timeoutMs: number, signal: AbortSignal): Promise<CodeAnswer> {
-    if (this.#hasExited) return { ended: this.#reason || 'ended' };
+    if (this.#hasExited) return { ended: this.#reason || 'lost its process', isForeign: true };
     const { promise, resolve } = Promise.withResolvers<CodeAnswer>();
     this.#answer = resolve;
     const stop = (): void => this.#kill('was stopped');
@@ -125,13 +133,6 @@ export class CodeRunner {
   #watchMemory(): void {
     const used = residentMib(this.#process.pid);
     if (used > this.#memoryMb + NODE_MIB) this.#kill(this.#tooMuchMemory());
-  }
-
-  #whyExited(code: number | null, signal: NodeJS.Signals | null): string {
-    // V8 aborts when the heap is full.
-    return signal === 'SIGABRT' || signal === 'SIGTRAP' || code === 128 + constants.signals.SIGABRT
-      ? this.#tooMuchMemory()
-      : `ended its process (${signal ?? `exit code ${code}`})`;
   }
 
   #tooMuchMemory(): string {

@@ -2,6 +2,7 @@
 // Invariant: a call has one result, whatever the code does; a process that took too long, used too much memory, or wrote
 // something else than an answer is never asked again.
 import { backoffMs } from '../../../core/backoff.ts';
+import { describe } from '../../../core/errors.ts';
 import { textOfJson } from '../../../protocol/llm/json-values.ts';
 import type { CodeScorer } from '../scorer-definition.ts';
 import type { Score, Scorer, ScorerInput, ScorerResult } from '../scorer.ts';
@@ -134,10 +135,17 @@ export class CustomScorer implements Scorer, SlotHolder {
     if (this.#runner?.isUsable) return undefined;
     await this.#slots.take(this);
     if (this.#isClosed || signal.aborted) return this.#stopped();
-    const runner: CodeRunner = new CodeRunner(this.#scorer.memory_mb, () => {
-      // A call that is open has its answer before this.
-      if (this.#runner === runner) this.#endRunner();
-    });
+    let runner: CodeRunner;
+    try {
+      runner = new CodeRunner(this.#scorer.memory_mb, () => {
+        // A call that is open has its answer before this.
+        if (this.#runner === runner) this.#endRunner();
+      });
+    } catch (error) {
+      // Node throws if there are too many open files.
+      this.#slots.give(this);
+      return temporary(`it could not be started: ${describe(error)}`);
+    }
     this.#runner = runner;
     this.#startedMs = performance.now();
     const { code, timeout_ms: timeoutMs } = this.#scorer;
@@ -153,7 +161,10 @@ export class CustomScorer implements Scorer, SlotHolder {
   }
 
   #endOf(answer: CodeAnswer): CallEnd {
-    if ('ended' in answer) return this.#lostWith(answer.ended);
+    if ('ended' in answer)
+      return answer.isForeign
+        ? { result: temporary(`it ${answer.ended}`), isLost: true }
+        : this.#lostWith(answer.ended);
     if ('timeoutCpuMs' in answer) return this.#timedOut(answer.timeoutCpuMs);
     if ('problem' in answer) return this.#lostWith(`cannot be used: ${answer.problem}`);
     const outcome = outcomeIn(answer.text);

@@ -265,6 +265,29 @@ describe('the process of a custom scorer', () => {
     expect(one.pid).not.toBe(pid);
   });
 
+  it('may be tried again if something else ends it during a call, or it cannot be started', async () => {
+    const one = scorer('({ output }) => { while (output === "loop"); return 1; }', { timeout_ms: 30_000 });
+    await score(one);
+    const result = score(one, { output: 'loop' });
+    process.kill(one.pid!, 'SIGKILL');
+    expect(await result).toEqual({
+      kind: 'failed',
+      reason: 'it lost its process (SIGKILL)',
+      isTemporary: true,
+    });
+    const { execPath } = process;
+    try {
+      process.execPath = '/nowhere/node';
+      expect(await score(scorer('() => 1'))).toEqual({
+        kind: 'failed',
+        reason: 'it could not be started: spawn /nowhere/node ENOENT',
+        isTemporary: true,
+      });
+    } finally {
+      process.execPath = execPath;
+    }
+  });
+
   it('has to wait after it was lost three times in a row', async () => {
     const one = scorer('() => { while (true); }', { timeout_ms: 50 });
     for (let i = 0; i < 3; i++) expect(await score(one)).toMatchObject({ kind: 'failed' });
