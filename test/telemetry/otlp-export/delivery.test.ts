@@ -170,7 +170,9 @@ it('uses a new key at once after the old one was rejected', async () => {
   await until('it is paused', () => connections.status(id)!.state === 'paused');
   await connections.change(id, key('new-key'));
   await received(lines);
-  expect(connections.status(id)).toMatchObject({ state: 'running', sent: 3, rejected: 0 });
+  // The receiver has the lines before weir has its response.
+  await until('the lines are counted', () => connections.status(id)!.sent === 3);
+  expect(connections.status(id)).toMatchObject({ state: 'running', rejected: 0 });
 });
 
 it('splits a batch if the receiver closes the connection on large requests', async () => {
