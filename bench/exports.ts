@@ -49,7 +49,15 @@ const FIELDS: readonly ExportField[] = [
   'prompt_slug',
   'metadata',
 ];
-const SHARED = { observers: [], steps: undefined, sampler: () => true, captures: undefined, llm: undefined };
+const SHARED = {
+  routed: [],
+  upgraded: [],
+  closed: [],
+  steps: undefined,
+  sampler: () => true,
+  captures: undefined,
+  llm: undefined,
+};
 const DEPLOYMENTS = ['dep1', 'dep2'].map((id) => ({ id, environment: 'production' }));
 const MODELS = ['gpt-4o', 'gpt-4o-mini', 'llama-3.1-8b'];
 const PRICE = { input: 2.5, output: 10, cached: 1.25, reasoning: 10, currency: 'USD' };

@@ -27,7 +27,15 @@ const GROUP_TIMEOUT_MS = 20_000;
 
 const DEPLOYMENTS = ['dep1', 'dep2', 'dep3', 'dep4'].map((id) => ({ id, environment: 'production' }));
 const PATHS = ['/v1/chat/completions', '/v1/chat/completions', '/v1/embeddings', '/v1/models'];
-const SHARED = { observers: [], steps: undefined, sampler: () => true, captures: undefined, llm: undefined };
+const SHARED = {
+  routed: [],
+  upgraded: [],
+  closed: [],
+  steps: undefined,
+  sampler: () => true,
+  captures: undefined,
+  llm: undefined,
+};
 
 /** A request that ended, as the fast lane leaves it. `path`: instead of a usual one. */
 function ended(epochMs: number, path: string | undefined): Exchange {
