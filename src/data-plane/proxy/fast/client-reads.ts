@@ -1,49 +1,12 @@
 // Reads from the socket of a client. Hot path.
 // Invariant: bytes are given in order. They are only borrowed, since sockets without TLS read into a buffer that all share.
-import { Socket } from 'node:net';
-import { ReadBuffer } from './read-buffer.ts';
+import type { Socket } from 'node:net';
+import { ReadBuffer, sharedBuffer } from './read-buffer.ts';
 import type { ReplicaConnection } from './replica-connection.ts';
+import { readInto, type ReadListener } from './socket-reads.ts';
 
 /** Bytes came: bytes[0, size), until the listener returns. */
 type BytesListener = (bytes: Buffer, size: number) => void;
-
-/** Properties that the option `onread` sets in a new socket. Node has no such option for accepted sockets. */
-interface Internals {
-  buffer: symbol;
-  callback: symbol;
-  generator: symbol;
-}
-let internals: Internals | undefined;
-
-interface ReadingHandle {
-  useUserBuffer?(buffer: Buffer): void;
-}
-
-function internalsOf(socket: Socket): Internals | undefined {
-  const names = new Map(Object.getOwnPropertySymbols(socket).map((one) => [one.description, one]));
-  const [buffer, callback, generator] = ['kBuffer', 'kBufferCb', 'kBufferGen'].map((name) => names.get(name));
-  return buffer && callback && generator && { buffer, callback, generator };
-}
-
-/** Lets an accepted socket read into `buffer`. Returns false if it cannot: over TLS, or in another version of Node. */
-function readInto(
-  socket: Socket,
-  buffer: ReadBuffer,
-  onRead: (size: number, bytes: Buffer) => boolean,
-): boolean {
-  if (socket.constructor !== Socket) return false;
-  internals ??= internalsOf(socket);
-  const { _handle: handle } = socket as unknown as { _handle: ReadingHandle | null };
-  if (internals === undefined || typeof handle?.useUserBuffer !== 'function') return false;
-  const first = buffer.next();
-  Object.assign(socket, {
-    [internals.buffer]: first,
-    [internals.callback]: onRead,
-    [internals.generator]: buffer.next,
-  });
-  handle.useUserBuffer(first);
-  return true;
-}
 
 export class ClientReads {
   readonly #socket: Socket;
@@ -58,8 +21,8 @@ export class ClientReads {
   constructor(socket: Socket, listener: BytesListener, written: () => void) {
     this.#socket = socket;
     this.#listener = listener;
-    this.#buffer = new ReadBuffer(written);
-    this.#isShared = readInto(socket, this.#buffer, this.#onRead);
+    this.#buffer = new ReadBuffer(socket, written);
+    this.#isShared = readInto(socket, sharedBuffer, this.#onRead);
     if (!this.#isShared) socket.on('data', this.#onData);
   }
 
@@ -99,7 +62,7 @@ export class ClientReads {
 
   readonly #onData = (chunk: Buffer): void => this.#listener(chunk, chunk.length);
 
-  readonly #onRead = (size: number, bytes: Buffer): boolean => {
+  readonly #onRead: ReadListener = (size, bytes) => {
     if (this.#isHandedOver) return this.#socket.push(Buffer.from(bytes.subarray(0, size)));
     this.#listener(bytes, size);
     return true;

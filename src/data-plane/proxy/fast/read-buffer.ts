@@ -2,10 +2,11 @@
 // Invariant: bytes of the shared buffer are used or copied before the next read of any socket. A large body is read into
 // a buffer of its own, which is not read into again before what was written from it is out.
 import type { Socket } from 'node:net';
+import { askForBuffer } from './socket-reads.ts';
 
 /** Size of the shared buffer: what libuv reads at a time. */
 const READ_BYTES = 64 * 1024;
-const shared = Buffer.allocUnsafeSlow(READ_BYTES);
+export const sharedBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
 /** Size of the buffer of a large body: fewer, larger reads. */
 const BULK_BYTES = 256 * 1024;
 /** Unused buffers for large bodies. */
@@ -35,18 +36,17 @@ class Bulk {
   };
 }
 
-/** What one socket reads into. */
+/** What one socket reads into: the shared buffer, until a large body comes. */
 export class ReadBuffer {
   #bulk: Bulk | undefined;
+  readonly #socket: Socket;
   readonly #resume: () => void;
 
   /** `resume` is called when `isPending` ends. */
-  constructor(resume: () => void) {
+  constructor(socket: Socket, resume: () => void) {
+    this.#socket = socket;
     this.#resume = resume;
   }
-
-  /** The buffer for the next read. */
-  readonly next = (): Buffer => this.#bulk?.bytes ?? shared;
 
   /** The next read would overwrite bytes that are not written out. */
   get isPending(): boolean {
@@ -60,13 +60,20 @@ export class ReadBuffer {
   forward(bytes: Buffer, from: number, to: number, socket: Socket): void {
     if (bytes === this.#bulk?.bytes) return this.#bulk.write(socket, from, to);
     socket.write(Buffer.from(bytes.subarray(from, to)));
-    if (to === bytes.length) this.#bulk ??= new Bulk(this.#resume);
+    if (to === bytes.length && this.#bulk === undefined && askForBuffer(this.#socket, this.#next))
+      this.#bulk = new Bulk(this.#resume);
   }
 
-  /** The body has ended. Called only while its last bytes are read, since the socket asks for `next` after that. */
+  /** The body has ended. Called only while its last bytes are read, since the socket asks for a buffer after that. */
   endBulk(): void {
     const bulk = this.#bulk;
     this.#bulk = undefined;
     if (bulk?.isPending === false && unusedBulks.length < MAX_UNUSED) unusedBulks.push(bulk.bytes);
   }
+
+  readonly #next = (): Buffer => {
+    if (this.#bulk !== undefined) return this.#bulk.bytes;
+    askForBuffer(this.#socket, undefined);
+    return sharedBuffer;
+  };
 }

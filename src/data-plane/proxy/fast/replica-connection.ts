@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { SWEEP_MS, type Deadlines, type Expiring } from '../../../core/deadlines.ts';
 import { WriteGuard } from '../../../protocol/http/write-guard.ts';
 import type { ReplicaUrl } from '../../replicas/pool.ts';
-import { ReadBuffer } from './read-buffer.ts';
+import { ReadBuffer, sharedBuffer } from './read-buffer.ts';
 
 /** The response that a connection is used for. */
 export interface ConnectionUser {
@@ -30,7 +30,7 @@ export class ReplicaConnection {
   connectedMs = 0;
   idleSinceMs = 0;
   user: ConnectionUser | undefined;
-  readonly buffer = new ReadBuffer(() => this.resume());
+  readonly buffer: ReadBuffer;
   #error: NodeJS.ErrnoException | undefined;
   readonly #guard: WriteGuard;
   readonly #gone: (connection: ReplicaConnection) => void;
@@ -43,10 +43,11 @@ export class ReplicaConnection {
       noDelay: true,
       keepAlive: true,
       onread: {
-        buffer: this.buffer.next,
+        buffer: sharedBuffer,
         callback: (size, bytes) => this.#onRead(bytes as Buffer, size),
       },
     });
+    this.buffer = new ReadBuffer(this.socket, () => this.resume());
     this.#guard = new WriteGuard(this.socket);
     this.#guard.onFailed = () => this.user?.onWriteFailed();
     this.socket.once('connect', () => {
