@@ -2,11 +2,17 @@
 // Source: W3C Server Timing.
 import type { Exchange } from '../../core/exchange/exchange.ts';
 
+const inTenths = (count: number): string => `${Math.floor(count / 10)}.${count % 10}`;
+/** Most times are short. */
+const SHORT = Array.from({ length: 1000 }, (_, count) => inTenths(count));
+
 /** Milliseconds with one decimal. Uses whole numbers, since they become text much faster than fractions. */
 function tenths(ms: number): string {
   const count = Math.round(ms * 10);
-  return `${Math.floor(count / 10)}.${count % 10}`;
+  return SHORT[count] ?? inTenths(count);
 }
+
+const NO_QUEUE = 'queue;dur=0.0, replica;dur=';
 
 /**
  * The header's value. `queue`: time in the wait queue; `replica`: from the last reservation of a replica to the head of
@@ -14,10 +20,10 @@ function tenths(ms: number): string {
  * wait queue.
  */
 export function serverTiming({ startMs, waitedMs, leasedMs, headMs, attempts }: Exchange): string {
-  const queue = `queue;dur=${waitedMs === 0 ? '0.0' : tenths(waitedMs)}`;
-  if (leasedMs === 0) return queue;
+  if (leasedMs === 0) return `queue;dur=${tenths(waitedMs)}`;
   const replicaMs = (headMs === 0 ? performance.now() : headMs) - leasedMs;
-  const timing = `${queue}, replica;dur=${tenths(replicaMs)}`;
+  const queue = waitedMs === 0 ? NO_QUEUE : `queue;dur=${tenths(waitedMs)}, replica;dur=`;
+  const timing = queue + tenths(replicaMs);
   if (attempts < 2) return timing;
   return `${timing}, retry;dur=${tenths(Math.max(0, leasedMs - startMs - waitedMs))}`;
 }

@@ -25,6 +25,13 @@ import type { ConnectionUser, ReplicaConnection, ReplicaConnections } from './re
 
 export const MALFORMED_CHUNKS = 'the chunked body is malformed';
 
+// Texts around values. Fewer parts make a head cheaper to join and to write.
+const ID_BEGIN = `${ID_HEADER}: `;
+const ATTEMPTS_BEGIN = `\r\n${ATTEMPTS_HEADER}: `;
+const TIMING_BEGIN = `\r\n${TIMING_HEADER}: `;
+const ONE_ATTEMPT = `${ATTEMPTS_BEGIN}1${TIMING_BEGIN}`;
+const CLOSES = '\r\nConnection: close\r\n\r\n';
+
 /** Shared by all connections, since each head is used before the next one is read. */
 const responseHead = new ResponseHead();
 
@@ -214,10 +221,15 @@ export class FastResponse implements ConnectionUser {
     exchange.status = head.status;
     this.#isReusable = head.keepAlive && head.framing !== BY_CLOSE;
     if (head.framing === BY_CLOSE || owner.isDraining) owner.keepAlive = false;
+    const { id, attempts } = exchange;
     const text =
-      `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.kept}${ID_HEADER}: ${exchange.id}\r\n` +
-      `${ATTEMPTS_HEADER}: ${exchange.attempts}\r\n` +
-      `${TIMING_HEADER}: ${serverTiming(exchange)}\r\n${owner.keepAlive ? '\r\n' : 'Connection: close\r\n\r\n'}`;
+      `HTTP/1.1 ${head.status} ${head.reason}\r\n` +
+      head.kept +
+      ID_BEGIN +
+      id +
+      (attempts === 1 ? ONE_ATTEMPT : ATTEMPTS_BEGIN + attempts + TIMING_BEGIN) +
+      serverTiming(exchange) +
+      (owner.keepAlive ? '\r\n\r\n' : CLOSES);
     if (this.#body.isEdited) {
       const piece = this.#body.edited(bytes, from, end);
       this.#client.write(text + piece.latin1Slice(), 'latin1');
