@@ -4,7 +4,7 @@ import { indexOfByte } from './byte-search.ts';
 import { BACKSLASH, PLAIN, QUOTE } from './json-bytes.ts';
 
 /** Bytes that are looked at one by one before the quote is searched for. */
-const NEAR = 24;
+const NEAR = 64;
 
 export class TextEnd {
   /** The bytes so far end with an open escape. */
