@@ -17,7 +17,7 @@ export const buildReplicaMetrics = ({ config, log, pool }: Modules): ReplicaMetr
         .map(({ deployment, replica: { id, url, tls } }) => ({
           deployment: deployment.options.id,
           id,
-          url: { host: url.host, port: url.port, authority: url.authority, tls },
+          url: { host: url.host, port: url.port, path: url.path, authority: url.authority, tls },
         })),
     log,
   );
@@ -66,5 +66,6 @@ export function buildMetrics(modules: Modules): Metrics {
       logPipeline.logs && { ...logPipeline.logs.figures, bodiesSkipped: logPipeline.bodiesSkipped },
     exporters: logPipeline.connections,
     output: log.sink,
+    certificates: () => modules.certificates.all,
   });
 }

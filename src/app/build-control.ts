@@ -29,6 +29,8 @@ export function buildAutoscaler(modules: Modules): Autoscaler {
       const { queued, inProgress } = queue.depth(deployment);
       return queued + inProgress;
     },
+    log,
+    certificate: modules.certificates.scale,
   });
 }
 
@@ -79,8 +81,12 @@ export function buildAdmin(modules: Modules, explain: () => unknown): Admin {
       attachments: modules.attachments,
       maxAttachmentBytes: config.projects.max_attachment,
       urls: modules.urls,
-      dataUrl: (host) => `${scheme}://${formatAddress({ host, port: modules.dataServer.address.port })}`,
+      dataUrl(host) {
+        const { path, port } = modules.dataServer.address;
+        return `${scheme}://${path === undefined ? formatAddress({ host, port }) : host}`;
+      },
     },
     log,
+    modules.certificates.admin,
   );
 }

@@ -40,5 +40,7 @@ export function buildDataServer(modules: Modules): DataServer {
       checkWebhook: (url) => modules.webhooks.check(url),
     },
     (deployment) => modules.autoscaler.wake(deployment),
+    modules.certificates.ingress,
+    modules.log,
   );
 }

@@ -7,6 +7,7 @@ import type { Collectors } from '../collectors/collectors.ts';
 import type { ReplicaMetrics } from '../collectors/replica-metrics/replica-metrics.ts';
 import { DataFolder } from '../core/data-folder.ts';
 import { Exchanges } from '../core/exchange/exchange.ts';
+import { Certificates } from './server-certificates.ts';
 import { stepLog } from '../core/exchange/step-log.ts';
 import { fileSink, Logger } from '../core/logger.ts';
 import { UrlSigner } from '../core/url-signer.ts';
@@ -46,6 +47,7 @@ export class Modules {
   readonly isTextLog: boolean;
   readonly recorder: RecorderClient;
   readonly log: Logger;
+  readonly certificates: Certificates;
   /** Replicas that the supervised process serves. */
   readonly supervised: Supervised;
   /** The supervised replica by its current name; `undefined` without a command. */
@@ -91,6 +93,7 @@ export class Modules {
     });
     const sink = config.log.access ? this.recorder.sink : fileSink(STDOUT);
     this.log = new Logger(sink, { level, isText: this.isTextLog });
+    this.certificates = new Certificates(config, this.log);
     this.supervised = supervised(config.deployments);
     this.ownReplica = command && replicaOf(this.supervised, config.deployments);
     this.podDeployment = podDeployment(config);

@@ -3,12 +3,12 @@
 //   observers.ts  who sees each exchange     build-*.ts     how modules are connected
 import { formatAddress, type Address } from '../core/address.ts';
 import type { Config } from '../config/config.ts';
-import { WeirError } from '../core/errors.ts';
 import { Lifecycle } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
 import { version } from '../core/version.ts';
 import { replicaOf } from '../control/child-process/child-process.ts';
 import { deploymentEvents, type DeploymentOptions } from '../data-plane/replicas/pool.ts';
+import type { Certificates } from './server-certificates.ts';
 import { componentsOf } from './components.ts';
 import { Modules } from './modules.ts';
 
@@ -22,8 +22,8 @@ export interface Sidecar {
   };
   /** Applies changed deployments and replicas. Returns '', or the problem, in which case nothing has changed. */
   update(deployments: readonly DeploymentOptions[]): string;
-  /** Reads the data server's certificate again. An invalid one changes nothing. Logs either outcome. */
-  renewCertificate(): void;
+  /** The certificates of the servers. */
+  readonly certificates: Pick<Certificates, 'paths' | 'renew'>;
   /** Passes a signal on to the supervised process, if there is one. */
   signalChild(signal: NodeJS.Signals): void;
   /** Drains, then stops every component. */
@@ -59,12 +59,12 @@ export async function startSidecar(
     admin: formatAddress(addresses.admin),
     scaler: addresses.scaler && formatAddress(addresses.scaler),
   });
-  logCertificate(modules);
+  modules.certificates.logAll();
   return {
     log,
     addresses,
     update: (deployments) => update(modules, deployments),
-    renewCertificate: () => renewCertificate(modules),
+    certificates: modules.certificates,
     signalChild: (signal) => modules.child?.signal(signal),
     stop: () => modules.drain.run(lifecycle),
     endDrain: () => modules.drain.end(),
@@ -81,20 +81,4 @@ function update(modules: Modules, deployments: readonly DeploymentOptions[]): st
   logPipeline.update(deployments, modules.ownReplica);
   deploymentEvents(log, before, deployments);
   return '';
-}
-
-function renewCertificate(modules: Modules): void {
-  try {
-    if (modules.dataServer.renewCertificate()) logCertificate(modules);
-  } catch (error) {
-    if (!(error instanceof WeirError)) throw error;
-    modules.log.event('certificate_refused', { problem: error.message });
-  }
-}
-
-function logCertificate({ dataServer: { certificate }, log }: Modules): void {
-  if (certificate === undefined) return;
-  const { names, validToMs } = certificate;
-  const write = validToMs < Date.now() ? log.warn : log.info;
-  write('certificate', { names, valid_until: new Date(validToMs).toISOString() });
 }

@@ -1,4 +1,4 @@
-// Applies changes of the configuration file and of the certificate to a running sidecar.
+// Applies changes of the configuration file and of the certificates to a running sidecar.
 // Invariant: an invalid configuration or certificate changes nothing.
 import { readFileSync } from 'node:fs';
 import type { Sidecar } from '../app/sidecar.ts';
@@ -10,8 +10,7 @@ type Valid = Extract<Loaded, { ok: true }>;
 export class Reloader {
   readonly #args: readonly string[];
   readonly #file: Valid['file'];
-  /** Files of the certificate with the texts that are in use. */
-  readonly #certificates: readonly { readonly file: string; readonly text: string }[];
+  readonly #hasCertificates: boolean;
   #current: Valid;
   #sidecar: Sidecar | undefined;
   #fileWatch: FileWatch | undefined;
@@ -20,17 +19,16 @@ export class Reloader {
 
   /** `args`: the command line that `loaded` was read from. */
   constructor(args: readonly string[], loaded: Valid) {
-    const { cert, key } = loaded.config.ingress.tls;
     this.#args = args;
     this.#current = loaded;
     this.#file = loaded.file;
-    this.#certificates =
-      cert === '' ? [] : [cert, key].map((file) => ({ file, text: readFileSync(file, 'utf8') }));
+    const { ingress, admin, scale } = loaded.config;
+    this.#hasCertificates = [ingress, admin, scale].some(({ tls }) => tls.cert !== '');
   }
 
   /** True if there is a file that can be reloaded. */
   get hasFiles(): boolean {
-    return this.#file !== undefined || this.#certificates.length > 0;
+    return this.#file !== undefined || this.#hasCertificates;
   }
 
   /** Begins to watch the files. */
@@ -39,8 +37,11 @@ export class Reloader {
     this.#fileWatch =
       this.#file && watchFile(this.#file.path, this.#file.text, () => this.#applyFile(sidecar));
     if (this.#isReloadPending) this.reload();
-    this.#watches = this.#certificates.map(({ file, text }) =>
-      watchFile(file, text, () => sidecar.renewCertificate()),
+    const { certificates } = sidecar;
+    // What is there now may differ from what was read at the start, and files change one after the other.
+    certificates.renew();
+    this.#watches = certificates.paths.map((file) =>
+      watchFile(file, textOf(file) ?? '', () => certificates.renew()),
     );
   }
 
@@ -55,7 +56,7 @@ export class Reloader {
     const text = this.#file && textOf(this.#file.path);
     if (text !== undefined) this.#fileWatch?.wasRead(text);
     this.#applyFile(sidecar);
-    sidecar.renewCertificate();
+    sidecar.certificates.renew();
   }
 
   /** The settings in use, with their origins. */

@@ -1,6 +1,8 @@
 // Problems between settings that are each valid, and problems in the files that settings name.
-import { formatAddress } from '../core/address.ts';
-import { readAuthorities, readKeyPair } from '../core/certificates.ts';
+import { formatAddress, type Address } from '../core/address.ts';
+import { readAuthorities } from '../core/certificates.ts';
+import { readCertificateFiles } from '../core/server-certificate.ts';
+import { tlsContradictions } from '../core/server-tls-options.ts';
 import { formatDuration } from '../core/units.ts';
 import { priceProblems } from '../telemetry/llm/options.ts';
 import type { Config } from './schema.ts';
@@ -8,9 +10,10 @@ import type { Config } from './schema.ts';
 /** Checks the files that settings name, as they are now. */
 export function problemsInFiles(config: Config): string[] {
   const problems: string[] = [];
-  const { cert, key } = config.ingress.tls;
-  const read = cert === '' ? undefined : readKeyPair(cert, key);
-  if (read?.ok === false) problems.push(...read.problems.map((problem) => `ingress.tls.${problem}`));
+  for (const [path, tls] of serversOf(config)) {
+    const read = tls.cert === '' ? undefined : readCertificateFiles(tls, path);
+    if (read?.ok === false) problems.push(...read.problems);
+  }
   const authorities: Record<string, string> = { 'webhook.ca_file': config.webhook.ca_file };
   config.deployments.forEach(({ tls_ca }, i) => (authorities[`deployments[${i}].tls_ca`] = tls_ca));
   for (const [name, file] of Object.entries(authorities)) {
@@ -19,6 +22,14 @@ export function problemsInFiles(config: Config): string[] {
   }
   return problems;
 }
+
+/** TLS settings of each server, with their path. */
+const serversOf = ({ ingress, admin, scale }: Config) =>
+  [
+    ['ingress.tls', ingress.tls],
+    ['admin.tls', admin.tls],
+    ['scale.tls', scale.tls],
+  ] as const;
 
 /** Checks settings against each other. */
 export function contradictions(config: Config): string[] {
@@ -30,6 +41,7 @@ export function contradictions(config: Config): string[] {
     ...config.deployments.flatMap((deployment, i) => inDeployment(deployment, `deployments[${i}]`)),
     ...priceProblems(config.llm.prices, 'llm.prices'),
     ...betweenSections(config),
+    ...serversOf(config).flatMap(([path, tls]) => tlsContradictions(tls, path)),
     ...betweenAddresses(config),
   ];
 }
@@ -61,7 +73,9 @@ function inDeployment(deployment: Config['deployments'][number], at: string): st
       `${at}.replicas: the id ${JSON.stringify(id)} is used twice; give each replica an id of its own`,
     );
   // Compares normalized URLs, since schemes have default ports and host names ignore case.
-  const urls = replicas.map(({ url }) => `${url.protocol}//${url.host}:${url.port}`.toLowerCase());
+  const urls = replicas.map(({ url }) =>
+    url.path === undefined ? `${url.protocol}//${url.host}:${url.port}`.toLowerCase() : url.href,
+  );
   replicas.forEach(({ url }, i) => {
     const first = urls.indexOf(urls[i]!);
     if (first !== i)
@@ -81,7 +95,6 @@ function betweenSections({
   scale,
   child,
   samplers,
-  ingress,
 }: Config): string[] {
   const problems: string[] = [];
   if (trace.enabled && [logs, ...logs.routes].every(({ capture }) => capture === 'off'))
@@ -101,11 +114,6 @@ function betweenSections({
     problems.push(
       `kubernetes.deployment: unknown deployment ${JSON.stringify(kubernetes.deployment)}; known deployments: ${ids.join(', ')}`,
     );
-  const { cert, key } = ingress.tls;
-  if ((cert === '') !== (key === ''))
-    problems.push(
-      `ingress.tls.${cert === '' ? 'key' : 'cert'} is set without ingress.tls.${cert === '' ? 'cert' : 'key'}: TLS needs both the certificate and its private key`,
-    );
   if (scale.min_replica > scale.max_replica)
     problems.push(
       `scale.min_replica (${scale.min_replica}) is larger than scale.max_replica (${scale.max_replica})`,
@@ -123,13 +131,16 @@ function betweenSections({
   return problems;
 }
 
+const isSame = (a: Address, b: Address): boolean =>
+  a.path === undefined ? a.port !== 0 && a.port === b.port && a.host === b.host : a.path === b.path;
+
 function betweenAddresses({ ingress, admin, scale }: Config): string[] {
   const servers = Object.entries({ 'ingress.listen': ingress.listen, 'admin.listen': admin.listen });
   if (scale.keda) servers.push(['scale.listen', scale.listen]);
   return servers.flatMap(([name, address], i) =>
     servers
       .slice(i + 1)
-      .filter(([, { host, port }]) => port !== 0 && port === address.port && host === address.host)
+      .filter(([, other]) => isSame(other, address))
       .map(
         ([other]) =>
           `${name} and ${other} are the same address, ${formatAddress(address)}; change one of them`,

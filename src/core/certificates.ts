@@ -11,7 +11,7 @@ export interface KeyPair {
   readonly key: string;
   /** The names of the certificate, such as `DNS:example.org, IP Address:127.0.0.1`. */
   readonly names: string;
-  /** Expiry, in milliseconds since 1970. */
+  /** Expiry of the first certificate in the chain to expire, in milliseconds since 1970. */
   readonly validToMs: number;
 }
 
@@ -108,7 +108,7 @@ export function readKeyPair(
       cert: cert.text,
       key: key.text,
       names: own.subjectAltName ?? own.subject,
-      validToMs: Date.parse(own.validTo),
+      validToMs: Math.min(...certs.chain.map(({ validTo }) => Date.parse(validTo))),
     },
   };
 }

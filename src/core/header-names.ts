@@ -33,6 +33,13 @@ export const TRACESTATE_HEADER = 'tracestate';
 /** A client that sends `false` in it does not want its bodies stored (docs/contracts/logs.md 1). */
 export const DEBUG_HEADER = 'x-portkey-debug';
 
+/** Names, or none, that a setting can give to the header with the subject of a client's certificate. */
+export const SUBJECT_HEADER_NAME = /^(?:x-(?:(?:ssl|forwarded)-)?client-[a-z0-9-]{1,48})?$/i;
+
+/** True for a name, in lower case, that SUBJECT_HEADER_NAME allows, also with `_` in place of `-`. */
+export const mayNameSubject = (lower: string): boolean =>
+  lower.startsWith('x') && SUBJECT_HEADER_NAME.test(lower.replaceAll('_', '-'));
+
 /** Headers of webhook requests. */
 export const WEBHOOK_ID_HEADER = 'X-BASETEN-REQUEST-ID';
 export const WEBHOOK_SIGNATURE_HEADER = 'X-BASETEN-SIGNATURE';

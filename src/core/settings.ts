@@ -2,7 +2,7 @@
 // Invariant: one schema gives the checks, `weir settings`, the table in the docs and the JSON schema for editors.
 // Only this file imports zod.
 import * as z from 'zod';
-import { formatAddress, parseAddress, type Address } from './address.ts';
+import { formatAddress, parseAddress, socketProblem, type Address } from './address.ts';
 import { parseDate } from './time.ts';
 import { formatBytes, formatDuration, parseBytes, parseDuration } from './units.ts';
 
@@ -215,15 +215,35 @@ export const secrets = (o: { doc: string; minLength: number; max: number }) =>
     { show: (value) => value.join(', '), secret: true, json: LIST },
   );
 
-/** An address to listen on: `host:port`, with IPv6 hosts in brackets. */
+/** An address to listen on: `host:port`, with IPv6 hosts in brackets, or `unix:` and the path of a Unix socket. */
 export const address = (o: { doc: string; default: Address; alias?: string }) =>
   setting(
-    parsed((input) => (typeof input === 'string' ? parseAddress(input) : undefined)),
+    z.unknown().transform((input, context): Address => {
+      const text = typeof input === 'string' ? input : '';
+      const value = parseAddress(text);
+      if (value !== undefined) return value;
+      const problem = socketProblem(text);
+      context.addIssue({
+        code: 'custom',
+        input,
+        ...(problem && { params: { problem: `is ${quoted(input)}: ${problem}` } }),
+      });
+      return z.NEVER;
+    }),
     o,
     'host:port',
-    'host:port, such as 127.0.0.1:8080 or [::1]:8080',
-    { show: formatAddress, json: { type: 'string', pattern: ':\\d+$' } },
+    'host:port, such as 127.0.0.1:8080 or [::1]:8080, or unix:/run/weir.sock',
+    { show: formatAddress, json: { type: 'string', pattern: ':\\d+$|^unix:/' } },
   );
+
+/** File mode of a Unix socket, in octal digits. */
+export const socketMode = (o: { doc: string }) =>
+  text({
+    ...o,
+    default: '660',
+    pattern: /^0?[0-7]{3}$/,
+    like: 'three octal digits, such as 660 or 666',
+  });
 
 /** Rising numbers, such as the bounds of a histogram: a YAML list or text with commas. */
 export const bounds = (o: Common<readonly number[]>) =>

@@ -48,7 +48,7 @@ const tls = (...more: string[]) => [
 ];
 
 /** Opens a TLS connection. Resolves after the handshake. */
-async function handshake(weir: Weir, options: ConnectionOptions = {}): Promise<TLSSocket> {
+async function handshake(weir: Pick<Weir, 'port'>, options: ConnectionOptions = {}): Promise<TLSSocket> {
   const socket = connect({ port: weir.port, host: '127.0.0.1', ca: authority.cert, ...options });
   await once(socket, 'secureConnect');
   return socket;
@@ -212,7 +212,13 @@ describe.each([
       );
     }
     const h2c = new RawClient(weir.port).send('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-    expect(await h2c.expectClosed()).toMatch(/^HTTP\/1\.1 400 /);
+    // SETTINGS, then GOAWAY with the reason.
+    const goaway = await h2c.expectClosed();
+    expect([goaway[3], goaway[12]]).toEqual(['\x04', '\x07']);
+    expect(goaway).toContain('This port speaks TLS: use https:');
+    const noise = new RawClient(weir.port).send('\x80\x02\x03');
+    expect(await noise.expectClosed()).toBe('');
+    await weir.expectMetric('weir_tls_refused_total{server="ingress",reason="clear_text"}', 8);
     const fetched = await fetch(weir.url, { method: 'POST', body: '{"prompt": "Hello"}' });
     expect([fetched.status, await fetched.json()]).toEqual([
       400,
@@ -334,13 +340,27 @@ it('speaks TLS 1.2 and 1.3 but no older version', async () => {
   await expect(handshake(weir, old)).rejects.toThrow(/protocol version/);
 });
 
-it('refuses TLS on a clear-text port and still serves others', async () => {
+it('closes TLS connections to clear-text ports, says so once in the log, and still serves others', async () => {
   const replica = await startReplica(mirror);
   for (const lane of ['true', 'false']) {
-    const weir = await startWeir(['--replica', replica.url, `--proxy-fast-lane=${lane}`]);
-    await expect(handshake(weir)).rejects.toThrow();
+    const weir = await startWeir([
+      '--replica',
+      replica.url,
+      `--proxy-fast-lane=${lane}`,
+      '--scaler=127.0.0.1:0',
+    ]);
+    for (const port of [weir.port, weir.adminPort, weir.scalerPort])
+      for (let i = 0; i < 3; i++) await expect(handshake({ port })).rejects.toThrow(/disconnected|ECONNRESET/);
     expect((await fetch(`${weir.url}/x`)).status).toBe(200);
-    await weir.expectMetric('weir_exchanges_total{deployment_id="",cause="bad_request",origin="client"}', 1);
+    expect((await fetch(`${weir.admin}/livez`)).status).toBe(200);
+    const said = weir.lines.filter(({ event }) => event === 'a client speaks TLS to a clear-text port');
+    expect(said.map(({ server, remote, hint }) => [server, remote, hint])).toEqual(
+      ['ingress', 'admin', 'scale'].map((server) => [
+        server,
+        '127.0.0.1',
+        `use http://, or set ${server}.tls.cert`,
+      ]),
+    );
   }
 });
 

@@ -22,6 +22,7 @@ export function jsonLine(exchange: Exchange, deployment: DeploymentIdentity | un
     (e.replica === '' ? '' : `,"replica":"${e.replica}"`) +
     (e.isAsync ? ',"async":true' : '') +
     (e.remoteAddress === '' ? '' : `,"remote":"${e.remoteAddress}"`) +
+    (e.clientSubject === '' ? '' : `,"client_subject":${JSON.stringify(e.clientSubject)}`) +
     (e.detail === '' ? '' : `,"detail":${JSON.stringify(e.detail)}`) +
     '}\n'
   );

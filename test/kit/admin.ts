@@ -127,6 +127,7 @@ export async function startAdmin({
       ...deps,
     },
     log,
+    undefined,
     { ...TAIL_LIMITS, ...limits },
   );
   await admin.start();

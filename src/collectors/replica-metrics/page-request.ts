@@ -12,6 +12,8 @@ import type { SampleError } from './sample.ts';
 export interface PageUrl {
   readonly host: string;
   readonly port: number;
+  /** Path of a Unix socket, in place of host and port. */
+  readonly path: string | undefined;
   /** The `Host` of the request. */
   readonly authority: string;
   /** TLS options of the connection; `undefined`: clear text. */
@@ -38,7 +40,7 @@ const ACCEPT = 'application/openmetrics-text;version=1.0.0,text/plain;version=0.
 
 /** Resolves to the page, or to the reason why there is none. Never rejects. */
 export async function requestPage(
-  { host, port, authority, tls }: PageUrl,
+  { host, port, path: socketPath, authority, tls }: PageUrl,
   { path, timeoutMs, maxBytes }: PageLimits,
   signal: AbortSignal,
 ): Promise<RawPage | SampleError> {
@@ -46,6 +48,7 @@ export async function requestPage(
     method: 'GET',
     host,
     port,
+    socketPath,
     path,
     headers: { host: authority, 'user-agent': 'weir-merge', accept: ACCEPT, 'accept-encoding': 'gzip' },
     tls,

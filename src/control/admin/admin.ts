@@ -4,14 +4,18 @@
 //   routes/      the routes              logs/                             queries of the log store, and their output
 //   portkey/     the routes of clients of Portkey
 //   braintrust/  routes of Braintrust's clients
-import type { Server } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Address } from '../../core/address.ts';
 import { waitAtMost } from '../../core/wait.ts';
+import type { ServerCertificate } from '../../core/server-certificate.ts';
 import { boundAddress, listen } from '../../protocol/http/listen.ts';
-import { createServer } from '../../protocol/http/node-http.ts';
+import { createServer, STATUS_CODES } from '../../protocol/http/node-http.ts';
+import { ServerFront, takeConnections } from '../../protocol/http/server-front.ts';
+import { isTlsHandshake } from '../../protocol/http/tls-acceptor.ts';
 import { adminCaller } from './audit.ts';
 import { Guard } from './auth.ts';
 import { dispatch, type DispatchReports, type Endpoint } from './endpoint.ts';
@@ -71,19 +75,34 @@ export const endpoints: readonly Endpoint<Context>[] = [
 /** Time for live tails to receive their last event. */
 const TAIL_END_MS = 500;
 
+/** Status for an error of Node's parser; 400 for all others. */
+const STATUS_OF_ERROR: Readonly<Record<string, number>> = {
+  HPE_HEADER_OVERFLOW: 431,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+};
+
+/** An error of Node's parser, with the bytes that it refused. */
+interface ParserError extends NodeJS.ErrnoException {
+  readonly rawPacket?: Buffer;
+}
+
 export class Admin {
   readonly name = 'admin';
   readonly #options: AdminOptions;
   readonly #keys: KeyStore;
   readonly #tails: LiveTails;
   readonly #server: Server;
+  readonly #front: ServerFront;
+  readonly #latest = new WeakMap<Socket, ServerResponse>();
 
-  /** `folder`: folder of the key file. */
+  /** `folder`: folder of the key file. `certificate`: `undefined` means clear text. */
   constructor(
     options: AdminOptions,
     folder: string,
     deps: AdminDeps,
     log: Logger,
+    certificate: ServerCertificate | undefined,
     tailLimits: TailLimits = TAIL_LIMITS,
   ) {
     this.#options = options;
@@ -109,17 +128,44 @@ export class Admin {
       noDelay: true,
     });
     this.#server.maxConnections = 1000;
-    this.#server.on('request', (req, res) => void dispatch(endpoints, context, guard, reports, req, res));
+    this.#front = new ServerFront({
+      server: this.name,
+      listen: options.listen,
+      certificate,
+      log,
+      protocols: () => ['http/1.1'],
+      connected: (socket, protocol) => (protocol === 'http2' ? socket.destroy() : serve(socket)),
+    });
+    const serve = takeConnections(this.#server, this.#front.accept);
+    this.#server.on('clientError', (error: ParserError, socket: Socket) =>
+      this.#onClientError(error, socket),
+    );
+    this.#server.on('request', (req, res) => {
+      this.#latest.set(req.socket, res);
+      void dispatch(endpoints, context, guard, reports, req, res);
+    });
   }
 
   /** Loads the keys and listens. Rejects with a WeirError if one of them fails. */
   start(): Promise<void> {
     this.#keys.load();
-    return listen(this.#server, this.#options.listen, '--admin');
+    return listen(this.#server, this.#options, '--admin');
   }
 
   get address(): Address {
     return boundAddress(this.#server);
+  }
+
+  /** Answers what Node's parser refuses, as Node itself does, and tells clients that speak TLS apart. */
+  #onClientError({ code = '', rawPacket }: ParserError, socket: Socket): void {
+    if (rawPacket !== undefined && isTlsHandshake(rawPacket)) return this.#front.refuseTls(socket);
+    const latest = this.#latest.get(socket);
+    const isResponding = latest?.headersSent === true && !latest.writableFinished;
+    if (socket.writable && !isResponding && code !== 'ECONNRESET') {
+      const status = STATUS_OF_ERROR[code] ?? 400;
+      socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n\r\n`);
+    }
+    socket.destroy();
   }
 
   /** Number of live tails. */
@@ -134,6 +180,7 @@ export class Admin {
     const hadTails = this.#tails.count > 0;
     this.#tails.end('shutdown');
     this.#server.closeIdleConnections();
+    this.#front.close();
     if (hadTails) await waitAtMost(Math.min(TAIL_END_MS, deadlineMs - performance.now()), closed);
     this.#server.closeAllConnections();
   }

@@ -2,7 +2,9 @@
 // Invariant: as soon as one key exists, each request needs a key; keys are compared in constant time.
 import type { IncomingMessage } from 'node:http';
 import type { Failure } from '../../core/errors.ts';
+import { UNIX_CLIENT } from '../../core/address.ts';
 import { isLoopback } from '../../core/loopback.ts';
+import { peerOf } from '../../protocol/http/peer.ts';
 import type { KeyStore } from './key-store.ts';
 import { covers, type AdminScope } from './scopes.ts';
 
@@ -23,11 +25,14 @@ function hostIn(header: string): string {
 }
 
 /**
- * True for a connection from this machine with a Host of this machine. The Host is checked since a web page could point
- * its own name at 127.0.0.1 (DNS rebinding).
+ * True for a connection from this machine, by loopback or a Unix socket, with a Host of this machine. The Host is checked
+ * since a web page could point its own name at 127.0.0.1 (DNS rebinding), and since a proxy on this machine could pass on
+ * requests of others.
  */
-const isFromHere = (req: IncomingMessage): boolean =>
-  isLoopback(req.socket.remoteAddress ?? '') && isLoopback(hostIn(req.headers.host ?? ''));
+function isFromHere({ socket, headers: { host = '' } }: IncomingMessage): boolean {
+  const { address } = peerOf(socket);
+  return (address === UNIX_CLIENT || isLoopback(address)) && isLoopback(hostIn(host));
+}
 
 /** False for a request from a web page of another origin, since browsers send simple POSTs without a preflight. */
 export function isSameOrigin(req: IncomingMessage): boolean {

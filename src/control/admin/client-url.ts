@@ -1,6 +1,7 @@
 // The address that a client has used, for absolute URLs in responses.
 // Invariant: nothing but a host and a port of the request gets into a URL.
 import type { IncomingMessage } from 'node:http';
+import type { TLSSocket } from 'node:tls';
 import { formatAddress } from '../../core/address.ts';
 
 /** A host name or address with an optional port. */
@@ -15,7 +16,9 @@ export function clientUrl({ headers, socket }: IncomingMessage): string {
   const proto = String(headers['x-forwarded-proto'] ?? '')
     .split(',', 1)[0]!
     .trim();
-  const scheme = proto.toLowerCase() === 'https' ? 'https' : 'http';
+  const isSecure =
+    proto === '' ? (socket as Partial<TLSSocket>).encrypted === true : proto.toLowerCase() === 'https';
+  const scheme = isSecure ? 'https' : 'http';
   const url = `${scheme}://${host}`;
   if (HOST.test(host) && URL.canParse(url)) return url;
   return `${scheme}://${formatAddress({ host: socket.localAddress ?? '127.0.0.1', port: socket.localPort ?? 0 })}`;

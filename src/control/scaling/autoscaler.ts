@@ -4,6 +4,8 @@
 //   sliding-mean.ts  mean of requests in flight   desired-replicas.ts  load → replicas   keda.ts  gRPC server for KEDA
 import type { Component } from '../../core/lifecycle.ts';
 import type { Address } from '../../core/address.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { ServerCertificate } from '../../core/server-certificate.ts';
 import type { Exchange, Observer } from '../../core/exchange/exchange.ts';
 import {
   initialScale,
@@ -30,6 +32,9 @@ export interface ScaleDeps {
   readonly asyncLoad: (deployment: string) => number;
   /** The number of desired replicas has changed. */
   readonly changed?: (change: DesiredChange) => void;
+  /** For the KEDA server. Without a certificate it speaks clear text. */
+  readonly log: Logger;
+  readonly certificate?: ServerCertificate | undefined;
 }
 
 /** A change of the number of desired replicas. */
@@ -83,10 +88,11 @@ export class Autoscaler implements Component {
     if (!this.#options.keda) return;
     // Loaded only if enabled, since gRPC needs memory.
     const { KedaServer } = await import('./keda.ts');
-    this.#kedaServer = new KedaServer(this.#options, {
+    const source = {
       readings: () => this.readings(),
-      changed: (listener) => this.#subscribe(listener),
-    });
+      changed: (listener: () => void) => this.#subscribe(listener),
+    };
+    this.#kedaServer = new KedaServer(this.#options, source, this.#deps.certificate, this.#deps.log);
     await this.#kedaServer.start();
   }
 

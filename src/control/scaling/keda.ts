@@ -1,6 +1,7 @@
 // gRPC server for KEDA: external scaler protocol (proto/externalscaler.proto) and health checks (proto/health.proto).
 // Invariant: KEDA gets the values that /v1/scale shows at that moment, and a closed stream leaves nothing behind.
 // Only this file imports gRPC, and it is loaded only if the server is enabled.
+import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import {
   loadPackageDefinition,
@@ -14,8 +15,13 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import { WeirError } from '../../core/errors.ts';
-import { formatAddress, type Address } from '../../core/address.ts';
+import type { Address } from '../../core/address.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { ServerCertificate } from '../../core/server-certificate.ts';
+import { awaitFirstBytes } from '../../protocol/http/http2-preface.ts';
+import { boundAddress, listen, type ListenOptions } from '../../protocol/http/listen.ts';
+import { ServerFront } from '../../protocol/http/server-front.ts';
+import { isTlsHandshake } from '../../protocol/http/tls-acceptor.ts';
 import { readTrigger, type Trigger } from './scaled-object.ts';
 import type { ScaleReading } from './scale-reading.ts';
 
@@ -26,6 +32,8 @@ const LIMITS = { 'grpc.max_receive_message_length': 64 * 1024, 'grpc.max_concurr
  * gone.
  */
 const KEEP_ALIVE_MS = 30_000;
+/** Time in which a client in clear text must send its first bytes. */
+const FIRST_BYTES_MS = 10_000;
 
 // The same relative path from the sources and from the build.
 const proto = (name: string): string => fileURLToPath(new URL(`../../../proto/${name}`, import.meta.url));
@@ -48,14 +56,22 @@ export interface KedaDeps {
 }
 
 export class KedaServer {
-  readonly #listen: Address;
+  readonly #options: ListenOptions;
   readonly #deps: KedaDeps;
   readonly #server: Server;
+  /** Listens. gRPC's server gets its connections once they have passed the front. */
+  readonly #listener: NetServer;
+  readonly #front: ServerFront;
   readonly #streams = new Set<Stream>();
-  #port = 0;
 
-  constructor({ listen }: { readonly listen: Address }, deps: KedaDeps, keepAliveMs = KEEP_ALIVE_MS) {
-    this.#listen = listen;
+  constructor(
+    options: ListenOptions,
+    deps: KedaDeps,
+    certificate: ServerCertificate | undefined,
+    log: Logger,
+    keepAliveMs = KEEP_ALIVE_MS,
+  ) {
+    this.#options = options;
     this.#deps = deps;
     this.#server = new Server({
       ...LIMITS,
@@ -74,22 +90,28 @@ export class KedaServer {
     };
     this.#server.addService(found.externalscaler.ExternalScaler.service, this.#scaler());
     this.#server.addService(found.grpc.health.v1.Health.service, { Check: check });
+    const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    this.#front = new ServerFront({
+      server: 'scale',
+      listen: options.listen,
+      certificate,
+      log,
+      protocols: () => ['h2'],
+      connected: (socket, protocol) =>
+        protocol === undefined
+          ? this.#readFirst(socket, () => injector.injectConnection(socket))
+          : injector.injectConnection(socket),
+    });
+    this.#listener = createServer({ noDelay: true }, this.#front.accept);
   }
 
+  /** Rejects with a WeirError if it cannot listen. */
   start(): Promise<void> {
-    const address = formatAddress(this.#listen);
-    return new Promise((resolve, reject) =>
-      this.#server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
-        this.#port = port;
-        if (error === null) return resolve();
-        const detail = `cannot listen on ${address}: ${error.message}; choose another address with --scaler`;
-        reject(new WeirError('listen_failed', detail, { cause: error }));
-      }),
-    );
+    return listen(this.#listener, this.#options, '--scaler');
   }
 
   get address(): Address {
-    return { host: this.#listen.host, port: this.#port };
+    return boundAddress(this.#listener);
   }
 
   /**
@@ -97,13 +119,25 @@ export class KedaServer {
    * stream it waits up to a minute.
    */
   drain(): void {
+    this.#listener.close();
     for (const call of this.#streams) call.end();
     // `stop` cuts what is left.
     this.#server.tryShutdown(() => undefined);
   }
 
   stop(): void {
+    this.#listener.close();
+    this.#front.close();
     this.#server.forceShutdown();
+  }
+
+  /** Calls `serve` unless the client speaks TLS. */
+  #readFirst(socket: Socket, serve: () => void): void {
+    awaitFirstBytes(socket, FIRST_BYTES_MS, (_, first) => {
+      if (isTlsHandshake(first)) this.#front.refuseTls(socket);
+      else if (first.length === 0) socket.destroy();
+      else serve();
+    });
   }
 
   #scaler(): UntypedServiceImplementation {

@@ -1,5 +1,6 @@
 // Settings of autoscaling (section `scale`), for all deployments. Names, defaults and ranges: docs/contracts/serving.md 5.1.
-import { address, duration, flag, int, section, type Settings } from '../../core/settings.ts';
+import { serverTlsOptions } from '../../core/server-tls-options.ts';
+import { address, duration, flag, int, section, socketMode, type Settings } from '../../core/settings.ts';
 
 export const scaleOptions = section({
   min_replica: int({
@@ -49,7 +50,9 @@ export const scaleOptions = section({
   listen: address({
     default: { host: '0.0.0.0', port: 9465 },
     alias: 'scaler',
-    doc: 'Address of the KEDA server. Setting it enables the server, unless `scale.keda` is false.',
+    doc: 'Address of the KEDA server: `host:port`, or `unix:` and a path. Setting it enables the server, unless `scale.keda` is false.',
   }),
+  socket_mode: socketMode({ doc: 'File mode of the KEDA server’s Unix socket.' }),
+  tls: serverTlsOptions('KEDA server', 'scale.tls'),
 });
 export type ScaleOptions = Settings<typeof scaleOptions>;

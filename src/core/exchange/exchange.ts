@@ -85,7 +85,10 @@ export class Exchange {
   method = '';
   /** Request target as the client sent it. */
   target = '';
+  /** IP address of the client, or `unix`. */
   remoteAddress = '';
+  /** Subject of the client's verified certificate (core/client-subject.ts); empty without one. */
+  clientSubject = '';
   /** Index into the configured deployments, or NO_DEPLOYMENT. */
   deployment = NO_DEPLOYMENT;
   /**

@@ -12,6 +12,8 @@ const NOT_CONNECTED = new Set([
   'EHOSTUNREACH',
   'ENETUNREACH',
   'ENOTFOUND',
+  // The file of a Unix socket is missing.
+  'ENOENT',
   'EAI_AGAIN',
   'EADDRNOTAVAIL',
   'ETIMEDOUT',

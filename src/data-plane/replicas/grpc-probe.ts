@@ -2,7 +2,6 @@
 // Invariant: a probe ends within its time limit.
 // A server without the health service returns UNIMPLEMENTED, which counts as success, since nothing more can be known.
 // A server that does not know the requested service name fails the probe.
-import { connect } from 'node:http2';
 import {
   HEALTH_PATH,
   healthStatusName,
@@ -13,21 +12,17 @@ import {
 import { readStatus, statusNames } from '../../protocol/grpc/status.ts';
 import { NO_HTTP2 } from '../../protocol/http/tls-errors.ts';
 import { probeProblem, type Probe, type ProbeResult } from './probe.ts';
-import type { ReplicaUrl } from './replica-url.ts';
+import { connectTo } from './replica-h2.ts';
 
 /** A longer response is invalid: its messages have a few bytes. */
 const MAX_RESPONSE_BYTES = 1024;
-
-/** The replica's origin as `http2.connect` takes it. */
-const authorityOf = ({ protocol, host, port }: ReplicaUrl): string =>
-  `${protocol === 'grpcs:' ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 
 /** Succeeds if the status of `service` is SERVING. An empty `service` means the whole server. */
 export const grpcProbe =
   (service: string): Probe =>
   ({ url, tls }, timeoutMs) =>
     new Promise<ProbeResult>((resolve) => {
-      const session = connect(authorityOf(url), tls);
+      const session = connectTo(url, tls, {});
       const done = (problem: string, isSilent = false, hasResponse = false) => {
         clearTimeout(timer);
         session.destroy();

@@ -29,7 +29,7 @@ const replica = section({
   }),
   url: required(
     'a URL',
-    'URL of the replica: scheme http, https, grpc or grpcs, host and port.',
+    'URL of the replica: scheme http, https, grpc or grpcs, host and port. Or the path of a Unix socket: `unix:/run/vllm.sock`, for gRPC `grpc+unix:/run/model.sock`.',
     parseReplicaUrl,
     (url) => url.href,
   ),

@@ -8,7 +8,7 @@ import { formatAddress } from '../../core/address.ts';
 import { requestOnce } from '../../protocol/http/one-shot.ts';
 import { tlsProblem } from '../../protocol/http/tls-errors.ts';
 import type { ReplicaTls } from './replica-tls.ts';
-import type { ReplicaUrl } from './replica-url.ts';
+import { targetOf, type ReplicaUrl } from './replica-url.ts';
 
 export interface ProbeResult {
   /** Why the probe failed; empty if it succeeded. */
@@ -29,6 +29,8 @@ export type Probe = (replica: ProbeTarget, timeoutMs: number) => Promise<ProbeRe
 
 const CONNECTION_ERRORS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
+  ENOENT: 'no such socket',
+  EACCES: 'permission denied',
   ECONNRESET: 'connection reset',
   EHOSTUNREACH: 'host unreachable',
   ENETUNREACH: 'network unreachable',
@@ -48,13 +50,15 @@ export function probeProblem(error: ConnectionError): string {
   const text = CONNECTION_ERRORS[error.code ?? ''];
   if (text === undefined) return describe(error);
   const { address: host, port } = error;
-  return host === undefined || port === undefined ? text : `${text} (${formatAddress({ host, port })})`;
+  if (host === undefined) return text;
+  return `${text} (${port === undefined ? host : formatAddress({ host, port })})`;
 }
 
 /** Succeeds if the replica accepts a connection, over TLS with a trusted certificate. Works with any server. */
-export const connectionProbe: Probe = ({ url: { host, port }, tls }, timeoutMs) =>
+export const connectionProbe: Probe = ({ url, tls }, timeoutMs) =>
   new Promise((resolve) => {
-    const socket = tls === undefined ? connect({ host, port }) : connectTls({ host, port, ...tls });
+    const target = targetOf(url);
+    const socket = tls === undefined ? connect(target) : connectTls({ ...target, ...tls });
     const done = (problem: string, isSilent = false) => {
       clearTimeout(timer);
       socket.destroy();
@@ -68,11 +72,12 @@ export const connectionProbe: Probe = ({ url: { host, port }, tls }, timeoutMs) 
 /** Succeeds if a GET of `path` returns 2xx. */
 export const httpProbe =
   (path: string): Probe =>
-  async ({ url: { host, port, authority }, tls }, timeoutMs) => {
+  async ({ url: { host, port, path: socketPath, authority }, tls }, timeoutMs) => {
     const result = await requestOnce({
       method: 'GET',
       host,
       port,
+      socketPath,
       path,
       headers: { host: authority, 'user-agent': 'weir-probe' },
       tls,

@@ -1,4 +1,5 @@
-// Parses URLs of replicas: a scheme, a host and a port.
+// Parses URLs of replicas: a scheme, a host and a port, or the path of a Unix socket.
+import { readSocketPath, socketPathIn } from '../../core/address.ts';
 
 /** Address of a replica. */
 export interface ReplicaUrl {
@@ -6,6 +7,8 @@ export interface ReplicaUrl {
   readonly protocol: 'http:' | 'https:' | 'grpc:' | 'grpcs:';
   /** The host to connect to: the name as written, or one of its addresses. */
   readonly host: string;
+  /** Path of a Unix socket to connect to, in place of host and port; then the host is `localhost`. */
+  readonly path: string | undefined;
   /** The host as written: the name that a certificate must have. */
   readonly name: string;
   /** Host and port as written, without the scheme's default port: the `Host` of weir's own requests. */
@@ -28,16 +31,49 @@ export const speaksGrpc = ({ protocol }: { readonly protocol: string }): boolean
 export const speaksTls = ({ protocol }: { readonly protocol: string }): boolean =>
   protocol === 'https:' || protocol === 'grpcs:';
 
-/** Parses `http://host:port`. A path, a query and a user name are errors. */
+/** Where to connect to a replica, as `net.connect` takes it. */
+export const targetOf = ({
+  host,
+  port,
+  path,
+}: ReplicaUrl): { path: string } | { host: string; port: number } =>
+  path === undefined ? { host, port } : { path };
+
+/** `unix:/run/vllm.sock`, or `grpc+unix:/run/model.sock` for gRPC. `undefined` for a text of another form. */
+function parseSocketUrl(input: string): { value: ReplicaUrl } | { problem: string } | undefined {
+  const isGrpc = input.startsWith(GRPC);
+  const written = socketPathIn(isGrpc ? input.slice(GRPC.length) : input);
+  if (written === undefined) return undefined;
+  const read = readSocketPath(written);
+  if ('problem' in read) return { problem: `is ${JSON.stringify(input)}: ${read.problem}` };
+  return {
+    value: {
+      protocol: isGrpc ? 'grpc:' : 'http:',
+      host: 'localhost',
+      path: read.path,
+      name: 'localhost',
+      authority: 'localhost',
+      port: 0,
+      href: `${isGrpc ? GRPC : ''}unix:${read.path}`,
+    },
+  };
+}
+const GRPC = 'grpc+';
+
+/** Parses `http://host:port` or `unix:/path`. A path, a query and a user name of a URL with a host are errors. */
 export function parseReplicaUrl(input: string): { value: ReplicaUrl } | { problem: string } {
+  const socket = parseSocketUrl(input);
+  if (socket !== undefined) return socket;
   // Not repeated in the error if it may contain a password or a key.
   const shown = /[@?]/.test(input) ? '***' : JSON.stringify(input);
-  const like = 'must be a URL such as http://127.0.0.1:8000';
+  const like = 'must be a URL such as http://127.0.0.1:8000 or unix:/run/vllm.sock';
   const url = URL.parse(input);
   if (!url) return { problem: `is ${shown}, ${like}` };
   const { protocol } = url;
   if (!isScheme(protocol))
-    return { problem: `is ${shown}, ${like}: the scheme must be http, https, grpc or grpcs` };
+    return {
+      problem: `is ${shown}, ${like}: the scheme must be http, https, grpc, grpcs, unix or grpc+unix`,
+    };
   if (url.hostname === '') return { problem: `is ${shown}, ${like}: the host is missing` };
   if (url.username || url.password)
     return { problem: `is ${shown}, ${like}: a user name or password is not supported` };
@@ -47,6 +83,7 @@ export function parseReplicaUrl(input: string): { value: ReplicaUrl } | { proble
     value: {
       protocol,
       host: url.hostname.replace(/^\[|\]$/g, ''),
+      path: undefined,
       name: url.hostname.replace(/^\[|\]$/g, ''),
       authority: url.host,
       port: Number(url.port) || PORTS[protocol],

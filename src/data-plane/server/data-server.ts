@@ -4,22 +4,24 @@
 //   connection ─► fast lane (proxy/fast/fast-lane.ts), while its requests are ordinary HTTP/1.1 to plain replicas
 //              ─► http1-server.ts for all other HTTP/1.1
 //              ─► http2-server.ts for HTTP/2, detected by its first bytes or by ALPN
-//   With a certificate every connection passes tls-server.ts first.
+//   Every connection passes protocol/http/server-front.ts first: TLS, Unix sockets.
 import type { Socket } from 'node:net';
-import { readKeyPair, type KeyPair } from '../../core/certificates.ts';
-import { WeirError } from '../../core/errors.ts';
 import type { Address } from '../../core/address.ts';
+import { SubjectHeader } from '../../core/client-subject.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { ServerCertificate } from '../../core/server-certificate.ts';
 import { waitAtMost } from '../../core/wait.ts';
 import type { Exchanges } from '../../core/exchange/exchange.ts';
+import { awaitFirstBytes, protocolOf } from '../../protocol/http/http2-preface.ts';
 import { boundAddress, listen } from '../../protocol/http/listen.ts';
+import { ServerFront } from '../../protocol/http/server-front.ts';
+import { isTlsHandshake } from '../../protocol/http/tls-acceptor.ts';
 import type { FastLane, Proxy } from '../proxy/proxy.ts';
 import { AsyncRoutes, type AsyncDeps } from './async-routes.ts';
 import { ProtocolRouter, type ServedDeployment } from '../routing/protocol-router.ts';
 import { Http1Server, type Http1Limits } from './http1-server.ts';
 import { Http2Server } from './http2-server.ts';
 import type { DataServerOptions } from './options.ts';
-import { awaitFirstBytes, protocolOf } from './http2-preface.ts';
-import { TlsServer } from './tls-server.ts';
 
 export { predictPathWarning } from './predict-path-warning.ts';
 
@@ -32,8 +34,7 @@ export class DataServer {
   readonly #http1: Http1Server;
   readonly #http2: Http2Server;
   readonly #fast: FastLane | undefined;
-  readonly #tls: TlsServer | undefined;
-  #pair: KeyPair | undefined;
+  readonly #front: ServerFront;
   readonly #drainEnded = Promise.withResolvers<void>();
 
   constructor(
@@ -44,35 +45,42 @@ export class DataServer {
     proxy: Proxy,
     async: AsyncDeps,
     onWake: (deployment: number) => void,
+    certificate: ServerCertificate | undefined,
+    log: Logger,
   ) {
     this.#options = options;
     this.#exchanges = exchanges;
     this.#proxy = proxy;
     const router = new ProtocolRouter(async.modelId, deployments);
     this.#router = router;
-    this.#pair = options.tls.cert === '' ? undefined : this.#readPair();
-    if (this.#pair !== undefined)
-      this.#tls = new TlsServer(
-        this.#pair,
-        options.tls.handshake_timeout,
-        () => router.servesHttp,
-        (socket, protocol) => this.#onHandshake(socket, protocol),
-      );
-    const proto = this.#tls === undefined ? 'http' : 'https';
+    this.#front = new ServerFront({
+      server: 'ingress',
+      listen: options.listen,
+      certificate,
+      log,
+      // HTTP/2 serves only gRPC here. gRPC clients offer only h2; clients that offer both send HTTP requests.
+      protocols: () => (router.servesHttp ? ['http/1.1', 'h2'] : ['h2', 'http/1.1']),
+      connected: (socket, protocol) => this.#onConnection(socket, protocol),
+    });
+    const proto = this.#front.isSecure ? 'https' : 'http';
+    const { subject_header } = options.tls;
+    const subjectHeader = subject_header === '' ? undefined : new SubjectHeader(subject_header);
     this.#http1 = new Http1Server(
       options,
       limits,
-      { exchanges, proxy, async: new AsyncRoutes(async), router, onWake, proto },
-      (socket) => this.#onConnection(socket),
+      { exchanges, proxy, async: new AsyncRoutes(async), router, onWake, proto, subjectHeader },
+      this.#front.accept,
     );
     this.#http2 = new Http2Server(options, {
       exchanges,
       proxy,
       decide: (target) => router.routeCall(target),
+      subjectHeader,
     });
     this.#fast = proxy.fastLane({
       exchanges,
       proto,
+      subjectHeader,
       maxHeadBytes: options.max_header,
       headerTimeoutMs: options.header_timeout,
       keepAliveTimeoutMs: options.keep_alive_timeout,
@@ -83,7 +91,7 @@ export class DataServer {
 
   /** Throws a WeirError that names the address if it cannot listen. */
   start(): Promise<void> {
-    return listen(this.#http1.server, this.#options.listen, '--listen');
+    return listen(this.#http1.server, this.#options, '--listen');
   }
 
   get address(): Address {
@@ -103,6 +111,7 @@ export class DataServer {
       Promise.race([this.#exchanges.idle(), this.#drainEnded.promise]),
     );
     this.#proxy.abortAll('draining');
+    this.#front.close();
     this.#http1.server.closeAllConnections();
     await this.#http2.closeAll();
   }
@@ -117,53 +126,32 @@ export class DataServer {
     this.#router.reroute(deployments);
   }
 
-  /**
-   * Reads the certificate again, for new connections. Returns false if it is unchanged or not configured. Throws a
-   * WeirError if it is invalid; the old one stays in use.
-   */
-  renewCertificate(): boolean {
-    if (this.#tls === undefined) return false;
-    const pair = this.#readPair();
-    if (pair.cert === this.#pair?.cert && pair.key === this.#pair.key) return false;
-    this.#tls.renew(pair);
-    this.#pair = pair;
-    return true;
-  }
-
-  /** The certificate that clients see; `undefined` without TLS. */
-  get certificate(): Pick<KeyPair, 'names' | 'validToMs'> | undefined {
-    return this.#pair;
-  }
-
-  #readPair(): KeyPair {
-    const { cert, key } = this.#options.tls;
-    const read = readKeyPair(cert, key);
-    if (read.ok) return read.pair;
-    throw new WeirError('bad_settings', read.problems.map((problem) => `ingress.tls.${problem}`).join('; '));
-  }
-
-  #onConnection(socket: Socket): void {
-    if (this.#tls !== undefined) this.#tls.accept(socket);
+  /** `protocol`: over TLS it is known before the first byte (RFC 9113 3.3). */
+  #onConnection(socket: Socket, protocol: 'http1' | 'http2' | undefined): void {
+    if (protocol === 'http2') this.#serve(socket, protocol);
     else if (this.#fast) this.#fast.accept(socket);
-    else this.#detectProtocol(socket);
-  }
-
-  /** Over TLS the protocol is known before the first byte (RFC 9113 3.3). */
-  #onHandshake(socket: Socket, protocol: 'http1' | 'http2'): void {
-    if (protocol === 'http1' && this.#fast) this.#fast.accept(socket);
+    else if (protocol === undefined) this.#detectProtocol(socket);
     else this.#serve(socket, protocol);
   }
 
   /** Serves a connection that the fast lane gives up. `first`: its bytes, if they are the first of the connection. */
   #onHandOver(socket: Socket, first: Buffer | undefined): void {
-    const isHttp1 = first === undefined || this.#tls !== undefined;
-    const protocol = isHttp1 ? 'http1' : protocolOf(first);
-    if (protocol === 'incomplete') this.#detectProtocol(socket);
-    else this.#serve(socket, protocol);
+    if (first === undefined || this.#front.isSecure) return this.#serve(socket, 'http1');
+    const protocol = protocolOf(first);
+    if (protocol === 'incomplete') return this.#detectProtocol(socket);
+    return this.#serveFirst(socket, protocol, first);
   }
 
   #detectProtocol(socket: Socket): void {
-    awaitFirstBytes(socket, this.#options.header_timeout, (protocol) => this.#serve(socket, protocol));
+    awaitFirstBytes(socket, this.#options.header_timeout, (protocol, first) =>
+      this.#serveFirst(socket, protocol, first),
+    );
+  }
+
+  /** Serves a connection in clear text that begins with these bytes, which were put back. */
+  #serveFirst(socket: Socket, protocol: 'http1' | 'http2', first: Buffer): void {
+    if (isTlsHandshake(first)) this.#front.refuseTls(socket);
+    else this.#serve(socket, protocol);
   }
 
   #serve(socket: Socket, protocol: 'http1' | 'http2'): void {

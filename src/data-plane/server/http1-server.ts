@@ -9,6 +9,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { SubjectHeader } from '../../core/client-subject.ts';
 import type { Failure } from '../../core/errors.ts';
 import { NO_DEPLOYMENT, type Exchange, type Exchanges } from '../../core/exchange/exchange.ts';
 import { isPrivate } from '../../core/exchange/body-capture.ts';
@@ -18,12 +19,13 @@ import { ClientStream } from '../../protocol/http/client-stream.ts';
 import { singleValueOf, type ForwardedRequest } from '../../protocol/http/forwarded-headers.ts';
 import { sendJson } from '../../protocol/http/json-response.ts';
 import { createServer } from '../../protocol/http/node-http.ts';
+import { peerOf } from '../../protocol/http/peer.ts';
+import { takeConnections } from '../../protocol/http/server-front.ts';
 import { refusalBytes, sendRefusal } from '../../protocol/http/error-response.ts';
 import { parseAbsoluteForm, requestProblem, upgradeProblem } from '../../protocol/http/strict-request.ts';
 import type { Proxy, ActiveRequest } from '../proxy/proxy.ts';
 import type { AsyncRoutes } from './async-routes.ts';
 import type { ProtocolRouter } from '../routing/protocol-router.ts';
-import { plainAddress } from './http2-server.ts';
 import type { DataServerOptions } from './options.ts';
 import { parserProblem } from './parser-errors.ts';
 import type { RouteRefusal, Route } from '../routing/route.ts';
@@ -52,6 +54,8 @@ export interface Http1Deps {
   readonly onWake: (deployment: number) => void;
   /** Scheme that clients use. */
   readonly proto: 'http' | 'https';
+  /** `undefined`: replicas are not told the subject of the client's certificate. */
+  readonly subjectHeader: SubjectHeader | undefined;
 }
 
 export class Http1Server {
@@ -60,7 +64,7 @@ export class Http1Server {
   readonly #deps: Http1Deps;
   readonly #maxBody: number;
   readonly #maxHead: number;
-  readonly #acceptByNode: (this: Server, socket: Socket) => void;
+  readonly #acceptByNode: (socket: Socket) => void;
   readonly #latest = new WeakMap<Duplex, LatestRequest>();
   /** Connections after a parser error. */
   readonly #broken = new WeakSet<Duplex>();
@@ -96,9 +100,7 @@ export class Http1Server {
     // Node would silently drop headers above this count. `max_header` limits their bytes instead.
     this.server.maxHeadersCount = 0;
     // Node's own listener serves a connection as HTTP/1. `accept` calls it after the protocol is known.
-    [this.#acceptByNode] = this.server.listeners('connection') as [(this: Server, socket: Socket) => void];
-    this.server.removeAllListeners('connection');
-    this.server.on('connection', connected);
+    this.#acceptByNode = takeConnections(this.server, connected);
     this.server.on('request', (req, res) => this.#onRequest(req, res));
     this.server.on('checkContinue', (req, res) => this.#onRequest(req, res));
     this.server.on('checkExpectation', (req, res) => this.#onRequest(req, res));
@@ -113,7 +115,7 @@ export class Http1Server {
       maxHeadBytes: this.#maxHead,
       onMalformed: (problem) => this.#onClientError(new Error(problem), stream),
     });
-    this.#acceptByNode.call(this.server, stream as unknown as Socket);
+    this.#acceptByNode(stream as unknown as Socket);
     socket.resume();
   }
 
@@ -222,7 +224,7 @@ export class Http1Server {
       return;
     }
     const exchange = this.#deps.exchanges.open(undefined);
-    exchange.remoteAddress = plainAddress((socket as Socket).remoteAddress ?? '');
+    nameClient(exchange, socket);
     // A response that is being sent goes first, since a refusal in its middle would be read as a part of it.
     if (failure === 'client_gone') socket.destroy();
     else if (isResponding) latest.res.once('close', () => socket.destroy());
@@ -234,7 +236,7 @@ export class Http1Server {
     const exchange = this.#deps.exchanges.open(req.headers[ID_HEADER_LOWER] as string | undefined);
     exchange.method = req.method!;
     exchange.target = req.url!;
-    exchange.remoteAddress = plainAddress(socket.remoteAddress ?? '');
+    nameClient(exchange, socket);
     exchange.notes = readNotes((name) => req.headers[name] as string | undefined);
     exchange.accepted('HTTP/1.1 server');
     return exchange;
@@ -252,8 +254,16 @@ export class Http1Server {
       remoteAddress: exchange.remoteAddress,
       proto: this.#deps.proto,
       host: absolute?.authority ?? req.headers.host ?? '',
+      subjectHeader: this.#deps.subjectHeader,
+      clientSubject: exchange.clientSubject,
     };
   }
+}
+
+function nameClient(exchange: Exchange, socket: Duplex): void {
+  const { address, subject } = peerOf(socket);
+  exchange.remoteAddress = address;
+  exchange.clientSubject = subject;
 }
 
 /** Sends a last response on a connection that Node's server has released, and closes it. */

@@ -19,6 +19,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import type { Socket } from 'node:net';
+import type { SubjectHeader } from '../../core/client-subject.ts';
 import type { Failure } from '../../core/errors.ts';
 import { waitAtMost } from '../../core/wait.ts';
 import { NO_DEPLOYMENT, type Exchange, type Exchanges } from '../../core/exchange/exchange.ts';
@@ -27,6 +28,7 @@ import { isGrpc } from '../../protocol/grpc/metadata.ts';
 import { refusalHeaders, grpcStatusOf } from '../../protocol/grpc/refusal.ts';
 import { singleValueOf } from '../../protocol/http/forwarded-headers.ts';
 import { errorResponse } from '../../protocol/http/error-response.ts';
+import { peerOf } from '../../protocol/http/peer.ts';
 import type { Proxy } from '../proxy/proxy.ts';
 import type { DataServerOptions } from './options.ts';
 import type { CallRoute, CallTarget } from '../routing/route.ts';
@@ -48,6 +50,8 @@ export interface Http2Deps {
   readonly exchanges: Exchanges;
   readonly proxy: Proxy;
   readonly decide: (target: CallTarget) => CallRoute;
+  /** `undefined`: replicas are not told the subject of the client's certificate. */
+  readonly subjectHeader: SubjectHeader | undefined;
 }
 
 type Headers = IncomingHttpHeaders & Record<string, string | string[] | undefined>;
@@ -121,12 +125,14 @@ export class Http2Server {
   }
 
   #onStream(stream: ServerHttp2Stream, headers: Headers, isEmpty: boolean, raw: readonly string[]): void {
-    const { exchanges, proxy, decide } = this.#deps;
+    const { exchanges, proxy, decide, subjectHeader } = this.#deps;
     const text = (name: string) => (typeof headers[name] === 'string' ? headers[name] : undefined);
     const exchange = exchanges.open(text(ID_HEADER_LOWER));
     exchange.method = headers[':method'] ?? '';
     exchange.target = headers[':path'] ?? '';
-    exchange.remoteAddress = plainAddress(stream.session?.socket.remoteAddress ?? '');
+    const client = stream.session && peerOf(stream.session.socket);
+    exchange.remoteAddress = client?.address ?? '';
+    exchange.clientSubject = client?.subject ?? '';
     exchange.accepted('HTTP/2 server');
     if (!isGrpc(headers['content-type'])) return refuseHttp(stream, exchange);
     exchange.protocol = 'grpc';
@@ -150,6 +156,8 @@ export class Http2Server {
         traceparent,
         isClientTrace: exchange.isClientTrace,
         remoteAddress: exchange.remoteAddress,
+        subjectHeader,
+        clientSubject: exchange.clientSubject,
       },
     );
   }
@@ -181,7 +189,3 @@ function refuseHttp(stream: ServerHttp2Stream, exchange: Exchange): void {
   stream.end(sent);
   stream.close(NGHTTP2_NO_ERROR);
 }
-
-/** Converts an IPv4-mapped IPv6 address (::ffff:1.2.3.4) to IPv4. */
-export const plainAddress = (address: string): string =>
-  address.startsWith('::ffff:') ? address.slice(7) : address;

@@ -1,26 +1,15 @@
 // Settings of the data server.
-import { address, bytes, duration, int, section, text, type Settings } from '../../core/settings.ts';
-
-const tlsOptions = section({
-  cert: text({
-    default: '',
-    doc: 'PEM file with the certificate, followed by its chain. With it and `ingress.tls.key` the data server accepts only TLS.',
-  }),
-  key: text({ default: '', doc: 'PEM file with the private key of the certificate, without a passphrase.' }),
-  handshake_timeout: duration({
-    default: 10_000,
-    min: 100,
-    doc: 'Time limit of the TLS handshake.',
-  }),
-});
+import { dataTlsOptions } from '../../core/server-tls-options.ts';
+import { address, bytes, duration, int, section, socketMode, type Settings } from '../../core/settings.ts';
 
 export const dataServerOptions = section({
   listen: address({
     default: { host: '0.0.0.0', port: 8080 },
     alias: 'listen',
-    doc: 'Address of the data server, which receives requests for the model.',
+    doc: 'Address of the data server, which receives requests for the model: `host:port`, or `unix:` and a path.',
   }),
-  tls: tlsOptions,
+  socket_mode: socketMode({ doc: 'File mode of the data server’s Unix socket.' }),
+  tls: dataTlsOptions('data server', 'ingress.tls'),
   header_timeout: duration({
     default: 60_000,
     min: 100,

@@ -1,6 +1,7 @@
 // Changes the metadata of a gRPC call for the replica and for the client.
 // Invariant: all other metadata keeps its names, values, duplicates and order, binary values too.
 // Raw lists are name, value, name, value, …, with names in lower case and pseudo-headers first (RFC 9113 8.2 and 8.3).
+import type { SubjectHeader } from '../../core/client-subject.ts';
 import {
   ATTEMPTS_HEADER_LOWER,
   FORWARDED_FOR_HEADER_LOWER,
@@ -26,6 +27,10 @@ export interface ForwardedCall {
   /** The trace is the client's, so its `tracestate` is passed on (W3C Trace Context 3.3). */
   readonly isClientTrace: boolean;
   readonly remoteAddress: string;
+  /** Header with the subject of the client's certificate; `undefined`: none is set. */
+  readonly subjectHeader: SubjectHeader | undefined;
+  /** The subject; empty if the client has no certificate. */
+  readonly clientSubject: string;
 }
 
 /** True for `application/grpc`, with or without a suffix such as `+proto`. */
@@ -39,6 +44,7 @@ export function metadataToReplica(
   scheme: 'http' | 'https',
   timeout: string,
 ): string[] {
+  const { subjectHeader, clientSubject } = call;
   const out: string[] = [];
   let forwardedFor = '';
   let hasRequestId = false;
@@ -50,6 +56,7 @@ export function metadataToReplica(
     else if (
       !SET_FOR_REPLICA.has(name) &&
       !isLookalike(name) &&
+      subjectHeader?.isNamed(name) !== true &&
       (call.isClientTrace || name !== TRACESTATE_HEADER)
     ) {
       hasRequestId ||= name === REQUEST_ID_HEADER_LOWER;
@@ -60,6 +67,8 @@ export function metadataToReplica(
   out.push(ID_HEADER_LOWER, call.id);
   if (!hasRequestId) out.push(REQUEST_ID_HEADER_LOWER, call.id);
   if (call.traceparent !== '') out.push(TRACE_HEADER, call.traceparent);
+  if (subjectHeader !== undefined && clientSubject !== '')
+    out.push(subjectHeader.lower, subjectHeader.valueOf(clientSubject));
   out.push(FORWARDED_FOR_HEADER_LOWER, forwardedFor + call.remoteAddress);
   return out;
 }

@@ -2,6 +2,8 @@
 // Invariant: a peer cannot remove framing, routing or credentials by naming them in `Connection`.
 // Raw lists are name, value, name, value, … in the order and spelling of the sender.
 // Sources: RFC 9110 7.6.1 (Connection), RFC 7239 (Forwarded), RFC 9112 3.2 (Host).
+import { UNIX_CLIENT } from '../../core/address.ts';
+import type { SubjectHeader } from '../../core/client-subject.ts';
 import {
   ATTEMPTS_HEADER_LOWER,
   FORWARDED_FOR_HEADER,
@@ -13,6 +15,7 @@ import {
   ID_HEADER,
   ID_HEADER_LOWER,
   isLookalike,
+  mayNameSubject,
   REQUEST_ID_HEADER,
   REQUEST_ID_HEADER_LOWER,
   SET_BY_WEIR,
@@ -67,6 +70,10 @@ export interface ForwardedRequest {
   readonly remoteAddress: string;
   readonly proto: 'http' | 'https';
   readonly host: string;
+  /** Header with the subject of the client's certificate; `undefined`: none is set. */
+  readonly subjectHeader: SubjectHeader | undefined;
+  /** The subject; empty if the client has no certificate. */
+  readonly clientSubject: string;
 }
 
 /** The value of a header that occurs once; `undefined` if it is absent or repeated. `name`: in lower case. */
@@ -100,6 +107,7 @@ export function headersToReplica(
   connection: string | undefined,
   hasTrailers: boolean,
 ): [string, string[]][] {
+  const { subjectHeader, clientSubject } = request;
   const removed = namesInConnection(connection);
   const out = new Map<string, [string, string[]]>();
   let forwardedFor = '';
@@ -117,6 +125,7 @@ export function headersToReplica(
       !HOP_BY_HOP.has(lower) &&
       !SET_FOR_REPLICA.has(lower) &&
       !isLookalike(lower) &&
+      subjectHeader?.isNamed(lower) !== true &&
       !removed?.has(lower) &&
       (request.isClientTrace || lower !== TRACESTATE_HEADER) &&
       (hasTrailers || lower !== 'trailer')
@@ -134,6 +143,8 @@ export function headersToReplica(
   // vLLM and other servers read this name. The client's value is kept, since the client identifies its request by it.
   if (!out.has(REQUEST_ID_HEADER_LOWER)) headers.push([REQUEST_ID_HEADER, [request.id]]);
   if (request.traceparent !== '') headers.push([TRACE_HEADER, [request.traceparent]]);
+  if (subjectHeader !== undefined && clientSubject !== '')
+    headers.push([subjectHeader.name, [subjectHeader.valueOf(clientSubject)]]);
   headers.push([FORWARDED_FOR_HEADER, [forwardedFor + request.remoteAddress]]);
   // A proxy in front of weir knows how the client connected, so its values are kept.
   if (!out.has(FORWARDED_PROTO_HEADER_LOWER)) headers.push([FORWARDED_PROTO_HEADER, [request.proto]]);
@@ -146,13 +157,17 @@ export function headersToReplica(
 export function forwardedElement(
   request: Pick<ForwardedRequest, 'remoteAddress' | 'host' | 'proto'>,
 ): string {
-  const node = request.remoteAddress.includes(':')
-    ? `"[${request.remoteAddress}]"`
-    : request.remoteAddress || 'unknown';
+  const node = nodeOf(request.remoteAddress);
   const host = /^[\w!#$%&'*+.^`|~-]+$/.test(request.host)
     ? request.host
     : `"${request.host.replace(/["\\]/g, '\\$&')}"`;
   return `for=${node};host=${host};proto=${request.proto}`;
+}
+
+/** A client as a node of `Forwarded` (RFC 7239 6). One without an address has a name that begins with `_`. */
+function nodeOf(remoteAddress: string): string {
+  if (remoteAddress.includes(':')) return `"[${remoteAddress}]"`;
+  return remoteAddress === UNIX_CLIENT ? `_${UNIX_CLIENT}` : remoteAddress || 'unknown';
 }
 
 /** Headers that weir sets for the client. The replica's are dropped. */
@@ -213,10 +228,18 @@ const FORBIDDEN_TRAILERS = new Set([
   'warning',
 ]);
 
-/** True for a name in any case that is dropped from trailers, and for look-alikes of weir's and of framing headers. */
+/**
+ * True for a name in any case that is dropped from trailers, for look-alikes of weir's and of framing headers, and for
+ * names that the header with the client's subject may have.
+ */
 export const isForbiddenTrailer = (name: string): boolean => {
   const lower = name.toLowerCase();
-  return FORBIDDEN_TRAILERS.has(lower) || isLookalike(lower) || FRAMING.has(lower.replaceAll('_', '-'));
+  return (
+    FORBIDDEN_TRAILERS.has(lower) ||
+    isLookalike(lower) ||
+    mayNameSubject(lower) ||
+    FRAMING.has(lower.replaceAll('_', '-'))
+  );
 };
 
 /** Headers that frame a message (RFC 9112 6). A message that has one of them as a trailer is malformed. */

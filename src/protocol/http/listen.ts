@@ -1,29 +1,68 @@
 // Makes a server listen on an address.
+// Invariant: a Unix socket has its mode before a client can connect to it.
+import { chmodSync } from 'node:fs';
 import type { AddressInfo, Server } from 'node:net';
 import { WeirError } from '../../core/errors.ts';
-import { formatAddress, type Address } from '../../core/address.ts';
+import { formatAddress, unixAddress, type Address } from '../../core/address.ts';
+import { freeSocketPath } from './unix-socket.ts';
 
 /** Connections that may wait to be accepted. The operating system may allow fewer. */
 const BACKLOG = 4096;
 
-/** Listens on an address. Rejects with a WeirError `listen_failed`. `option`: the flag that sets the address. */
-export function listen(server: Server, address: Address, option: string): Promise<void> {
+/** Mask of a socket file until it has its mode: nobody but the owner may connect. */
+const OWNER_ONLY = 0o177;
+
+export interface ListenOptions {
+  readonly listen: Address;
+  /** Mode of the file of a Unix socket, in octal digits. */
+  readonly socket_mode: string;
+}
+
+/**
+ * Listens on an address. Removes the file of a Unix socket that an ended process has left. Rejects with a WeirError
+ * `listen_failed`. `option`: the flag that sets the address.
+ */
+export async function listen(
+  server: Server,
+  { listen: address, socket_mode }: ListenOptions,
+  option: string,
+): Promise<void> {
+  const { path } = address;
+  const problem = path === undefined ? '' : await freeSocketPath(path);
+  if (problem !== '') throw listenError(address, problem, option);
   return new Promise((resolve, reject) => {
     const failed = (error: NodeJS.ErrnoException) => {
-      const reason = error.code === 'EADDRINUSE' ? 'the port is in use' : error.message;
-      const detail = `cannot listen on ${formatAddress(address)}: ${reason}; choose another address with ${option}`;
-      reject(new WeirError('listen_failed', detail, { cause: error }));
+      const reason = error.code === 'EADDRINUSE' && path === undefined ? 'the port is in use' : error.message;
+      reject(listenError(address, reason, option, error));
     };
     server.once('error', failed);
-    server.listen({ ...address, backlog: BACKLOG }, () => {
+    const listening = () => {
       server.off('error', failed);
       resolve();
-    });
+    };
+    if (path === undefined) server.listen({ ...address, backlog: BACKLOG }, listening);
+    else listenOnSocket(server, path, parseInt(socket_mode, 8), listening);
   });
+}
+
+/** Node binds a Unix socket before `listen` returns. Its file is removed when the server is closed. */
+function listenOnSocket(server: Server, path: string, mode: number, listening: () => void): void {
+  const before = process.umask(OWNER_ONLY);
+  try {
+    server.listen({ path, backlog: BACKLOG }, listening);
+  } finally {
+    process.umask(before);
+  }
+  if (server.listening) chmodSync(path, mode);
+}
+
+function listenError(address: Address, reason: string, option: string, cause?: Error): WeirError {
+  const detail = `cannot listen on ${formatAddress(address)}: ${reason}; choose another address with ${option}`;
+  return new WeirError('listen_failed', detail, { cause });
 }
 
 /** The address that a server listens on, with the port that was chosen for port 0. */
 export function boundAddress(server: Server): Address {
-  const bound = server.address() as AddressInfo;
-  return { host: bound.address, port: bound.port };
+  const bound = server.address() as AddressInfo | string;
+  return typeof bound === 'string' ? unixAddress(bound) : { host: bound.address, port: bound.port };
 }

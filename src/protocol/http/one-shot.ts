@@ -24,6 +24,8 @@ export interface OneShotRequest {
   /** Name, or address without brackets. */
   readonly host: string;
   readonly port: number;
+  /** Connects to this Unix socket, in place of host and port. */
+  readonly socketPath?: string | undefined;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
@@ -168,11 +170,12 @@ class Attempt {
 }
 
 function open(wanted: OneShotRequest, agent: Agent | undefined): ClientRequest {
-  const { method, host, port, path, headers, body, tls, addresses } = wanted;
+  const { method, host, port, socketPath, path, headers, body, tls, addresses } = wanted;
   return (tls === undefined ? httpRequest : httpsRequest)({
     method,
     host,
     port,
+    ...(socketPath !== undefined && { socketPath }),
     path,
     headers: body === undefined ? headers : { ...headers, 'content-length': body.length },
     agent: agent ?? false,

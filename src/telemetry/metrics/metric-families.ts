@@ -1,6 +1,7 @@
 // All metric families, in the order of the page. A new family is a file in families/ and a line in this list.
 import type { Family } from './family.ts';
 import { asyncFamilies } from './families/async.ts';
+import { certificateFamilies } from './families/server-tls.ts';
 import { collectorFamilies } from './families/collectors.ts';
 import { containerFamilies } from './families/containers.ts';
 import { gpuFamilies } from './families/gpu.ts';
@@ -28,6 +29,7 @@ export const metricFamilies: readonly Family[] = [
   ...logFamilies,
   ...otlpExportFamilies,
   ...collectorFamilies,
+  ...certificateFamilies,
   ...selfFamilies,
   ...replicaMetricsFamilies,
 ];

@@ -27,6 +27,19 @@ export interface MetricParts {
   /** `undefined` if nothing is stored, since exporters read the log store. */
   readonly exporters: { readings(): readonly ExportFigures[] } | undefined;
   readonly output: LineSink;
+  /** Certificates of weir's servers; none for a server in clear text. */
+  readonly certificates: () => readonly CertificateFigures[];
+}
+
+/** State of the certificate of one server. */
+export interface CertificateFigures {
+  /** Name of the server: the section of its settings. */
+  readonly server: string;
+  /** Expiry, in milliseconds since 1970. */
+  readonly validToMs: number;
+  readonly isRefused: boolean;
+  /** Connections that were closed before they were served, by reason. */
+  readonly refusals: Readonly<Record<string, number>>;
 }
 
 /** All that a family may read. */

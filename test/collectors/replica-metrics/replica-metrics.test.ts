@@ -26,7 +26,7 @@ async function replica(id: string, page: string): Promise<ScrapedReplica> {
   return {
     deployment: 'd',
     id,
-    url: { host: '127.0.0.1', port, authority: `127.0.0.1:${port}`, tls: undefined },
+    url: { host: '127.0.0.1', port, path: undefined, authority: `127.0.0.1:${port}`, tls: undefined },
   };
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { read } from '../../../src/core/read-settings.ts';
 import { Exchanges } from '../../../src/core/exchange/exchange.ts';
 import { scaleOptions } from '../../../src/control/scaling/options.ts';
+import { quietLog } from '../../kit/quiet-log.ts';
 import { Autoscaler, type ScaledDeployment } from '../../../src/control/scaling/autoscaler.ts';
 
 /** An autoscaler with a manual clock and without timers. */
@@ -12,7 +13,7 @@ function manual(input: Record<string, unknown>, deployments: ScaledDeployment[],
   const clock = { nowMs: Math.floor(performance.now()) };
   const autoscaler = new Autoscaler(
     options.settings,
-    { deployments: () => deployments, asyncLoad },
+    { deployments: () => deployments, asyncLoad, log: quietLog() },
     () => clock.nowMs,
   );
   const exchanges = new Exchanges({ trust_inbound: false });

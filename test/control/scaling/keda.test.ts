@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { KedaServer } from '../../../src/control/scaling/keda.ts';
 import type { ScaleReading } from '../../../src/control/scaling/autoscaler.ts';
 import { Keda } from '../../kit/keda.ts';
+import { quietLog } from '../../kit/quiet-log.ts';
 import { until } from '../../kit/until.ts';
 
 const READING = { id: 'dep1', desired: 0, in_flight: 0, mean_in_flight: 0 } as ScaleReading;
@@ -22,7 +23,8 @@ beforeEach(async () => {
       return () => listeners.delete(listener);
     },
   };
-  server = new KedaServer({ listen: { host: '127.0.0.1', port: 0 } }, deps, 150);
+  const options = { listen: { host: '127.0.0.1', port: 0 }, socket_mode: '660' };
+  server = new KedaServer(options, deps, undefined, quietLog(), 150);
   await server.start();
 });
 afterEach(() => {

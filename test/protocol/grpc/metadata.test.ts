@@ -6,6 +6,8 @@ const call = {
   id: 'f'.repeat(37),
   traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-00`,
   remoteAddress: '10.0.0.9',
+  subjectHeader: undefined,
+  clientSubject: '',
   isClientTrace: false,
 };
 

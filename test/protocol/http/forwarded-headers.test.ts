@@ -13,6 +13,8 @@ const request: ForwardedRequest = {
   traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-00`,
   isClientTrace: true,
   remoteAddress: '10.0.0.9',
+  subjectHeader: undefined,
+  clientSubject: '',
   proto: 'http',
   host: 'm.example',
 };

@@ -17,6 +17,7 @@ import { INCOMPLETE, READY } from '../../../protocol/http/head-result.ts';
 import { readRequestHead, RequestHead } from '../../../protocol/http/request-head-parser.ts';
 import { DISCARD_MS, LINGER_MS } from '../../../protocol/http/linger.ts';
 import { publicDetail, refusalBytes } from '../../../protocol/http/error-response.ts';
+import { peerOf } from '../../../protocol/http/peer.ts';
 import { resetConnection } from '../../../protocol/http/reset.ts';
 import type { Lease } from '../../replicas/pool.ts';
 import { Attempt, type AttemptListener } from '../attempt.ts';
@@ -26,7 +27,7 @@ import { ClientReads } from './client-reads.ts';
 import type { ConnectionSet, FastContext } from './fast-context.ts';
 import { FastRequest } from './fast-request.ts';
 import { FastResponse, MALFORMED_CHUNKS, type ResponseOwner } from './fast-response.ts';
-import { HeadWriter, remoteAddressOf } from './request-head.ts';
+import { HeadWriter } from './request-head.ts';
 
 const READING_HEAD = 0;
 const SERVING = 1;
@@ -127,7 +128,7 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
   #begin(bytes: Buffer, size: number): void {
     const head = requestHead;
     const request = this.#request;
-    const { options, maxHeadBytes, exchanges, proto } = this.#context;
+    const { options, maxHeadBytes, exchanges } = this.#context;
     const decision = this.#context.decide(head.method, head.target);
     if (decision === undefined || head.end > maxHeadBytes || head.length > options.max_body)
       return this.#handOver(bytes, size);
@@ -139,8 +140,8 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
     const exchange = exchanges.open(head.inboundId === '' ? undefined : head.inboundId);
     exchange.method = head.method;
     exchange.target = head.target;
-    const heads = (this.#heads ??= new HeadWriter(remoteAddressOf(this.#socket), proto));
-    exchange.remoteAddress = heads.remoteAddress;
+    const heads = (this.#heads ??= new HeadWriter(peerOf(this.#socket), this.#context));
+    heads.nameClient(exchange);
     exchange.requestBytes = request.payloadBytes;
     exchange.accepted('fast lane');
     exchange.route(decision.deployment);
@@ -360,7 +361,7 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
 
   #openWithoutRequest(): Exchange {
     const exchange = this.#context.exchanges.open(undefined);
-    exchange.remoteAddress = remoteAddressOf(this.#socket);
+    exchange.remoteAddress = peerOf(this.#socket).address;
     return exchange;
   }
 

@@ -1,5 +1,6 @@
 // What the connections of the fast lane work with.
 import type { Socket } from 'node:net';
+import type { SubjectHeader } from '../../../core/client-subject.ts';
 import type { Exchanges } from '../../../core/exchange/exchange.ts';
 import type { ForwarderContext } from '../forwarder.ts';
 import type { ReplicaConnections } from './replica-connection.ts';
@@ -17,6 +18,8 @@ export interface FastLaneOptions {
   readonly exchanges: Exchanges;
   /** Scheme of the clients' requests. */
   readonly proto: 'http' | 'https';
+  /** `undefined`: replicas are not told the subject of the client's certificate. */
+  readonly subjectHeader: SubjectHeader | undefined;
   readonly maxHeadBytes: number;
   /** How long a connection may be silent before its first request, and between two requests. */
   readonly headerTimeoutMs: number;

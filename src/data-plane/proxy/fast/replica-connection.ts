@@ -3,7 +3,7 @@
 import { connect, type Socket } from 'node:net';
 import { SWEEP_MS, type Deadlines, type Expiring } from '../../../core/deadlines.ts';
 import { WriteGuard } from '../../../protocol/http/write-guard.ts';
-import type { ReplicaUrl } from '../../replicas/pool.ts';
+import { targetOf, type ReplicaUrl } from '../../replicas/pool.ts';
 import { ReadBuffer, sharedBuffer } from './read-buffer.ts';
 
 /** The response that a connection is used for. */
@@ -35,11 +35,10 @@ export class ReplicaConnection {
   readonly #guard: WriteGuard;
   readonly #gone: (connection: ReplicaConnection) => void;
 
-  constructor({ host, port }: ReplicaUrl, gone: (connection: ReplicaConnection) => void) {
+  constructor(url: ReplicaUrl, gone: (connection: ReplicaConnection) => void) {
     this.#gone = gone;
     this.socket = connect({
-      host,
-      port,
+      ...targetOf(url),
       noDelay: true,
       keepAlive: true,
       onread: {

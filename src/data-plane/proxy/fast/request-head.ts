@@ -1,7 +1,7 @@
 // Writes the head of a request for the replica, from the head that the client sent. Hot path.
 // Invariant: weir alone writes the lines with the client's address and the request id; the client's others pass
 // unchanged.
-import type { Socket } from 'node:net';
+import type { SubjectHeader } from '../../../core/client-subject.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import {
   FORWARDED_FOR_HEADER,
@@ -17,7 +17,9 @@ import { NO_BODY } from '../../../protocol/http/body-framing.ts';
 import { withoutLines } from '../../../protocol/http/field-line.ts';
 import type { RequestHead } from '../../../protocol/http/request-head-parser.ts';
 import { forwardedElement } from '../../../protocol/http/forwarded-headers.ts';
+import type { Peer } from '../../../protocol/http/peer.ts';
 import { valuesOf } from './fast-capture.ts';
+import type { FastLaneOptions } from './fast-context.ts';
 
 const TRACESTATE_NAME = new Set([TRACESTATE_HEADER]);
 
@@ -30,32 +32,41 @@ const EMPTY_BODY = 'Content-Length: 0\r\n\r\n';
 /** The same text in one piece. */
 const flat = (text: string): string => Buffer.from(text, 'latin1').latin1Slice();
 
-/** Address of the other side; an IPv4 address on an IPv6 socket as IPv4. Empty if the socket is closed. */
-export function remoteAddressOf(socket: Socket): string {
-  const address = socket.remoteAddress ?? '';
-  return address.startsWith('::ffff:') ? address.slice(7) : address;
-}
-
 /** Writes the heads of all requests of one client connection. */
 export class HeadWriter {
-  readonly remoteAddress: string;
+  readonly #client: Peer;
   readonly #proto: 'http' | 'https';
   /** `X-Forwarded-*` and `Forwarded` lines for the Host of the last request, which rarely changes. */
   #host = '';
   #forwarded = '';
 
-  /** `proto`: scheme of the client's requests. */
-  constructor(remoteAddress: string, proto: 'http' | 'https') {
-    this.remoteAddress = remoteAddress;
+  readonly #subjectHeader: SubjectHeader | undefined;
+  /** The line with the client's subject, with the end of the line before it; empty without one. */
+  readonly #subject: string;
+
+  constructor(client: Peer, { proto, subjectHeader }: Pick<FastLaneOptions, 'proto' | 'subjectHeader'>) {
+    this.#client = client;
     this.#proto = proto;
+    this.#subjectHeader = subjectHeader;
+    this.#subject =
+      subjectHeader === undefined || client.subject === ''
+        ? ''
+        : `\r\n${subjectHeader.name}: ${subjectHeader.valueOf(client.subject)}`;
+  }
+
+  /** Sets what an exchange says about its client. */
+  nameClient(exchange: Exchange): void {
+    exchange.remoteAddress = this.#client.address;
+    exchange.clientSubject = this.#client.subject;
   }
 
   /** The whole head, with the empty line at its end. `path`: what the replica sees. */
   write(head: RequestHead, path: string, exchange: Exchange): string {
     if (head.hasNotes) exchange.notes = readNotes((name) => valuesOf(head.kept, name));
     const traceparent = exchange.trace(head.traceparent === '' ? undefined : head.traceparent);
-    const kept =
+    let kept =
       head.hasTracestate && !exchange.isClientTrace ? withoutLines(head.kept, TRACESTATE_NAME) : head.kept;
+    if (this.#subjectHeader !== undefined) kept = this.#subjectHeader.withoutLines(kept);
     const { id } = exchange;
     return (
       `${head.method} ${path} HTTP/1.1\r\n` +
@@ -66,6 +77,7 @@ export class HeadWriter {
       // it.
       (head.hasRequestId ? '' : REQUEST_ID_BEGIN + id) +
       (traceparent === '' ? '' : TRACE_BEGIN + traceparent) +
+      this.#subject +
       this.#forwardedFor(head) +
       // RFC 9110 8.6: methods that usually have a body get Content-Length: 0 without one.
       (head.framing === NO_BODY && /^P(?:OST|UT|ATCH)$/.test(head.method) ? EMPTY_BODY : '\r\n')
@@ -85,7 +97,7 @@ export class HeadWriter {
 
   /** Values of the client stay in front of weir's own. */
   #lines({ host, forwardedFor, forwarded, hasForwardedProto, hasForwardedHost }: RequestHead): string {
-    const { remoteAddress } = this;
+    const remoteAddress = this.#client.address;
     const proto = this.#proto;
     return (
       `\r\n${FORWARDED_FOR_HEADER}: ${forwardedFor}${remoteAddress}\r\n` +

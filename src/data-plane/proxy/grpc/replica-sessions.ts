@@ -9,9 +9,9 @@
 // clients read, up to a limit of connections. No pings are sent, since servers close connections that ping more often
 // than every few minutes. TCP keep-alive finds a peer that is gone, and a call without progress has its own time
 // limits.
-import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
+import { constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
 import { NO_HTTP2 } from '../../../protocol/http/tls-errors.ts';
-import type { Replica } from '../../replicas/pool.ts';
+import { connectTo, type Replica } from '../../replicas/pool.ts';
 
 /** Idle time before the first TCP keep-alive probe. */
 const KEEP_ALIVE_PROBE_MS = 60_000;
@@ -63,13 +63,10 @@ export class ReplicaSession {
   ) {
     this.#replica = replica;
     this.#limit = limit;
-    const { host, port } = replica.url;
-    const scheme = this.scheme;
-    const session = connect(`${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`, {
+    const session = connectTo(replica.url, replica.tls, {
       settings: { enablePush: false },
       maxHeaderListPairs: MAX_ENTRIES,
       ...AS_SENT,
-      ...replica.tls,
     });
     this.#session = session;
     this.#timer = setTimeout(

@@ -78,7 +78,7 @@ export class HttpProxyAdapter {
       listener.created(created);
       return to;
     };
-    this.#server.web(req, res, { ...targetOf(replica), agent, buffer: body }, (error) =>
+    this.#server.web(req, res, { ...proxyTargetOf(replica), agent, buffer: body }, (error) =>
       listener.failed(error),
     );
   }
@@ -106,7 +106,7 @@ export class HttpProxyAdapter {
     };
     this.#server.once('proxyReqWs', onCreated);
     try {
-      this.#server.ws(req, socket, head, targetOf(replica), (error) => listener.failed(error));
+      this.#server.ws(req, socket, head, proxyTargetOf(replica), (error) => listener.failed(error));
     } finally {
       // If `ws` made no request, the next one must not reach this listener.
       this.#server.off('proxyReqWs', onCreated);
@@ -132,8 +132,8 @@ function prepare(req: IncomingMessage): void {
   req.url = '/';
 }
 
-const targetOf = ({ url: { protocol, host, port }, tls }: Replica) => ({
-  target: { protocol, host, hostname: host, port },
+const proxyTargetOf = ({ url: { protocol, host, port, path }, tls }: Replica) => ({
+  target: { protocol, host, hostname: host, port, ...(path !== undefined && { socketPath: path }) },
   // A copy, since http-proxy adds the options of its request to it.
   ...(tls && { ssl: { ...tls } }),
 });

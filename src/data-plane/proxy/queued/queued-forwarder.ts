@@ -140,6 +140,7 @@ export class QueuedForwarder implements Expiring, ActiveRequest, AttemptListener
     const to = (tls === undefined ? httpRequest : httpsRequest)({
       host: url.host,
       port: url.port,
+      ...(url.path !== undefined && { socketPath: url.path }),
       path: exchange.target,
       method: 'POST',
       agent: this.#context.agents.of(url.protocol),

@@ -64,9 +64,9 @@ const FIELDS: readonly (readonly [name: string, values: FieldValues, ...synonyms
   ['message', 'message', 'message', 'msg'],
   ['includes', 'includes', 'includes'],
   ['method', 'method', 'method'],
-  ...(['path', 'protocol', 'cause', 'detail', 'remote', 'model', 'logger', 'event'] as const).map(
-    (name) => [name, 'text', name] as const,
-  ),
+  ...(
+    ['path', 'protocol', 'cause', 'detail', 'remote', 'client_subject', 'model', 'logger', 'event'] as const
+  ).map((name) => [name, 'text', name] as const),
   ['exc_info', 'text', 'exc_info'],
   ['queue_ms', 'ms', 'queue_ms', 'queue'],
   ['head_ms', 'ms', 'head_ms', 'head'],

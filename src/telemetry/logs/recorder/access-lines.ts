@@ -15,6 +15,8 @@ export interface AccessFacts {
   readonly cause: string;
   readonly detail: string;
   readonly remote: string;
+  /** Subject of the client's certificate; empty without one. */
+  readonly clientSubject: string;
   readonly attempts: number;
   readonly isAsync: boolean;
   readonly deployment: string;
@@ -55,7 +57,7 @@ const FIRST_BYTES = 64 * 1024;
 
 export function accessTexts(facts: AccessFacts): AccessTexts {
   const { protocol, method, path, status, cause, detail, remote, attempts, isAsync } = facts;
-  const { deployment, environment, replica } = facts;
+  const { deployment, environment, replica, clientSubject } = facts;
   return {
     before: bytesOf(
       `","protocol":"${protocol}","method":${JSON.stringify(method)},"path":${JSON.stringify(path)},"status":${status}` +
@@ -67,6 +69,7 @@ export function accessTexts(facts: AccessFacts): AccessTexts {
         (replica === '' ? '' : `,"replica":"${replica}"`) +
         (isAsync ? ',"async":true' : '') +
         (remote === '' ? '' : `,"remote":"${remote}"`) +
+        (clientSubject === '' ? '' : `,"client_subject":${JSON.stringify(clientSubject)}`) +
         (detail === '' ? '' : `,"detail":${JSON.stringify(detail)}`) +
         '}\n',
     ),

@@ -95,7 +95,9 @@ export class FrameWriter {
     this.#isFull = false;
     const path = this.#target.text === e.target ? this.#target.number : this.#pathNumber(e.target);
     const origin = this.#originNumber(deployment, e.replica);
-    const remote = this.#number(e.remoteAddress);
+    const remote = this.#number(
+      e.clientSubject === '' ? e.remoteAddress : `${e.remoteAddress}\n${e.clientSubject}`,
+    );
     const detail = this.#number(e.detail);
     const method =
       this.#method.text === e.method ? this.#method.number : this.#remember(this.#method, e.method);

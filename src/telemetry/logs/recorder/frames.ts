@@ -54,6 +54,7 @@ export const BODIES_HEAD_BYTES = 24;
 export const REQUEST = {
   path: 2,
   origin: 3,
+  /** Address of the client and, on a second line, the subject of its certificate if it has one. */
   remote: 4,
   detail: 5,
   method: 6,

@@ -32,6 +32,8 @@ export interface BodiesOfRequest {
 interface SharedFacts {
   readonly access: AccessTexts;
   readonly native: NativeFacts;
+  /** Subject of the client's certificate; empty without one. */
+  readonly clientSubject: string;
   readonly deployment: string;
   readonly environment: string;
   readonly replica: string;
@@ -120,6 +122,10 @@ function textOfAttributes(attributes: object): string {
   const text = JSON.stringify(attributes);
   return text === '{}' ? '' : text;
 }
+
+/** The attribute with the subject of a client's certificate, as a member of a JSON object. */
+const subjectMember = (subject: string): string =>
+  subject === '' ? '' : `"client_subject":${JSON.stringify(subject)}`;
 
 /** Largest number of flags. */
 const MAX_FLAGS = 0x10000;
@@ -269,13 +275,14 @@ export class RequestFrames {
   #decode(u8: Uint8Array, u32: Uint32Array, at: number, word: number): SharedFacts {
     const text = (offset: number): string => this.#texts[u32[word + offset]!] ?? '';
     const [deployment = '', environment = '', replica = ''] = text(REQUEST.origin).split('\n');
+    const [remote = '', clientSubject = ''] = text(REQUEST.remote).split('\n');
     const flags = u8[at + 4 * REQUEST.retriesProtocol + 3]!;
     const status = u32[word + REQUEST.statusAttempts]! & 0xffff;
     const facts = {
       protocol: PROTOCOLS[u8[at + 4 * REQUEST.retriesProtocol + 2]!]!,
       method: text(REQUEST.method),
       cause: text(REQUEST.cause),
-      remote: text(REQUEST.remote),
+      remote,
       attempts: u32[word + REQUEST.statusAttempts]! >>> 16,
       isAsync: (flags & SHARED.isAsync) !== 0,
     };
@@ -288,6 +295,7 @@ export class RequestFrames {
         deployment,
         environment,
         replica,
+        clientSubject,
       }),
       native: {
         ...facts,
@@ -299,6 +307,7 @@ export class RequestFrames {
         isFailedStream: false,
         shared: '',
       },
+      clientSubject,
       deployment,
       environment,
       replica,
@@ -338,7 +347,7 @@ export class RequestFrames {
     if (shape === undefined) {
       const facts = {
         ...native,
-        shared: this.#sharedMembers(model),
+        shared: [subjectMember(shared.clientSubject), this.#sharedMembers(model)].filter(Boolean).join(),
         ...(isFailed && { isFailedStream: true, streamError: failed.response_error ?? '' }),
       };
       shape = this.#makeShape(shared, columns, facts);

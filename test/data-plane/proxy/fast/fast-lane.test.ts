@@ -76,6 +76,7 @@ beforeEach(async () => {
     deadlines,
     options: loaded.config.proxy,
     proto: 'http',
+    subjectHeader: undefined,
     maxHeadBytes: 32 * 1024,
     headerTimeoutMs: 60_000,
     keepAliveTimeoutMs: 60_000,

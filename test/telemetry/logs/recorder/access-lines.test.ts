@@ -54,6 +54,7 @@ const anyExchange = fc
     method: fc.constantFrom('GET', 'POST', 'M-SEARCH'),
     detail: text,
     remoteAddress: fc.constantFrom('', '10.0.0.1', '::1'),
+    clientSubject: fc.constantFrom('', 'CN=client,O="Example"'),
     replica: fc.constantFrom('', 'abc12'),
     protocol: fc.constantFrom<Exchange['protocol']>('http', 'websocket', 'grpc'),
     status: fc.integer({ min: 0, max: 4999 }),

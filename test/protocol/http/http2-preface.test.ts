@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { protocolOf } from '../../../src/data-plane/server/http2-preface.ts';
+import { protocolOf } from '../../../src/protocol/http/http2-preface.ts';
 
 const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 

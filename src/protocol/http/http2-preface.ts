@@ -15,13 +15,13 @@ export function protocolOf(bytes: Uint8Array): PrefaceResult {
 }
 
 /**
- * Reads until the protocol is known, then calls `decided` once, with the connection paused. After `timeoutMs` it
- * decides for HTTP/1, since that server enforces its own time limits.
+ * Reads until the protocol is known, then calls `decided` once, with the connection paused and the bytes that were read
+ * and put back. After `timeoutMs` it decides for HTTP/1, since that server enforces its own time limits.
  */
 export function awaitFirstBytes(
   socket: Socket,
   timeoutMs: number,
-  decided: (protocol: 'http1' | 'http2') => void,
+  decided: (protocol: 'http1' | 'http2', first: Buffer) => void,
 ): void {
   let bytes = Buffer.alloc(0);
   const done = (protocol: 'http1' | 'http2') => {
@@ -34,7 +34,7 @@ export function awaitFirstBytes(
     // Without the pause the bytes that are put back would not be read before the next ones arrive.
     socket.pause();
     if (bytes.length > 0) socket.unshift(bytes);
-    decided(protocol);
+    decided(protocol, bytes);
   };
   const look = () => {
     for (let chunk = socket.read() as Buffer | null; chunk !== null; chunk = socket.read() as Buffer | null)

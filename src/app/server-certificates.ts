@@ -1,0 +1,52 @@
+// The certificates of weir's servers: created once, and read again when their files change.
+import type { Config } from '../config/config.ts';
+import type { Logger } from '../core/logger.ts';
+import { ServerCertificate } from '../core/server-certificate.ts';
+import type { ServerTlsOptions } from '../core/server-tls-options.ts';
+
+export class Certificates {
+  /** `undefined`: the server speaks clear text. */
+  readonly ingress: ServerCertificate | undefined;
+  readonly admin: ServerCertificate | undefined;
+  readonly scale: ServerCertificate | undefined;
+  readonly #log: Logger;
+
+  /** Throws a WeirError for files that cannot be used. */
+  constructor({ ingress, admin, scale }: Config, log: Logger) {
+    this.#log = log;
+    this.ingress = certificateOf('ingress', ingress.tls);
+    this.admin = certificateOf('admin', admin.tls);
+    this.scale = scale.keda ? certificateOf('scale', scale.tls) : undefined;
+  }
+
+  get all(): readonly ServerCertificate[] {
+    return [this.ingress, this.admin, this.scale].filter((one) => one !== undefined);
+  }
+
+  /** Files to watch. */
+  get paths(): readonly string[] {
+    return Array.from(new Set(this.all.flatMap(({ paths }) => paths)));
+  }
+
+  /** Reads the files of all servers again. Files that cannot be used change nothing. Logs what changed. */
+  renew(): void {
+    for (const certificate of this.all) {
+      const renewal = certificate.renew();
+      if (renewal.outcome === 'renewed') this.#logOne(certificate);
+      else if (renewal.outcome === 'refused' && renewal.isNew)
+        this.#log.event('certificate_refused', { problem: renewal.problem });
+    }
+  }
+
+  logAll(): void {
+    for (const certificate of this.all) this.#logOne(certificate);
+  }
+
+  #logOne({ server, names, validToMs }: ServerCertificate): void {
+    const write = validToMs < Date.now() ? this.#log.warn : this.#log.info;
+    write('certificate', { server, names, valid_until: new Date(validToMs).toISOString() });
+  }
+}
+
+const certificateOf = (server: string, tls: ServerTlsOptions): ServerCertificate | undefined =>
+  tls.cert === '' ? undefined : new ServerCertificate(server, tls);

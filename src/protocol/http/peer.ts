@@ -1,0 +1,40 @@
+// Who is at the other end of a client's connection.
+// Invariant: the address of a connection through a Unix socket is UNIX_CLIENT, and a subject is set only for a
+// certificate that was verified.
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { UNIX_CLIENT } from '../../core/address.ts';
+import { rawSocketOf } from './reset.ts';
+
+export interface Peer {
+  /** IP address, an IPv4-mapped one (::ffff:1.2.3.4) as IPv4; `unix` for a Unix socket; empty if the socket is closed. */
+  readonly address: string;
+  /** Subject of the client's certificate (core/client-subject.ts); empty without one. */
+  readonly subject: string;
+}
+
+/** A property of the socket, since Node shows the socket of an HTTP/2 session only through a proxy. */
+const PEER = Symbol('peer');
+type WithPeer = Duplex & { [PEER]?: Peer };
+
+const UNIX_PEER: Peer = { address: UNIX_CLIENT, subject: '' };
+
+/** A server accepted this connection on a Unix socket. Call it before anything else uses the connection. */
+export function cameThroughUnixSocket(socket: Socket): void {
+  (socket as WithPeer)[PEER] = UNIX_PEER;
+}
+
+/** The handshake of a connection has ended. `raw`: what it runs over. `subject`: of a verified certificate. */
+export function hasSubject(socket: Duplex, raw: Socket, subject: string): void {
+  (socket as WithPeer)[PEER] = { address: peerOf(raw).address, subject };
+}
+
+/** The client of a connection. `stream`: a socket, a TLS socket, that of an HTTP/2 session, or a stream over one. */
+export function peerOf(stream: Duplex): Peer {
+  for (let layer: Duplex | undefined = stream; layer !== undefined; layer = rawSocketOf(layer)) {
+    const peer = (layer as WithPeer)[PEER];
+    if (peer !== undefined) return peer;
+  }
+  const address = (stream as Socket).remoteAddress ?? '';
+  return { address: address.startsWith('::ffff:') ? address.slice(7) : address, subject: '' };
+}
