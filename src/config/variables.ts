@@ -5,12 +5,18 @@ import { settings } from './schema.ts';
 import { isServiceLink } from './service-links.ts';
 
 /** Variables of weir's client commands, such as `weir logs`. The server knows them and ignores them. */
-export const CLIENT = { url: 'WEIR_CLIENT_URL', key: 'WEIR_CLIENT_KEY' } as const;
+export const CLIENT = {
+  url: 'WEIR_CLIENT_URL',
+  key: 'WEIR_CLIENT_KEY',
+  caFile: 'WEIR_CLIENT_CA_FILE',
+  certFile: 'WEIR_CLIENT_CERT_FILE',
+  keyFile: 'WEIR_CLIENT_KEY_FILE',
+} as const;
 
 /** Older names, which `weir logs` reads after CLIENT. WEIR_ADMIN_KEY is a setting of the server too: `admin.key`. */
 export const OLD_CLIENT = { url: 'WEIR_ADMIN_URL', key: 'WEIR_ADMIN_KEY' } as const;
 
-const ONLY_CLIENT: ReadonlySet<string> = new Set([CLIENT.url, CLIENT.key, OLD_CLIENT.url]);
+const ONLY_CLIENT: ReadonlySet<string> = new Set([...Object.values(CLIENT), OLD_CLIENT.url]);
 const NOT_SETTINGS: readonly string[] = [REPLICA.variable, CONFIG.variable];
 
 const byVariable = new Map(

@@ -350,7 +350,8 @@ it('closes TLS connections to clear-text ports, says so once in the log, and sti
       '--scaler=127.0.0.1:0',
     ]);
     for (const port of [weir.port, weir.adminPort, weir.scalerPort])
-      for (let i = 0; i < 3; i++) await expect(handshake({ port })).rejects.toThrow(/disconnected|ECONNRESET/);
+      for (let i = 0; i < 3; i++)
+        await expect(handshake({ port })).rejects.toThrow(/disconnected|ECONNRESET/);
     expect((await fetch(`${weir.url}/x`)).status).toBe(200);
     expect((await fetch(`${weir.admin}/livez`)).status).toBe(200);
     const said = weir.lines.filter(({ event }) => event === 'a client speaks TLS to a clear-text port');

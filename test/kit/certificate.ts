@@ -70,9 +70,24 @@ export function clientCertificate(at: string, subject: string, by: Certificate, 
   const time = (ms: number) => `${new Date(ms).toISOString().replace(/[-:T]/g, '').slice(0, 14)}Z`;
   const nowMs = Date.now();
   openssl([
-    ...['ca', '-batch', '-notext', '-utf8', '-config', config, '-cert', by.certFile, '-keyfile', by.keyFile],
-    ...['-startdate', time(nowMs - 30 * DAY_MS), '-enddate', time(nowMs + days * DAY_MS)],
-    ...['-in', requestFile, '-out', certFile],
+    'ca',
+    '-batch',
+    '-notext',
+    '-utf8',
+    '-config',
+    config,
+    '-cert',
+    by.certFile,
+    '-keyfile',
+    by.keyFile,
+    '-startdate',
+    time(nowMs - 30 * DAY_MS),
+    '-enddate',
+    time(nowMs + days * DAY_MS),
+    '-in',
+    requestFile,
+    '-out',
+    certFile,
   ]);
   return {
     certFile,

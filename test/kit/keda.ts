@@ -2,6 +2,7 @@
 import {
   credentials,
   loadPackageDefinition,
+  type ChannelCredentials,
   type Client,
   type ClientReadableStream,
   type ServiceClientConstructor,
@@ -48,16 +49,14 @@ export class Keda {
   readonly #scaler: ScalerClient;
   readonly #health: ScalerClient;
 
-  constructor(port: number) {
-    const address = `127.0.0.1:${port}`;
-    this.#scaler = new definition.externalscaler.ExternalScaler(
-      address,
-      credentials.createInsecure(),
-    ) as unknown as ScalerClient;
-    this.#health = new definition.grpc.health.v1.Health(
-      address,
-      credentials.createInsecure(),
-    ) as unknown as ScalerClient;
+  /** `how`: TLS, or clear text. `address`: of a server on a Unix socket. */
+  constructor(
+    port: number,
+    how: ChannelCredentials = credentials.createInsecure(),
+    address = `localhost:${port}`,
+  ) {
+    this.#scaler = new definition.externalscaler.ExternalScaler(address, how) as unknown as ScalerClient;
+    this.#health = new definition.grpc.health.v1.Health(address, how) as unknown as ScalerClient;
   }
 
   isActive(metadata: Record<string, string> = {}): Promise<unknown> {

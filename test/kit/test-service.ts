@@ -157,12 +157,14 @@ export interface Outcome {
 export class TestClient {
   readonly client: grpc.Client;
 
+  /** `at`: port, or path of a Unix socket. */
   constructor(
-    port: number,
+    at: number | string,
     options: grpc.ClientOptions = {},
     credentials = grpc.credentials.createInsecure(),
   ) {
-    this.client = new TestService(`127.0.0.1:${port}`, credentials, {
+    const address = typeof at === 'string' ? `unix:${at}` : `127.0.0.1:${at}`;
+    this.client = new TestService(address, credentials, {
       ...UNLIMITED,
       'grpc.use_local_subchannel_pool': 1,
       ...options,

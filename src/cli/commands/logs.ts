@@ -1,6 +1,7 @@
 // weir logs: prints records from the admin server of a running weir.
 // Invariant: exit codes and text are those of docs/contracts/serving.md 8.2.
 import type { Command } from '../command.ts';
+import { CLIENT_FILES_HELP } from '../client-tls.ts';
 import { readArguments } from '../logs/flags.ts';
 import { fetchPages } from '../logs/fetch-pages.ts';
 import { CODES, AdminError } from '../logs/admin-client.ts';
@@ -28,8 +29,9 @@ Output:
   --color WHEN           auto, always or never [auto: on a terminal, unless NO_COLOR is set]
 
 Connection:
-  --url URL              URL of the admin server [WEIR_CLIENT_URL, http://127.0.0.1:9464]
+  --url URL              URL of the admin server: http://…, https://… or unix:/path [WEIR_CLIENT_URL, http://127.0.0.1:9464]
   --key KEY              API key with the scope logs:read [WEIR_CLIENT_KEY]
+${CLIENT_FILES_HELP}
 
 Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 key missing or refused, 4 not found, 5 query refused, 6 server error,
 130 interrupted.`;

@@ -35,8 +35,11 @@ ${optionsHelp()}`,
     const rows = explain(loaded.config, loaded.given);
     const keyWidth = Math.max(...rows.map(({ key }) => key.length));
     const valueWidth = Math.min(MAX_VALUE_WIDTH, Math.max(...rows.map(({ value }) => value.length)));
-    for (const { key, value, origin } of rows)
-      process.stdout.write(`${key.padEnd(keyWidth)}  ${value.padEnd(valueWidth)}  ${origin}\n`);
+    const lines = rows.map(
+      ({ key, value, origin }) => `${key.padEnd(keyWidth)}  ${value.padEnd(valueWidth)}  ${origin}\n`,
+    );
+    // In one write: of many small ones a slow reader would lose the last, since the process exits.
+    process.stdout.write(lines.join(''));
     return EXIT.ok;
   },
 };

@@ -1,9 +1,11 @@
 // Calls the admin API of a running weir.
 // Invariant: every failure has one exit code of the contract (docs/contracts/serving.md 8.2) and a message of one sentence.
-// Not protocol/http/one-shot.ts, since a live tail reads the response while it comes in.
 import { catalogue, describe, type Failure } from '../../core/errors.ts';
-import { CAUSE_HEADER, ID_HEADER } from '../../core/header-names.ts';
+import { CAUSE_HEADER_LOWER, ID_HEADER_LOWER } from '../../core/header-names.ts';
+import { isUntrusted } from '../../protocol/http/tls-errors.ts';
 import { CLIENT } from '../../config/config.ts';
+import type { ClientTls } from '../client-tls.ts';
+import { requestAdmin, type AdminResponse } from './admin-request.ts';
 
 /** Exit codes of weir logs. */
 export const CODES = {
@@ -38,6 +40,7 @@ const codeOf = (status: number): number => {
 
 interface AdminTarget {
   readonly url: string;
+  readonly tls: ClientTls;
   readonly key: string;
   /** The variable that the key may come from. */
   readonly keyVariable?: string | undefined;
@@ -45,31 +48,29 @@ interface AdminTarget {
 
 /** Calls GET /v1/logs. Throws an AdminError for every response that is not a 200 of weir. */
 export async function getLogs(
-  { url, key, keyVariable = CLIENT.key }: AdminTarget,
+  { url, tls, key, keyVariable = CLIENT.key }: AdminTarget,
   parameters: readonly (readonly [string, string])[],
   headers: Readonly<Record<string, string>>,
   signal?: AbortSignal,
-): Promise<Response> {
+): Promise<AdminResponse> {
   const query = new URLSearchParams(parameters.map(([name, value]): [string, string] => [name, value]));
   const given = key === '' ? headers : { ...headers, authorization: `Bearer ${key}` };
-  let response: Response;
+  let response: AdminResponse;
   try {
-    response = await fetch(`${url}/v1/logs?${query.toString()}`, {
-      headers: given,
-      ...(signal ? { signal } : {}),
-    });
+    response = await requestAdmin(url, `/v1/logs?${query.toString()}`, given, tls, signal);
   } catch (error) {
-    throw new AdminError(`cannot reach weir at ${url}: ${describe(error)}`, CODES.failed, true, {
+    const hint = isUntrusted(error) ? '; give the file of the certificate authority with --ca-file' : '';
+    throw new AdminError(`cannot reach weir at ${url}: ${describe(error)}${hint}`, CODES.failed, true, {
       cause: error,
     });
   }
   const { status } = response;
-  const type = response.headers.get('content-type') ?? 'no content type';
+  const type = response.headers['content-type'] ?? 'no content type';
   const isDataPort = cameFromDataPort(response.headers);
   if (status === 200 && !isDataPort && type.startsWith(headers['accept'] ?? 'text/csv')) return response;
   const problem =
     isDataPort || status === 200
-      ? `${plainUrl(response)} responded with ${status} (${type})`
+      ? `${response.url} responded with ${status} (${type})`
       : await errorTextOf(response);
   const code = isDataPort || status === 200 ? CODES.notFound : codeOf(status);
   const isTemporary = !isDataPort && (status >= 500 || status === 429);
@@ -80,22 +81,20 @@ export async function getLogs(
   );
 }
 
-const plainUrl = ({ url }: Response): string => url.split('?', 1)[0]!;
-
 /** True for causes that only responses of the data server have. */
 const isOfDataPort = (cause: string): boolean =>
   ['no_replica', 'queue_full', 'queue_timeout', 'at_capacity'].includes(cause) ||
   (Object.hasOwn(catalogue, cause) && catalogue[cause as Failure].origin === 'replica');
 
 /** True if the response came from the data server of a weir. The admin server sends an id only with its errors. */
-function cameFromDataPort(headers: Headers): boolean {
-  const cause = headers.get(CAUSE_HEADER);
-  return headers.has(ID_HEADER) && (cause === null || isOfDataPort(cause));
+function cameFromDataPort(headers: AdminResponse['headers']): boolean {
+  const cause = headers[CAUSE_HEADER_LOWER];
+  return headers[ID_HEADER_LOWER] !== undefined && (cause === undefined || isOfDataPort(String(cause)));
 }
 
 /** End of the error text: what to do. `keyVariable`: the variable of the key that was sent, if one was sent. */
 function hintFor(
-  { status, headers }: Response,
+  { status, headers }: AdminResponse,
   isDataPort: boolean,
   keyVariable: string | undefined,
 ): string {
@@ -105,11 +104,11 @@ function hintFor(
     return keyVariable === undefined
       ? `; give a key with the scope logs:read with --key or ${CLIENT.key}`
       : `; check the key in --key or ${keyVariable}`;
-  return status === 200 || (status === 404 && !headers.has(CAUSE_HEADER)) ? `; ${advice}` : '';
+  return status === 200 || (status === 404 && headers[CAUSE_HEADER_LOWER] === undefined) ? `; ${advice}` : '';
 }
 
 /** The message in the body of an error response. */
-async function errorTextOf(response: Response): Promise<string> {
+async function errorTextOf(response: AdminResponse): Promise<string> {
   const text = await response.text();
   try {
     const { error } = JSON.parse(text) as { error?: unknown };
@@ -118,7 +117,7 @@ async function errorTextOf(response: Response): Promise<string> {
     // Not JSON, so not from weir: for example from a proxy.
     if (!(error instanceof SyntaxError)) throw error;
   }
-  return `${plainUrl(response)} responded with ${response.status}`;
+  return `${response.url} responded with ${response.status}`;
 }
 
 /** A record in a response of the admin API. These fields are shown in text output. */

@@ -86,10 +86,10 @@ async function nextPage(
   ];
   if (cursor !== undefined) paging.push(['cursor', cursor]);
   const response = await getLogs(wanted, [...wanted.filters, ...paging], { accept: 'application/json' });
-  const page = (await response.json()) as Partial<LogPage> | null;
+  const page = JSON.parse(await response.text()) as Partial<LogPage> | null;
   if (!Array.isArray(page?.logs))
     throw new AdminError(
-      `${response.url.split('?', 1)[0]} did not respond with records of weir; check --url`,
+      `${response.url} did not respond with records of weir; check --url`,
       CODES.notFound,
       false,
     );

@@ -5,6 +5,8 @@ import { nearest, unknownName } from '../../core/nearest-name.ts';
 import { invalidTime, LATEST_NS, parseTime } from '../../core/time.ts';
 import { invalidDuration, parseDuration } from '../../core/units.ts';
 import { CLIENT, OLD_CLIENT } from '../../config/config.ts';
+import { readSocketPath, socketPathIn } from '../../core/address.ts';
+import { readClientTls, type ClientTls } from '../client-tls.ts';
 
 export const OUTPUTS = ['text', 'json', 'jsonl', 'csv', 'none'] as const;
 export type OutputFormat = (typeof OUTPUTS)[number];
@@ -15,6 +17,7 @@ export type ColorMode = (typeof COLORS)[number];
 export interface LogsArguments {
   /** URL of the admin server, without a slash at the end. */
   readonly url: string;
+  readonly tls: ClientTls;
   readonly key: string;
   /** The variable of OLD_CLIENT that the key came from; `undefined`: the flag or the variable of CLIENT. */
   readonly keyVariable: string | undefined;
@@ -36,6 +39,9 @@ const many = { type: 'string', multiple: true } as const;
 const FLAGS = {
   url: one,
   key: one,
+  'ca-file': one,
+  'cert-file': one,
+  'key-file': one,
   since: one,
   start: one,
   end: one,
@@ -126,8 +132,8 @@ export function readArguments(
     problems.push('--deployment-id: means the same as --deployment; give only one of them');
   const fromEnv = (name: 'url' | 'key'): string => env[CLIENT[name]] || env[OLD_CLIENT[name]] || '';
   const url = (text('url') ?? (fromEnv('url') || 'http://127.0.0.1:9464')).replace(/\/+$/, '');
-  if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ''))
-    problems.push(`--url: is ${JSON.stringify(url)}, must be a URL such as http://127.0.0.1:9464`);
+  problems.push(...urlProblems(url));
+  const tls = readClientTls(text, env, problems);
 
   const filters: [string, string][] = [['kind', text('kind') ?? 'line,request,event']];
   if (level !== undefined) filters.push(['min_level', level]);
@@ -145,6 +151,7 @@ export function readArguments(
   const requestId = text('request-id') ?? '';
   return {
     url,
+    tls,
     key: text('key') ?? fromEnv('key'),
     keyVariable:
       text('key') === undefined && !env[CLIENT.key] && env[OLD_CLIENT.key] ? OLD_CLIENT.key : undefined,
@@ -157,6 +164,17 @@ export function readArguments(
       requestId !== '' && !isTail && !(['since', 'start', 'end'] as const).some((name) => name in values),
     filters,
   };
+}
+
+function urlProblems(url: string): string[] {
+  const socketPath = socketPathIn(url);
+  if (socketPath !== undefined) {
+    const read = readSocketPath(socketPath);
+    return 'problem' in read ? [`--url: is ${JSON.stringify(url)}: ${read.problem}`] : [];
+  }
+  if (/^https?:$/.test(URL.parse(url)?.protocol ?? '')) return [];
+  const like = 'http://127.0.0.1:9464, https://weir.example.com:9464 or unix:/run/weir-admin.sock';
+  return [`--url: is ${JSON.stringify(url)}, must be a URL such as ${like}`];
 }
 
 /** Flags of a live tail. In other tools they take the number of lines to begin with. */

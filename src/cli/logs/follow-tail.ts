@@ -50,9 +50,9 @@ async function connect(
       (data, type) => events.push({ id: source.lastId, name: type || 'message', data }),
       Infinity,
     );
-    for await (const chunk of response.body!) {
+    for await (const chunk of response.body) {
       watch.refresh();
-      source.push(chunk);
+      source.push(chunk as Buffer);
       for (const event of events.splice(0)) {
         await show(event, printer);
         // Only now, so that a record that was not printed is sent again.
@@ -65,7 +65,8 @@ async function connect(
   } catch (error) {
     if (error instanceof AdminError) throw error;
     // The connection was lost: the next one continues.
-    if (!(error instanceof TypeError) && (error as Error).name !== 'AbortError') throw error;
+    const { code, name } = error as NodeJS.ErrnoException;
+    if (code !== 'ECONNRESET' && name !== 'AbortError') throw error;
   } finally {
     clearTimeout(watch);
     silence.abort();

@@ -44,7 +44,10 @@ interface ConnectionError extends NodeJS.ErrnoException {
 }
 
 /** Describes the error of a connection: `connection refused (127.0.0.1:8000)`. */
-export function probeProblem(error: ConnectionError): string {
+export function probeProblem(reported: ConnectionError): string {
+  // The error of an HTTP/2 stream whose connection could not be made.
+  const isOfStream = reported.code === 'ERR_HTTP2_STREAM_CANCEL' && reported.cause instanceof Error;
+  const error = isOfStream ? (reported.cause as ConnectionError) : reported;
   const tls = tlsProblem(error);
   if (tls !== undefined) return tls;
   const text = CONNECTION_ERRORS[error.code ?? ''];

@@ -19,6 +19,13 @@ export interface HostAddress {
   readonly family: number;
 }
 
+export interface OneShotTls {
+  readonly servername?: string;
+  readonly secureContext?: SecureContext | undefined;
+  /** True only for a server on this machine, to which nothing secret is sent. */
+  readonly isUnverified?: boolean;
+}
+
 export interface OneShotRequest {
   readonly method: 'GET' | 'POST';
   /** Name, or address without brackets. */
@@ -29,9 +36,8 @@ export interface OneShotRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
-  /** Options of TLS; `undefined`: clear text. The certificate is always verified. */
-  readonly tls?:
-    { readonly servername?: string; readonly secureContext?: SecureContext | undefined } | undefined;
+  /** Options of TLS; `undefined`: clear text. */
+  readonly tls?: OneShotTls | undefined;
   /** Connects to one of these and does not resolve `host`. */
   readonly addresses?: readonly HostAddress[];
   /** Limit of the whole, in milliseconds; without one only `signal` ends it. */
@@ -183,7 +189,7 @@ function open(wanted: OneShotRequest, agent: Agent | undefined): ClientRequest {
     ...(addresses && { lookup: lookupIn(addresses) }),
     ...tls,
     // Stated here, since otherwise NODE_TLS_REJECT_UNAUTHORIZED=0 would turn verification off.
-    rejectUnauthorized: true,
+    rejectUnauthorized: tls?.isUnverified !== true,
   });
 }
 

@@ -20,6 +20,10 @@ const UNTRUSTED = new Set([
 ]);
 const EXPIRED = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID']);
 
+/** True for an error of a handshake since the server's certificate is not trusted. */
+export const isUntrusted = (error: unknown): boolean =>
+  error instanceof Error && UNTRUSTED.has((error as NodeJS.ErrnoException).code ?? '');
+
 /** Error text for a server that did not select h2 (RFC 9113 3.3). */
 export const NO_HTTP2 = 'the server does not support HTTP/2 over TLS (ALPN did not select h2)';
 

@@ -1,0 +1,56 @@
+// The files that commands need to call an admin server over TLS: the authority of its certificate, and a certificate of
+// the client.
+// Invariant: a problem names the flag or the variable that the file came from.
+import { readAuthorities, readKeyPair } from '../core/certificates.ts';
+import { CLIENT } from '../config/config.ts';
+
+/** Flag → variable. */
+export const CLIENT_FILES = {
+  'ca-file': CLIENT.caFile,
+  'cert-file': CLIENT.certFile,
+  'key-file': CLIENT.keyFile,
+} as const;
+export type ClientFile = keyof typeof CLIENT_FILES;
+
+export const CLIENT_FILES_HELP = `  --ca-file FILE         PEM file with the authority of the server's certificate [${CLIENT.caFile}, public ones]
+  --cert-file FILE       PEM file with a certificate of the client, if the server wants one [${CLIENT.certFile}]
+  --key-file FILE        PEM file with its private key [${CLIENT.keyFile}]`;
+
+/** Options of `tls.connect`, as PEM. Empty: public authorities and no certificate. */
+export interface ClientTls {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+/** Reads the files. `flag`: the value of a flag, if it was given. Adds to `problems` what cannot be read. */
+export function readClientTls(
+  flag: (name: ClientFile) => string | undefined,
+  env: NodeJS.ProcessEnv,
+  problems: string[],
+): ClientTls {
+  const given = (name: ClientFile) => {
+    const file = flag(name);
+    return file === undefined
+      ? { file: env[CLIENT_FILES[name]] ?? '', from: CLIENT_FILES[name] }
+      : { file, from: `--${name}` };
+  };
+  const [ca, cert, key] = [given('ca-file'), given('cert-file'), given('key-file')];
+  const tls: { ca?: string; cert?: string; key?: string } = {};
+  if (ca.file !== '') {
+    const read = readAuthorities(ca.file);
+    if ('problem' in read) problems.push(`${ca.from} ${read.problem}`);
+    else tls.ca = read.pem;
+  }
+  if ((cert.file === '') !== (key.file === ''))
+    problems.push(
+      `${cert.file === '' ? key.from : cert.from}: a certificate needs its private key; give --cert-file and --key-file`,
+    );
+  else if (cert.file !== '') {
+    const read = readKeyPair(cert.file, key.file);
+    if (read.ok) Object.assign(tls, { cert: read.pair.cert, key: read.pair.key });
+    // Problems begin with `cert` or `key`.
+    else problems.push(...read.problems.map((problem) => `--${problem.replace(/^(cert|key) /, '$1-file ')}`));
+  }
+  return tls;
+}

@@ -1,0 +1,55 @@
+// One request to an admin server: over TCP, TLS or a Unix socket. The response can be read while it comes in.
+// Not protocol/http/one-shot.ts, which reads a response to its end.
+import { request as httpsRequest } from 'node:https';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { socketPathIn } from '../../core/address.ts';
+import { request as httpRequest } from '../../protocol/http/node-http.ts';
+import type { ClientTls } from '../client-tls.ts';
+
+export class AdminResponse {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  /** URL without its query. */
+  readonly url: string;
+  /** The body as it comes in. */
+  readonly body: IncomingMessage;
+
+  constructor(response: IncomingMessage, url: string) {
+    this.status = response.statusCode!;
+    this.headers = response.headers;
+    this.body = response;
+    this.url = url;
+  }
+
+  /** Reads the body to its end. Rejects if the connection is lost. */
+  async text(): Promise<string> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of this.body) chunks.push(chunk as Buffer);
+    return Buffer.concat(chunks).toString('utf8');
+  }
+}
+
+/** GET `path` at `url`: `http://…`, `https://…` or `unix:/run/weir.sock`. Rejects if there is no response. */
+export function requestAdmin(
+  url: string,
+  path: string,
+  headers: Readonly<Record<string, string>>,
+  tls: ClientTls,
+  signal: AbortSignal | undefined,
+): Promise<AdminResponse> {
+  return new Promise((resolve, reject) => {
+    const socketPath = socketPathIn(url);
+    const options = { headers, agent: false, ...(signal && { signal }) };
+    const answered = (response: IncomingMessage) =>
+      resolve(new AdminResponse(response, `${url}${path.split('?', 1)[0]}`));
+    const req =
+      socketPath !== undefined
+        ? httpRequest({ ...options, socketPath, path, host: 'localhost' }, answered)
+        : url.startsWith('https:')
+          ? // Stated here, since otherwise NODE_TLS_REJECT_UNAUTHORIZED=0 would turn verification off.
+            httpsRequest(`${url}${path}`, { ...options, ...tls, rejectUnauthorized: true }, answered)
+          : httpRequest(`${url}${path}`, options, answered);
+    req.on('error', reject);
+    req.end();
+  });
+}
