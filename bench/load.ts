@@ -1,6 +1,7 @@
 // Load generator of the benchmarks, on raw sockets. Runs one job and prints one line of JSON.
 //   requests PORT CONNECTIONS SECONDS         POST /small, as fast as possible
 //   kilobytes PORT CONNECTIONS SECONDS        POST /kilobyte with 1 KB of JSON, as fast as possible
+//   handshakes PORT CONNECTIONS SECONDS       one request per connection, as fast as possible
 //   rate     PORT CONNECTIONS SECONDS RATE    RATE requests per second; prints latencies
 //   streams  PORT STREAMS COUNT EVERY_MS      concurrent streams of COUNT events, one every EVERY_MS
 //   chats    PORT STREAMS COUNT EVERY_MS      the same with streams of a chat; STREAMS of them at a time
@@ -9,7 +10,8 @@
 //   down     PORT BYTES TIMES                 downloads, one after the other
 //   up       PORT BYTES TIMES                 uploads, one after the other
 //   idle     PORT CONNECTIONS                 opens connections, sends one request on each, prints, waits for a line
-import { connect, type Socket } from 'node:net';
+import { connect, type NetConnectOpts, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { once } from 'node:events';
 import { requestBodies } from './texts.ts';
 
@@ -51,7 +53,7 @@ function client(
 ): { socket: Socket; send: () => void } {
   let left = 0;
   let head = '';
-  const socket = connect({
+  const options = {
     port,
     host: '127.0.0.1',
     noDelay: true,
@@ -75,7 +77,12 @@ function client(
         return true;
       },
     },
-  });
+  } satisfies NetConnectOpts;
+  // The load is no test of the certificate.
+  const socket =
+    process.env['BENCH_TLS'] === undefined
+      ? connect(options)
+      : connectTls({ ...options, rejectUnauthorized: false });
   socket.on('error', (error) => {
     throw error;
   });
@@ -94,6 +101,24 @@ async function requests(connections: number, seconds: number, next?: () => Buffe
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
   isOver = true;
   return { count, seconds: (performance.now() - startMs) / 1000 };
+}
+
+/** One request on each connection: for the cost of a connection, and of TLS with BENCH_TLS. */
+async function handshakes(connections: number, seconds: number): Promise<object> {
+  let count = 0;
+  const endMs = performance.now() + seconds * 1000;
+  await Promise.all(
+    Array.from({ length: connections }, async () => {
+      while (performance.now() < endMs) {
+        const { promise: answered, resolve } = Promise.withResolvers<void>();
+        const { socket, send } = client(() => (count++, resolve(), false));
+        send();
+        await answered;
+        socket.destroy();
+      }
+    }),
+  );
+  return { count };
 }
 
 async function rate(connections: number, seconds: number, perSecond: number): Promise<object> {
@@ -233,6 +258,7 @@ async function idle(connections: number): Promise<object> {
 const jobs: Record<string, () => Promise<object>> = {
   requests: () => requests(numbers[0]!, numbers[1]!),
   kilobytes: () => requests(numbers[0]!, numbers[1]!, kilobyteRequests()),
+  handshakes: () => handshakes(numbers[0]!, numbers[1]!),
   chats: () => streams(numbers[0]!, numbers[1]!, numbers[2]!, chatRequest(numbers[1]!, numbers[2]!)),
   answers: () => requests(numbers[0]!, numbers[1]!, () => answerRequest(numbers[2]!)),
   chatting: () => chatting(numbers[0]!),

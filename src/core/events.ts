@@ -276,8 +276,10 @@ export const EVENTS = {
       /** Id of the key, `admin.key`, or `no key` for requests from this machine. */
       by: string;
       key_name?: string | undefined;
-      /** Address of the client. */
+      /** Address of the client, or `unix`. */
       address: string;
+      /** Subject of the client's certificate. */
+      client_subject?: string | undefined;
       /** What the route has made, if its path does not say it. */
       made?: string | undefined;
     }

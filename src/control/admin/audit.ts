@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FactsOf } from '../../core/events.ts';
 import type { KeyStore } from './key-store.ts';
+import { peerOf } from '../../protocol/http/peer.ts';
 import { keyOf } from './auth.ts';
 
 export type AdminChange = FactsOf<'admin_change'>;
@@ -16,15 +17,17 @@ const made = new WeakMap<ServerResponse, string>();
 export const noteMade = (res: ServerResponse, what: string): void => void made.set(res, what);
 
 /** Who made a request. */
-export type AdminCaller = Pick<AdminChange, 'by' | 'key_name' | 'address'>;
+export type AdminCaller = Pick<AdminChange, 'by' | 'key_name' | 'address' | 'client_subject'>;
 
 /** Who makes a request: read before its route runs, since the route may remove the key. */
 export function adminCaller(keys: KeyStore, req: IncomingMessage): AdminCaller {
   const by = keys.ownerOf(keyOf(req));
+  const { address, subject } = peerOf(req.socket);
   return {
     by: by === '' ? 'no key' : by,
     key_name: keys.nameOf(by),
-    address: req.socket.remoteAddress ?? '',
+    address,
+    client_subject: subject || undefined,
   };
 }
 

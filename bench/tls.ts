@@ -1,0 +1,109 @@
+// npm run bench:tls: CPU time of a small request over TLS and of a TLS handshake, weir beside HAProxy. Prints the table.
+// Invariant: both have the same certificate and the same versions and ciphers of OpenSSL's defaults, and the peers are
+// measured one after the other in each round.
+// Options: --quick (small numbers).
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { cpuMicros } from './cpu.ts';
+import {
+  file,
+  isThere,
+  listening,
+  load,
+  pinned,
+  PROXY_CORE,
+  REPLICA_PORT,
+  startReplica,
+  weir,
+} from './peers.ts';
+import { median, paired } from './stats.ts';
+
+if (!isThere('haproxy') || !isThere('openssl')) throw new Error('needs haproxy and openssl');
+const isQuick = process.argv.includes('--quick');
+const sizes = { rounds: isQuick ? 1 : 7, seconds: isQuick ? 1 : 3, connections: 32 };
+process.env['BENCH_TLS'] = '1';
+
+const [cert, key] = [file('tls-cert.pem', ''), file('tls-key.pem', '')];
+execFileSync(
+  'openssl',
+  `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost -keyout ${key} -out ${cert}`.split(
+    ' ',
+  ),
+  { stdio: 'pipe' },
+);
+const both = file('tls-both.pem', readFileSync(cert, 'utf8') + readFileSync(key, 'utf8'));
+
+const ours = weir(
+  'weir, both off',
+  18_931,
+  { store: 'off', accessLog: 'off' },
+  `--ingress-tls-cert=${cert}`,
+  `--ingress-tls-key=${key}`,
+);
+const haproxy = {
+  name: 'HAProxy',
+  port: 18_932,
+  start: () =>
+    pinned(
+      PROXY_CORE,
+      'haproxy',
+      [
+        '-db',
+        '-f',
+        file(
+          'haproxy-tls.cfg',
+          `global
+  nbthread 1
+  maxconn 9000
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 600s
+  timeout server 600s
+  option forwardfor
+  unique-id-format %[uuid()]
+  unique-id-header X-Request-Id
+frontend bench
+  bind 127.0.0.1:18932 ssl crt ${both} alpn http/1.1
+  default_backend replica
+backend replica
+  http-reuse always
+  server r 127.0.0.1:${REPLICA_PORT}
+`,
+        ),
+      ],
+      ['ignore', 'ignore', 'inherit'],
+    ),
+};
+
+const peers = [ours, haproxy];
+const figures: Record<string, Record<string, number[]>> = {};
+startReplica();
+await listening(REPLICA_PORT);
+const children = peers.map((peer) => peer.start());
+for (const { port } of peers) await listening(port);
+for (const { port } of peers) await load('requests', port, sizes.connections, isQuick ? 0.5 : 3);
+
+for (let round = 0; round < sizes.rounds; round++)
+  for (const [i, { name, port }] of peers.entries())
+    for (const job of ['requests', 'handshakes']) {
+      const pid = children[i]!.pid!;
+      const before = cpuMicros(pid);
+      const { count } = await load<{ count: number }>(job, port, sizes.connections, sizes.seconds);
+      ((figures[job] ??= {})[name] ??= []).push((cpuMicros(pid) - before) / count);
+    }
+
+for (const [job, values] of Object.entries(figures)) {
+  const [own = [], theirs = []] = peers.map(({ name }) => values[name]!);
+  const ratios = own.map((value, i) => value / theirs[i]!).toSorted((a, b) => a - b);
+  const shown = [paired(own, theirs)!, ratios[0]!, ratios.at(-1)!].map((ratio) => ratio.toFixed(2));
+  console.log(
+    `${job}: weir ${median(own)!.toFixed(1)} us, HAProxy ${median(theirs)!.toFixed(1)} us; ratio ${shown[0]} [${shown[1]} ${shown[2]}]`,
+  );
+}
+for (const child of children) {
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+}
+process.exit(0);
