@@ -7,7 +7,9 @@ import { readFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { cpuMicros } from './cpu.ts';
 import {
+  bothOff,
   file,
+  haproxyPeer,
   isThere,
   listening,
   load,
@@ -22,7 +24,6 @@ import { median, paired } from './stats.ts';
 if (!isThere('haproxy') || !isThere('openssl')) throw new Error('needs haproxy and openssl');
 const isQuick = process.argv.includes('--quick');
 const sizes = { rounds: isQuick ? 1 : 7, seconds: isQuick ? 1 : 3, connections: 32 };
-process.env['BENCH_TLS'] = '1';
 
 const [cert, key] = [file('tls-cert.pem', ''), file('tls-key.pem', '')];
 execFileSync(
@@ -77,22 +78,51 @@ backend replica
     ),
 };
 
-const peers = [ours, haproxy];
+const peers = [
+  { ...ours, plainPeer: bothOff },
+  { ...haproxy, plainPeer: haproxyPeer },
+];
 const figures: Record<string, Record<string, number[]>> = {};
 startReplica();
 await listening(REPLICA_PORT);
-const children = peers.map((peer) => peer.start());
-for (const { port } of peers) await listening(port);
-for (const { port } of peers) await load('requests', port, sizes.connections, isQuick ? 0.5 : 3);
+const jobs = ['clear text requests', 'requests', 'handshakes'] as const;
+const runs = peers.map(({ name, port, start, plainPeer }) => {
+  const [secured, plain] = [start(), plainPeer.start()];
+  return {
+    name,
+    /** CPU time per request. */
+    async cost(job: (typeof jobs)[number], seconds: number): Promise<number> {
+      const isPlain = job === 'clear text requests';
+      if (isPlain) delete process.env['BENCH_TLS'];
+      else process.env['BENCH_TLS'] = '1';
+      const { pid } = isPlain ? plain : secured;
+      const before = cpuMicros(pid!);
+      const { count } = await load<{ count: number }>(
+        isPlain ? 'requests' : job,
+        isPlain ? plainPeer.port : port,
+        sizes.connections,
+        seconds,
+      );
+      return (cpuMicros(pid!) - before) / count;
+    },
+    async end(): Promise<void> {
+      for (const child of [secured, plain]) {
+        child.kill('SIGKILL');
+        await once(child, 'exit');
+      }
+    },
+  };
+});
+for (const { port, plainPeer } of peers) {
+  await listening(port);
+  await listening(plainPeer.port);
+}
+for (const { cost } of runs) for (const job of jobs) await cost(job, isQuick ? 0.5 : 3);
 
 for (let round = 0; round < sizes.rounds; round++)
-  for (const [i, { name, port }] of peers.entries())
-    for (const job of ['requests', 'handshakes']) {
-      const pid = children[i]!.pid!;
-      const before = cpuMicros(pid);
-      const { count } = await load<{ count: number }>(job, port, sizes.connections, sizes.seconds);
-      ((figures[job] ??= {})[name] ??= []).push((cpuMicros(pid) - before) / count);
-    }
+  for (const job of jobs)
+    for (const { name, cost } of runs)
+      ((figures[job] ??= {})[name] ??= []).push(await cost(job, sizes.seconds));
 
 for (const [job, values] of Object.entries(figures)) {
   const [own = [], theirs = []] = peers.map(({ name }) => values[name]!);
@@ -102,8 +132,5 @@ for (const [job, values] of Object.entries(figures)) {
     `${job}: weir ${median(own)!.toFixed(1)} us, HAProxy ${median(theirs)!.toFixed(1)} us; ratio ${shown[0]} [${shown[1]} ${shown[2]}]`,
   );
 }
-for (const child of children) {
-  child.kill('SIGKILL');
-  await once(child, 'exit');
-}
+for (const { end } of runs) await end();
 process.exit(0);

@@ -1,5 +1,5 @@
 // Reads from the socket of a client. Hot path.
-// Invariant: bytes are given in order. They are only borrowed, since sockets without TLS read into a buffer that all share.
+// Invariant: bytes are given in order. They are only borrowed, since sockets read into a buffer that all share.
 import type { Socket } from 'node:net';
 import { ReadBuffer, sharedBuffer } from './read-buffer.ts';
 import type { ReplicaConnection } from './replica-connection.ts';

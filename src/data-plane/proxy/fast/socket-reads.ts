@@ -1,6 +1,7 @@
 // Sets which buffer a socket reads into, after the socket was made. Hot path.
 // Node has the option `onread` for sockets that connect only, and asks its function for a buffer after each read.
 import { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 
 /** Called after bytes[0, size) were read. Returns false to read no more until `resume`. */
 export type ReadListener = (size: number, bytes: Buffer) => boolean;
@@ -26,12 +27,14 @@ function keysOf(socket: Socket): OnReadKeys | undefined {
   return buffer && callback && generator && { buffer, callback, generator };
 }
 
-/** Lets an accepted socket read into `buffer`. Returns false if it cannot: over TLS, or in another version of Node. */
+/** Lets an accepted socket read into `buffer`. Returns false if it cannot, as in another version of Node. */
 export function readInto(socket: Socket, buffer: Buffer, onRead: ReadListener): boolean {
   const internals = socket as unknown as Internals;
   const handle = internals._handle;
-  if (keys === undefined || socket.constructor !== Socket || typeof handle?.useUserBuffer !== 'function')
-    return false;
+  if (keys === undefined || typeof handle?.useUserBuffer !== 'function') return false;
+  if (socket.constructor !== Socket && !(socket instanceof TLSSocket)) return false;
+  // What was read before would be lost.
+  if (socket.readableLength > 0) return false;
   internals[keys.buffer] = buffer;
   internals[keys.callback] = onRead;
   handle.useUserBuffer(buffer);
