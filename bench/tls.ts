@@ -86,12 +86,13 @@ const figures: Record<string, Record<string, number[]>> = {};
 startReplica();
 await listening(REPLICA_PORT);
 const jobs = ['clear text requests', 'requests', 'handshakes'] as const;
-const runs = peers.map(({ name, port, start, plainPeer }) => {
-  const [secured, plain] = [start(), plainPeer.start()];
+const runs = peers.map((peer) => {
+  const { name, port, plainPeer } = peer;
+  const [secured, plain] = [peer.start(), plainPeer.start()];
   return {
     name,
     /** CPU time per request. */
-    async cost(job: (typeof jobs)[number], seconds: number): Promise<number> {
+    cost: async (job: (typeof jobs)[number], seconds: number): Promise<number> => {
       const isPlain = job === 'clear text requests';
       if (isPlain) delete process.env['BENCH_TLS'];
       else process.env['BENCH_TLS'] = '1';
@@ -105,7 +106,7 @@ const runs = peers.map(({ name, port, start, plainPeer }) => {
       );
       return (cpuMicros(pid!) - before) / count;
     },
-    async end(): Promise<void> {
+    end: async (): Promise<void> => {
       for (const child of [secured, plain]) {
         child.kill('SIGKILL');
         await once(child, 'exit');

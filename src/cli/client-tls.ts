@@ -23,19 +23,34 @@ export interface ClientTls {
   readonly key?: string;
 }
 
-/** Reads the files. `flag`: the value of a flag, if it was given. Adds to `problems` what cannot be read. */
-export function readClientTls(
+/** A file, and the flag or variable that named it; empty without one. */
+interface GivenFile {
+  readonly file: string;
+  readonly from: string;
+}
+export type ClientFiles = Readonly<Record<ClientFile, GivenFile>>;
+
+/** Names of the files. `flag`: the value of a flag, if it was given. */
+export function clientFiles(
   flag: (name: ClientFile) => string | undefined,
   env: NodeJS.ProcessEnv,
-  problems: string[],
-): ClientTls {
-  const given = (name: ClientFile) => {
+): ClientFiles {
+  const given = (name: ClientFile): GivenFile => {
     const file = flag(name);
     return file === undefined
       ? { file: env[CLIENT_FILES[name]] ?? '', from: CLIENT_FILES[name] }
       : { file, from: `--${name}` };
   };
-  const [ca, cert, key] = [given('ca-file'), given('cert-file'), given('key-file')];
+  return { 'ca-file': given('ca-file'), 'cert-file': given('cert-file'), 'key-file': given('key-file') };
+}
+
+/** Reads the files, or says all that is wrong with them. */
+export function readClientTls({
+  'ca-file': ca,
+  'cert-file': cert,
+  'key-file': key,
+}: ClientFiles): { readonly tls: ClientTls } | { readonly problems: readonly string[] } {
+  const problems: string[] = [];
   const tls: { ca?: string; cert?: string; key?: string } = {};
   if (ca.file !== '') {
     const read = readAuthorities(ca.file);
@@ -52,5 +67,5 @@ export function readClientTls(
     // Problems begin with `cert` or `key`.
     else problems.push(...read.problems.map((problem) => `--${problem.replace(/^(cert|key) /, '$1-file ')}`));
   }
-  return tls;
+  return problems.length > 0 ? { problems } : { tls };
 }

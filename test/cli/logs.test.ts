@@ -9,6 +9,7 @@ describe('the flags of weir logs', () => {
   it('select by default at most 5,000 lines, requests and events of the last 30 minutes', () => {
     expect(readArguments([], {}, NOW)).toEqual({
       url: 'http://127.0.0.1:9464',
+      files: expect.objectContaining({ 'ca-file': { file: '', from: 'WEIR_CLIENT_CA_FILE' } }) as unknown,
       key: '',
       output: 'text',
       color: 'auto',
@@ -67,7 +68,7 @@ describe('the flags of weir logs', () => {
     ).toEqual([
       'unexpected argument "what"; see weir logs --help',
       '--limit: is "-1", must be a whole number; 0 means no limit',
-      '--url: is "nowhere", must be a URL such as http://127.0.0.1:9464',
+      '--url: is "nowhere", must be a URL such as http://127.0.0.1:9464 or unix:/run/weir.sock',
       '--since: cannot be combined with --start or --end',
       '--end: invalid time "never"; write 2026-11-20T16:52:26Z (without a zone: UTC), or the seconds, ms, µs or ns since 1970',
     ]);

@@ -319,7 +319,10 @@ describe('the admin server', () => {
     const key = ['-H', 'Authorization: Bearer a-very-long-secret'];
     expect(await curl(client, ...status, ...key, `${url}/v1/settings`)).toBe('200');
     await curl(client, ...key, '-X', 'POST', `${url}/v1/replicas/local/r0/drain`);
-    const change = await weir.expectLine('the change', (line) => line['path'] === '/v1/replicas/local/r0/drain');
+    const change = await weir.expectLine(
+      'the change',
+      (line) => line['path'] === '/v1/replicas/local/r0/drain',
+    );
     expect(change).toMatchObject({ by: 'admin.key', address: '127.0.0.1', client_subject: SUBJECT });
     await expect(curl(undefined, `${url}/livez`)).rejects.toThrow(/alert certificate required/);
     expect(await curl(stranger, `${url}/livez`)).toContain('Client certificate refused');

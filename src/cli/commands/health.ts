@@ -4,7 +4,13 @@ import { createSecureContext } from 'node:tls';
 import type { Address } from '../../core/address.ts';
 import { load } from '../../config/config.ts';
 import { requestOnce, type OneShotResult, type OneShotTls } from '../../protocol/http/one-shot.ts';
-import { CLIENT_FILES, CLIENT_FILES_HELP, readClientTls, type ClientFile } from '../client-tls.ts';
+import {
+  CLIENT_FILES,
+  CLIENT_FILES_HELP,
+  clientFiles,
+  readClientTls,
+  type ClientFile,
+} from '../client-tls.ts';
 import type { Command } from '../command.ts';
 import { EXIT, printProblems } from '../usage-errors.ts';
 
@@ -76,9 +82,9 @@ export const health: Command = {
     const { path, files, isHttps, rest } = ownArguments(args);
     const loaded = load(rest, process.env, { replica: false });
     if (!loaded.ok) return printProblems(loaded.problems);
-    const problems: string[] = [];
-    const client = readClientTls((name) => files[name], process.env, problems);
-    if (problems.length > 0) return printProblems(problems);
+    const read = readClientTls(clientFiles((name) => files[name], process.env));
+    if ('problems' in read) return printProblems(read.problems);
+    const client = read.tls;
     const { listen, tls: server } = loaded.config.admin;
     // Without --ca-file the authority of weir's own certificate is not known here, and nothing secret is sent.
     const tls: OneShotTls = {

@@ -1,7 +1,7 @@
 // weir logs: prints records from the admin server of a running weir.
 // Invariant: exit codes and text are those of docs/contracts/serving.md 8.2.
 import type { Command } from '../command.ts';
-import { CLIENT_FILES_HELP } from '../client-tls.ts';
+import { CLIENT_FILES_HELP, readClientTls } from '../client-tls.ts';
 import { readArguments } from '../logs/flags.ts';
 import { fetchPages } from '../logs/fetch-pages.ts';
 import { CODES, AdminError } from '../logs/admin-client.ts';
@@ -36,6 +36,11 @@ ${CLIENT_FILES_HELP}
 Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 key missing or refused, 4 not found, 5 query refused, 6 server error,
 130 interrupted.`;
 
+function refuse(problems: readonly string[]): number {
+  for (const problem of problems) process.stderr.write(`weir: ${problem}\n`);
+  return CODES.usage;
+}
+
 export const logs: Command = {
   name: 'logs',
   usage: 'logs [--since 1h] [-f] [-o text|json|jsonl|csv|none] [FILTERS]',
@@ -43,16 +48,16 @@ export const logs: Command = {
   details: DETAILS,
   async run(args) {
     const wanted = readArguments(args, process.env, Date.now());
-    if (!('filters' in wanted)) {
-      for (const problem of wanted) process.stderr.write(`weir: ${problem}\n`);
-      return CODES.usage;
-    }
+    if (!('filters' in wanted)) return refuse(wanted);
+    const read = readClientTls(wanted.files);
+    if ('problems' in read) return refuse(read.problems);
+    const target = { ...wanted, tls: read.tls };
     process.once('SIGINT', () => process.exit(CODES.interrupted));
     const { output, color, isTail } = wanted;
     const printer = new Printer(output, process.stdout, isColored(color, process.stdout.isTTY, process.env));
     try {
-      if (!isTail) return await fetchPages(wanted, printer);
-      await followTail(wanted, printer);
+      if (!isTail) return await fetchPages(target, printer);
+      await followTail(target, printer);
       return CODES.ok;
     } catch (error) {
       if (!(error instanceof AdminError)) throw error;

@@ -5,6 +5,7 @@ import { CAUSE_HEADER_LOWER, ID_HEADER_LOWER } from '../../core/header-names.ts'
 import { isUntrusted } from '../../protocol/http/tls-errors.ts';
 import { CLIENT } from '../../config/config.ts';
 import type { ClientTls } from '../client-tls.ts';
+import type { LogsArguments } from './flags.ts';
 import { requestAdmin, type AdminResponse } from './admin-request.ts';
 
 /** Exit codes of weir logs. */
@@ -37,6 +38,9 @@ const codeOf = (status: number): number => {
   if (status === 404) return CODES.notFound;
   return status >= 500 || status === 429 ? CODES.server : CODES.validation;
 };
+
+/** A search, and what its calls need. */
+export type LogsTarget = LogsArguments & { readonly tls: ClientTls };
 
 interface AdminTarget {
   readonly url: string;

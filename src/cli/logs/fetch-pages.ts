@@ -2,14 +2,14 @@
 // Invariant: the oldest record is printed first; without a limit memory does not grow with the number of records;
 // stderr tells if the limit left records out.
 import type { LogsArguments } from './flags.ts';
-import { getLogs, CODES, AdminError, type LogEntry, type LogPage } from './admin-client.ts';
+import { getLogs, CODES, AdminError, type LogEntry, type LogPage, type LogsTarget } from './admin-client.ts';
 import type { Printer } from './printer.ts';
 
 const PAGE = 1000;
 const PROGRESS_MS = 250;
 
 /** Prints the newest `limit` records, or all. Resolves to the exit code. */
-export async function fetchPages(wanted: LogsArguments, printer: Printer): Promise<number> {
+export async function fetchPages(wanted: LogsTarget, printer: Printer): Promise<number> {
   const isCut = await show(wanted, printer);
   const isMissing = printer.count === 0 && wanted.requestId !== '' && !printer.isClosed;
   const code = isMissing ? await findRequest(wanted, printer) : CODES.ok;
@@ -22,7 +22,7 @@ export async function fetchPages(wanted: LogsArguments, printer: Printer): Promi
 const note = (text: string): void => void process.stderr.write(`weir: ${text}\n`);
 
 /** Prints the matching records. Resolves to true if the limit left records out. */
-async function show(wanted: LogsArguments, printer: Printer): Promise<boolean> {
+async function show(wanted: LogsTarget, printer: Printer): Promise<boolean> {
   const isAll = wanted.limit === 0;
   const progress = new Progress();
   const found: LogEntry[] = [];
@@ -42,7 +42,7 @@ async function show(wanted: LogsArguments, printer: Printer): Promise<boolean> {
 }
 
 /** Called if no record of the request matched: searches without the filters and tells on stderr what exists. */
-async function findRequest(wanted: LogsArguments, printer: Printer): Promise<number> {
+async function findRequest(wanted: LogsTarget, printer: Printer): Promise<number> {
   const { requestId } = wanted;
   const filters: LogsArguments['filters'] = [['request_id', requestId]];
   const first = await firstOf({ ...wanted, filters });
@@ -64,7 +64,7 @@ async function findRequest(wanted: LogsArguments, printer: Printer): Promise<num
 }
 
 /** The oldest record that matches. */
-async function firstOf(wanted: LogsArguments): Promise<LogEntry | undefined> {
+async function firstOf(wanted: LogsTarget): Promise<LogEntry | undefined> {
   let cursor: string | undefined;
   do {
     const page = await nextPage(wanted, 'asc', 1, cursor);
@@ -75,7 +75,7 @@ async function firstOf(wanted: LogsArguments): Promise<LogEntry | undefined> {
 }
 
 async function nextPage(
-  wanted: LogsArguments,
+  wanted: LogsTarget,
   direction: 'asc' | 'desc',
   limit: number,
   cursor: string | undefined,

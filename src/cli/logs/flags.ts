@@ -6,7 +6,7 @@ import { invalidTime, LATEST_NS, parseTime } from '../../core/time.ts';
 import { invalidDuration, parseDuration } from '../../core/units.ts';
 import { CLIENT, OLD_CLIENT } from '../../config/config.ts';
 import { readSocketPath, socketPathIn } from '../../core/address.ts';
-import { readClientTls, type ClientTls } from '../client-tls.ts';
+import { clientFiles, type ClientFiles } from '../client-tls.ts';
 
 export const OUTPUTS = ['text', 'json', 'jsonl', 'csv', 'none'] as const;
 export type OutputFormat = (typeof OUTPUTS)[number];
@@ -17,7 +17,8 @@ export type ColorMode = (typeof COLORS)[number];
 export interface LogsArguments {
   /** URL of the admin server, without a slash at the end. */
   readonly url: string;
-  readonly tls: ClientTls;
+  /** Files for TLS. */
+  readonly files: ClientFiles;
   readonly key: string;
   /** The variable of OLD_CLIENT that the key came from; `undefined`: the flag or the variable of CLIENT. */
   readonly keyVariable: string | undefined;
@@ -133,7 +134,6 @@ export function readArguments(
   const fromEnv = (name: 'url' | 'key'): string => env[CLIENT[name]] || env[OLD_CLIENT[name]] || '';
   const url = (text('url') ?? (fromEnv('url') || 'http://127.0.0.1:9464')).replace(/\/+$/, '');
   problems.push(...urlProblems(url));
-  const tls = readClientTls(text, env, problems);
 
   const filters: [string, string][] = [['kind', text('kind') ?? 'line,request,event']];
   if (level !== undefined) filters.push(['min_level', level]);
@@ -151,7 +151,7 @@ export function readArguments(
   const requestId = text('request-id') ?? '';
   return {
     url,
-    tls,
+    files: clientFiles(text, env),
     key: text('key') ?? fromEnv('key'),
     keyVariable:
       text('key') === undefined && !env[CLIENT.key] && env[OLD_CLIENT.key] ? OLD_CLIENT.key : undefined,
@@ -173,7 +173,7 @@ function urlProblems(url: string): string[] {
     return 'problem' in read ? [`--url: is ${JSON.stringify(url)}: ${read.problem}`] : [];
   }
   if (/^https?:$/.test(URL.parse(url)?.protocol ?? '')) return [];
-  const like = 'http://127.0.0.1:9464, https://weir.example.com:9464 or unix:/run/weir-admin.sock';
+  const like = 'http://127.0.0.1:9464 or unix:/run/weir.sock';
   return [`--url: is ${JSON.stringify(url)}, must be a URL such as ${like}`];
 }
 

@@ -3,8 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs } from '../../core/backoff.ts';
 import { EventStreamSplitter } from '../../protocol/http/event-stream.ts';
-import type { LogsArguments } from './flags.ts';
-import { getLogs, AdminError, type LogEntry } from './admin-client.ts';
+import { getLogs, AdminError, type LogEntry, type LogsTarget } from './admin-client.ts';
 import type { Printer } from './printer.ts';
 
 /** Without any byte for this time the connection is considered lost. The admin server sends a comment every 15 s. */
@@ -13,7 +12,7 @@ const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 5000;
 
 /** Prints until stdout is closed. Throws an AdminError if the server refuses the request. */
-export async function followTail(wanted: LogsArguments, printer: Printer): Promise<void> {
+export async function followTail(wanted: LogsTarget, printer: Printer): Promise<void> {
   let lastId = '';
   let failures = 0;
   for (let isFirst = true; !printer.isClosed; isFirst = false) {
@@ -32,7 +31,7 @@ export async function followTail(wanted: LogsArguments, printer: Printer): Promi
 
 /** Serves one connection until it ends. `reached` gets the id of each printed event. */
 async function connect(
-  wanted: LogsArguments,
+  wanted: LogsTarget,
   lastId: string,
   printer: Printer,
   reached: (id: string) => void,
