@@ -1,6 +1,7 @@
 // Reads from the socket of a client. Hot path.
 // Invariant: bytes are given in order. They are only borrowed, since sockets read into a buffer that all share.
 import type { Socket } from 'node:net';
+import { Duplex } from 'node:stream';
 import { ReadBuffer, sharedBuffer } from './read-buffer.ts';
 import type { ReplicaConnection } from './replica-connection.ts';
 import { readInto, type ReadListener } from './socket-reads.ts';
@@ -58,6 +59,8 @@ export class ClientReads {
   handOver(): void {
     this.#isHandedOver = true;
     this.#socket.off('data', this.#onData);
+    // Like any other socket it is read on until its stream is full, so that the stream notices the end of the connection.
+    this.#socket.pause = Duplex.prototype.pause as Socket['pause'];
   }
 
   readonly #onData = (chunk: Buffer): void => this.#listener(chunk, chunk.length);

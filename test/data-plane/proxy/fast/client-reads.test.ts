@@ -73,3 +73,22 @@ it('gives all later bytes to the next owner of a connection, as fast as it reads
   );
   expect(Buffer.concat([Buffer.from(first), ...rest]).equals(body)).toBe(true);
 });
+
+it('tells the next owner that the client has left, although it reads nothing', async () => {
+  let hasEnded = false;
+  accepted = (socket) => {
+    const reads = new ClientReads(
+      socket,
+      () => {
+        reads.handOver();
+        socket.pause();
+        socket.on('readable', () => socket.read(0));
+        socket.on('end', () => (hasEnded = true));
+      },
+      () => undefined,
+    );
+  };
+  const client = newClient();
+  client.end('first');
+  await until('the end is noticed', () => hasEnded);
+});
