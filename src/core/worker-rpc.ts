@@ -103,8 +103,8 @@ export class WorkerCalls {
   }
 }
 
-/** Runs a call on the thread's side. */
-export function resultOf(
+/** Runs a call on the thread's side. Its value may be a promise (`answer`). */
+function resultOf(
   { n, operation, args }: Call,
   run: (operation: string, args: readonly unknown[]) => unknown,
 ): CallResult {
@@ -113,4 +113,22 @@ export function resultOf(
   } catch (error) {
     return { n, failure: { message: describe(error), code: '' } };
   }
+}
+
+/**
+ * Runs a call on the thread's side and sends its result: at once, or when the promise that it returned settles. Calls that
+ * came later may be answered first.
+ */
+export function answer(
+  call: Call,
+  run: (operation: string, args: readonly unknown[]) => unknown,
+  send: (result: CallResult) => void,
+): void {
+  const result = resultOf(call, run);
+  if (!(result.value instanceof Promise)) return send(result);
+  const { n } = call;
+  result.value.then(
+    (value: unknown) => send({ n, value }),
+    (error: unknown) => send({ n, failure: { message: describe(error), code: '' } }),
+  );
 }

@@ -1,6 +1,6 @@
 // Calls to a worker thread.
 import { describe, expect, it } from 'vitest';
-import { resultOf, threadFile, WorkerCalls, type Call } from '../../src/core/worker-rpc.ts';
+import { answer, threadFile, WorkerCalls, type Call, type CallResult } from '../../src/core/worker-rpc.ts';
 
 /** Stands in for a thread: keeps its messages. */
 class Thread {
@@ -101,16 +101,34 @@ describe('WorkerCalls', () => {
   });
 });
 
-it('makes a result of a value and of an error', () => {
-  const run = (_: string, [value]: readonly unknown[]): unknown => {
-    if (value === undefined) throw new Error('no value');
-    return value;
+/** Calls an operation that returns its argument, or throws without one. Returns the results that were sent. */
+function answered(value?: unknown): CallResult[] {
+  const sent: CallResult[] = [];
+  const run = (_: string, [given]: readonly unknown[]): unknown => {
+    if (given === undefined) throw new Error('no value');
+    return given;
   };
-  expect(resultOf({ n: 1, operation: 'a', args: [7] }, run)).toEqual({ n: 1, value: 7 });
-  expect(resultOf({ n: 2, operation: 'a', args: [] }, run)).toEqual({
-    n: 2,
-    failure: { message: 'no value', code: '' },
-  });
+  const args = value === undefined ? [] : [value];
+  answer({ n: 1, operation: 'a', args }, run, (result) => sent.push(result));
+  return sent;
+}
+
+it('answers a call with its value or its error', () => {
+  expect(answered(7)).toEqual([{ n: 1, value: 7 }]);
+  expect(answered()).toEqual([{ n: 1, failure: { message: 'no value', code: '' } }]);
+});
+
+it('answers a call that takes long when its promise settles', async () => {
+  const { promise, resolve } = Promise.withResolvers<number>();
+  const sent = answered(promise);
+  await turn();
+  expect(sent).toEqual([]);
+  resolve(8);
+  await turn();
+  expect(sent).toEqual([{ n: 1, value: 8 }]);
+  const failed = answered(Promise.reject(new Error('broken')));
+  await turn();
+  expect(failed).toEqual([{ n: 1, failure: { message: 'broken', code: '' } }]);
 });
 
 it('finds the file of a thread in the sources and in the build', () => {

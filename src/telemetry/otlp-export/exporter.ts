@@ -7,7 +7,7 @@ import type { Logger } from '../../core/logger.ts';
 import { TIMED_OUT, waitAtMost } from '../../core/wait.ts';
 import { BatchSender } from './batch-sender.ts';
 import type { BatchFacts, BatchSource } from './batch.ts';
-import type { Cursors } from './cursors.ts';
+import type { Cursors } from '../../core/cursors.ts';
 import type { Destination } from './destination.ts';
 import { ExporterHealth } from './exporter-health.ts';
 import type { ExporterCounts, ExporterStatus, ExporterTiming } from './exporter-state.ts';

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Logger } from '../../core/logger.ts';
 import type { TestResult } from './otlp-client.ts';
-import { Cursors } from './cursors.ts';
+import { Cursors } from '../../core/cursors.ts';
 import {
   missingSecrets,
   parseDestination,

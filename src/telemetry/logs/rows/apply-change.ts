@@ -4,10 +4,12 @@
 import { isPlainObject } from '../annotation.ts';
 import { contentOf, mergeRow, type Merging, type Row } from './merge-row.ts';
 import type { RowChange } from './read-rows.ts';
-import { digestOf, missingIds, type RowState, type StoredRow } from './row-record.ts';
+import { digestOf, isScoredBy, missingIds, type RowState, type StoredRow } from './row-record.ts';
 
 /** Entries that a row keeps of each: comments, and who changed it. */
 const MAX_ENTRIES = 1000;
+/** Rules that a row remembers, which is more than there can be at a time. */
+const MAX_RULES = 1000;
 
 const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? (value as unknown[]) : []);
 
@@ -26,6 +28,8 @@ export function applyChange(
       return undefined;
     case 'comment':
       return commented(change, before ?? newRow(change, {}, { awaits_base: true }));
+    case 'score':
+      return scored(change, before);
     case 'merge':
       return merged(change, before, parent, merging);
     case 'row':
@@ -67,6 +71,23 @@ function replaced(
       ? { ...row, content: mergeRow(withoutIds(kept, change.row), before.content, merging) }
       : { ...row, content: kept };
   return audited(after, change.row, 'upsert', merging);
+}
+
+/**
+ * The row with the scores of a rule, and the mark that it has them, so that both are stored or none. Once it has the mark,
+ * the rule changes nothing any more. A row that was deleted stays deleted.
+ */
+function scored({ row }: RowChange, before: StoredRow | undefined): StoredRow | undefined {
+  const { _scored_by: rule, scores } = row as { readonly _scored_by: string; readonly scores?: Row };
+  if (before === undefined || isScoredBy(before, rule)) return before;
+  const { state, content } = before;
+  const known = content['scores'];
+  const all = { ...(isPlainObject(known) ? known : {}), ...scores };
+  return {
+    ...before,
+    state: { ...state, scored_by: [...(state.scored_by ?? []), rule].slice(-MAX_RULES) },
+    content: Object.keys(all).length === 0 ? content : { ...content, scores: all },
+  };
 }
 
 /** Without ids that were made for the row, so that those of merges that came before count. */

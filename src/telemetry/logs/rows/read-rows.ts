@@ -10,6 +10,8 @@ export interface PostedRows {
   readonly bytes: Uint8Array;
   /** Id of the project of rows that name none. */
   readonly project?: string | undefined;
+  /** They are weir's own: a row with `_scored_by`, the id of a scoring rule, gives the row of its id the rule's scores. */
+  readonly isOwn?: boolean | undefined;
 }
 
 /** A row that is not stored, by its index in the body. */
@@ -20,7 +22,7 @@ export interface RejectedRow {
 
 /** What a row does to the row with an id in a project. */
 export interface RowChange {
-  readonly kind: 'row' | 'merge' | 'comment' | 'delete';
+  readonly kind: 'row' | 'merge' | 'comment' | 'delete' | 'score';
   readonly project: string;
   /** Id of the row that changes. */
   readonly id: string;
@@ -45,7 +47,11 @@ const MAX_ID = 256;
 const OTHER_OBJECTS = ['experiment_id', 'dataset_id', 'prompt_session_id', 'playground_id'] as const;
 
 /** Returns the rows of a body, or what is wrong with the body as a whole. */
-export function readRows({ bytes, project }: PostedRows): ReadRows | { readonly invalid: string } {
+export function readRows({
+  bytes,
+  project,
+  isOwn = false,
+}: PostedRows): ReadRows | { readonly invalid: string } {
   let body: unknown;
   try {
     body = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString());
@@ -56,10 +62,11 @@ export function readRows({ bytes, project }: PostedRows): ReadRows | { readonly 
   const rows = isPlainObject(body) ? (body['rows'] ?? body['events']) : undefined;
   if (!Array.isArray(rows)) return { invalid: 'the body must be an object with a list "rows" or "events"' };
   const makesIds = isPlainObject(body) && body['rows'] === undefined;
+  const how = { fallback: project, makesIds, isOwn };
   const changes: RowChange[] = [];
   const rejected: RejectedRow[] = [];
   for (const [index, row] of rows.entries()) {
-    const change = changeOf(row, project, makesIds);
+    const change = changeOf(row, how);
     if (typeof change === 'string') rejected.push({ index, reason: change });
     else changes.push(change);
   }
@@ -73,8 +80,15 @@ const idProblem = (name: string, id: unknown): string | undefined => {
     : undefined;
 };
 
+/** How the rows of a body are read. `fallback`: id of the project of rows that name none. */
+interface ReadingOfRows {
+  readonly fallback: string | undefined;
+  readonly makesIds: boolean;
+  readonly isOwn: boolean;
+}
+
 /** What a row changes, or why it cannot be stored. */
-function changeOf(sent: unknown, fallback: string | undefined, makesIds: boolean): RowChange | string {
+function changeOf(sent: unknown, { fallback, makesIds, isOwn }: ReadingOfRows): RowChange | string {
   if (!isPlainObject(sent)) return 'a row must be an object';
   const other = OTHER_OBJECTS.find((name) => sent[name] !== undefined);
   if (other !== undefined) return `rows with ${other} are not stored, only those of projects`;
@@ -91,6 +105,7 @@ function changeOf(sent: unknown, fallback: string | undefined, makesIds: boolean
   if (problem !== undefined) return problem;
   if (isDeeper(row, MAX_DEPTH)) return `the row has more than ${MAX_DEPTH} levels of objects and lists`;
   const change = { project: project as string, id: id as string, row, parentId: (parent as string) ?? '' };
+  if (isOwn && typeof row['_scored_by'] === 'string') return { ...change, kind: 'score' };
   if (isDeleted === true) return { ...change, kind: 'delete' };
   if (comment === undefined) return { ...change, kind: isMerge === true ? 'merge' : 'row' };
   if (!isPlainObject(comment) || !isPlainObject(origin))

@@ -37,6 +37,8 @@ export interface RowState {
   readonly base?: string;
   /** Only merges have come, and the row that they are for may still come. */
   readonly awaits_base?: true;
+  /** Ids of the scoring rules whose scores it has. */
+  readonly scored_by?: readonly string[];
 }
 
 /** A row with its key. */
@@ -72,6 +74,10 @@ export const missingIds = (project: string, id: string): { span_id: string; root
   const made = digest(`${project} ${id}`);
   return { span_id: made.slice(0, 16), root_span_id: made.slice(16, 48) };
 };
+
+/** True if a row has the scores of a rule. */
+export const isScoredBy = ({ state }: Pick<StoredRow, 'state'>, rule: string): boolean =>
+  Array.isArray(state.scored_by) && state.scored_by.includes(rule);
 
 const parentsOf = ({ span_parents: parents }: Row): readonly unknown[] =>
   Array.isArray(parents) ? parents : [];

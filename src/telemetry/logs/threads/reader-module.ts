@@ -14,6 +14,6 @@ export type QueriedStore = Pick<StoreReader, 'at' | 'bodies' | 'group' | 'page' 
 
 /** What the module exports. */
 export interface ReaderModule {
-  /** Returns the operations by name. */
+  /** Returns the operations by name. One that takes long returns a promise, so that other calls run meanwhile. */
   readonly operations: (after: ReadRecords, store: QueriedStore) => object;
 }

@@ -4,7 +4,7 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { parentPort, workerData } from 'node:worker_threads';
-import { resultOf, type Call, type CallResult } from '../../../core/worker-rpc.ts';
+import { answer, type Call, type CallResult } from '../../../core/worker-rpc.ts';
 import { StoreReader, type PageQuery } from '../store/store-reader.ts';
 import type { GroupQuery } from '../query/group-query.ts';
 import type { ReaderModule } from './reader-module.ts';
@@ -65,7 +65,7 @@ function run(operation: string, args: readonly unknown[]): unknown {
 }
 
 port.on('message', (calls: readonly Call[]) => {
-  for (const call of calls) port.postMessage(resultOf(call, run));
+  for (const call of calls) answer(call, run, (result) => port.postMessage(result));
 });
 setInterval(() => {
   try {

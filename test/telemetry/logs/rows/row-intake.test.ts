@@ -150,3 +150,53 @@ it('reads and stores few large rows at a time', () => {
   expect(seen.toSorted()).toEqual(ids.toSorted());
   again.close();
 });
+
+const scoreOf = (rule: string, scores: object, id = 'r') => ({
+  id,
+  project_id: 'p1',
+  _scored_by: rule,
+  scores,
+});
+
+it('adds the scores of a rule to a row once', () => {
+  const store = new OwnStore();
+  const rows = intakeOf(store);
+  const add = (row: object, isOwn = true): number => {
+    const added = rows.add({ bytes: bytesOf([row]), isOwn }, () => true);
+    store.writer.store();
+    return (added as { count: number }).count;
+  };
+  const seen = () => store.all('kind:span').map((record) => rowOf(record)!['scores']);
+  add({ id: 'r', project_id: 'p1', output: 'x', scores: { own: 1 } });
+  expect(add(scoreOf('rule1', { a: 0.5 }))).toBe(1);
+  expect(seen()).toEqual([{ own: 1, a: 0.5 }]);
+  // The same again, as after a crash, and what a client sends in between.
+  expect(add(scoreOf('rule1', { a: 0.9 }))).toBe(0);
+  expect(add({ id: 'r', project_id: 'p1', _is_merge: true, metadata: { late: true } })).toBe(1);
+  expect(add(scoreOf('rule1', { a: 0.9 }))).toBe(0);
+  expect(add(scoreOf('rule2', {}))).toBe(1);
+  expect(add(scoreOf('rule2', { b: 1 }))).toBe(0);
+  expect(seen()).toEqual([{ own: 1, a: 0.5 }]);
+  // Another row with this id is another span.
+  expect(add({ id: 'r', project_id: 'p1', output: 'y' })).toBe(1);
+  expect(add(scoreOf('rule1', { a: 0.7 }))).toBe(1);
+  expect(seen()).toEqual([{ a: 0.7 }]);
+  rows.close();
+});
+
+it('takes no scores of a rule for a row that is not there, and none from clients', () => {
+  const store = new OwnStore();
+  const rows = intakeOf(store);
+  expect(rows.add({ bytes: bytesOf([scoreOf('rule1', { a: 1 })]), isOwn: true }, () => true)).toMatchObject({
+    count: 0,
+  });
+  rows.add({ bytes: bytesOf([{ ...scoreOf('rule1', { a: 1 }), output: 'x' }]) }, () => true);
+  store.writer.store();
+  const [row] = store.all('kind:span').map((record) => rowOf(record)!);
+  expect(row).toMatchObject({ scores: { a: 1 }, output: 'x' });
+  expect(row).not.toHaveProperty('_scored_by');
+  expect(rows.add({ bytes: bytesOf([scoreOf('rule1', { a: 0.2 })]), isOwn: true }, () => true)).toMatchObject(
+    { count: 1 },
+  );
+  rows.close();
+});

@@ -1,6 +1,6 @@
-// The cursors of all destinations on disk: the sequence number of the last record that is finished, by destination.
+// Cursors over the log store on disk: the sequence number of the last record that is finished, by reader.
 // Invariant: when `save` resolves, the cursor is on disk. Concurrent saves share one write.
-import { readJsonFile, writeAtomic } from '../../core/atomic-file.ts';
+import { readJsonFile, writeAtomic } from './atomic-file.ts';
 
 export class Cursors {
   readonly #file: string;
