@@ -6,7 +6,7 @@ import type { ExportResult } from './delivery-result.ts';
 import type { ExporterHealth } from './exporter-health.ts';
 import type { ExporterCounts, ExporterTiming } from './exporter-state.ts';
 import type { OtlpClient } from './otlp-client.ts';
-import type { StopControl } from './stop-control.ts';
+import type { StopControl } from '../../core/stop-control.ts';
 
 /** After this many connections in a row that the receiver closed without a response, a batch counts as too large. */
 const MAX_CLOSED_CONNECTIONS = 4;

@@ -4,7 +4,7 @@
 import { join } from 'node:path';
 import { readJsonFile, writeAtomic } from '../../core/atomic-file.ts';
 import { parseDestination, type Destination } from './destination.ts';
-import { openBox, type SecretBox } from './encryption.ts';
+import { openBox, type SecretBox } from '../../core/secret-box.ts';
 
 const FILE = 'connections.json';
 

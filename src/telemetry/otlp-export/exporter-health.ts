@@ -2,7 +2,7 @@
 // Invariant: no reported text holds a header value of the destination.
 import type { Logger } from '../../core/logger.ts';
 import { scrub, type Destination } from './destination.ts';
-import type { StopControl } from './stop-control.ts';
+import type { StopControl } from '../../core/stop-control.ts';
 
 export class ExporterHealth {
   /** True while the receiver rejects requests for reasons that only an operator can change. */

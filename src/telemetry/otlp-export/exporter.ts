@@ -13,7 +13,7 @@ import { ExporterHealth } from './exporter-health.ts';
 import type { ExporterCounts, ExporterStatus, ExporterTiming } from './exporter-state.ts';
 import { OtlpClient, type TestResult } from './otlp-client.ts';
 import type { ExportOrigin } from './otlp-logs.ts';
-import { StopControl } from './stop-control.ts';
+import { StopControl } from '../../core/stop-control.ts';
 
 export interface ExporterDeps {
   readonly batches: BatchSource;

@@ -1,4 +1,4 @@
-// Stops an exporter: ends its waits at once, and aborts its request when the time for the stop is over.
+// Stops a reader of the log store: ends its waits at once, and aborts its work when the time for the stop is over.
 
 export class StopControl {
   readonly #aborting = new AbortController();
@@ -29,6 +29,11 @@ export class StopControl {
 
   abort(): void {
     this.#aborting.abort();
+  }
+
+  /** Ends the wait of this moment. */
+  interrupt(): void {
+    this.#endWait?.();
   }
 
   /** Ends `waitForRecord`. */

@@ -4,8 +4,8 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeAtomic } from '../../core/atomic-file.ts';
-import { WeirError } from '../../core/errors.ts';
+import { writeAtomic } from './atomic-file.ts';
+import { WeirError } from './errors.ts';
 
 const ALGORITHM = 'aes-256-gcm';
 const NONCE_BYTES = 12;
