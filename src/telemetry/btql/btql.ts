@@ -18,6 +18,7 @@ import { prepareQuery, QueryThread, type FindProject } from './query-thread.ts';
 export type { BtqlProblem } from './parse-btql.ts';
 export type { JobView } from './query-jobs.ts';
 export { requestRow, type ShownRow } from './request-row.ts';
+export { openRowFilter, type RowFilter } from './row-filter.ts';
 
 /** A query of a client. */
 export interface BtqlRequest {

@@ -60,6 +60,7 @@ export { FILTERS, contractQuery } from './query/contract-params.ts';
 export { attributeName } from './query/field-names.ts';
 export { attributeAt } from './query/field-test.ts';
 export { wordMatcher } from './query/phrase.ts';
+export { parseQuery } from './query/parse.ts';
 export type { Subscription } from './query/subscription.ts';
 export type { FeedPage } from './store/store-reader.ts';
 export type { ScanQuery } from './store/scan-query.ts';
@@ -72,10 +73,12 @@ export type { PostResult, RowsResult } from './recorder/recorder-messages.ts';
 export type { PostedRows } from './rows/read-rows.ts';
 export {
   CREATED_SLACK_NS,
+  isScoredBy,
   projectSource,
   rowOf,
   ROW_CUT,
   spanIdOf,
+  storedRowOf,
   traceIdOf,
   transactionOf,
 } from './rows/row-record.ts';
