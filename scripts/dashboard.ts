@@ -120,6 +120,7 @@ const first: readonly Panel[] = [
 const rows: readonly [string, RegExp][] = [
   ['Language models', /^weir_llm_/],
   ['Log store and export', /^weir_(log|otlp_export)_/],
+  ['Online scoring', /^weir_scoring_/],
   ['Asynchronous requests', /async|webhook_attempts/],
   ['Autoscaling and replicas', /replica|pod_readiness|restarts|in_flight/],
   ['GPUs and containers', /gpu|container|sampler/],

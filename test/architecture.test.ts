@@ -78,6 +78,7 @@ const ENTRY: Record<string, string> = {
   'telemetry/btql': 'telemetry/btql/btql.ts',
   'telemetry/series': 'telemetry/series/series.ts',
   'telemetry/otlp-export': 'telemetry/otlp-export/otlp-export.ts',
+  'telemetry/scoring': 'telemetry/scoring/scoring.ts',
   'data-plane/server': 'data-plane/server/data-server.ts',
   'data-plane/proxy': 'data-plane/proxy/proxy.ts',
   'data-plane/replicas': 'data-plane/replicas/pool.ts',

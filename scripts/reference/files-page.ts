@@ -31,11 +31,13 @@ export const FILES: readonly (readonly [names: string, content: string])[] = [
     'exports/',
     'export jobs and their files; `export_jobs.lifetime` and `export_jobs.max_bytes` limit the files',
   ],
+  ['scoring.json', 'scoring rules and stored scorers; header values of judges are encrypted'],
+  ['scoring-cursors.json', 'sequence number up to which each scoring rule has come'],
   ['prices.json', 'prices of tokens that were set through the admin API'],
   ['cursors.json', 'sequence number up to which each destination has received records'],
   [
     'secret.key',
-    'key for the header values in `connections.json`, unless `export.encryption_key` is set; back it up too, since the values cannot be read without it',
+    'key for the header values in `connections.json` and `scoring.json`, unless `export.encryption_key` is set; back it up too, since the values cannot be read without it',
   ],
 ];
 

@@ -65,6 +65,7 @@ export function buildMetrics(modules: Modules): Metrics {
     logStore: () =>
       logPipeline.logs && { ...logPipeline.logs.figures, bodiesSkipped: logPipeline.bodiesSkipped },
     exporters: logPipeline.connections,
+    scoring: modules.scoring,
     output: log.sink,
     certificates: () => modules.certificates.all,
   });

@@ -27,6 +27,7 @@ import type { Queue } from '../async/queue/queue.ts';
 import type { Webhooks } from '../async/webhook/webhook.ts';
 import { Exports } from '../telemetry/exports/exports.ts';
 import { Prices } from '../telemetry/llm/prices.ts';
+import { Scoring } from '../telemetry/scoring/scoring.ts';
 import { Attachments, Projects } from '../telemetry/projects/projects.ts';
 import { MetricCounters, type Metrics } from '../telemetry/metrics/metrics.ts';
 import { buildCollectors, buildMetrics, buildReplicaMetrics } from './build-collectors.ts';
@@ -65,6 +66,8 @@ export class Modules {
   readonly attachments: Attachments;
   /** Export jobs; `undefined` without a log store. */
   readonly exports: Exports | undefined;
+  /** Online scoring; `undefined` without a log store. */
+  readonly scoring: Scoring | undefined;
   readonly child: ChildSupervisor | undefined;
   readonly kubernetes: Kubernetes;
   readonly replicaMetrics: ReplicaMetrics;
@@ -104,6 +107,7 @@ export class Modules {
     });
     this.dataFolder = this.#newDataFolder();
     this.exports = this.#newExports();
+    this.scoring = this.#newScoring();
     this.prices = new Prices(config.llm, this.dataFolder && config.data.dir, this.log);
     this.projects = new Projects(config.projects, this.dataFolder && config.data.dir, this.log);
     this.attachments = this.#newAttachments();
@@ -140,6 +144,22 @@ export class Modules {
     const { export_jobs, data } = this.config;
     const { logs } = this.logPipeline;
     return logs && new Exports(export_jobs, join(data.dir, EXPORTS), logs, this.log);
+  }
+
+  #newScoring(): Scoring | undefined {
+    const { scoring, data, admin, export: exporting } = this.config;
+    const { logs } = this.logPipeline;
+    return (
+      logs &&
+      new Scoring(scoring, {
+        folder: data.dir,
+        key: exporting.encryption_key,
+        logs,
+        log: this.log,
+        priceOf: (model) => this.prices.priceOf(model, Date.now()),
+        forbiddenPorts: () => [admin.listen.port],
+      })
+    );
   }
 
   /** Without a log store there are no rows that could refer to attachments. */

@@ -18,6 +18,7 @@ import { proxyOptions } from '../data-plane/proxy/options.ts';
 import { projectsOptions } from '../telemetry/projects/options.ts';
 import { queueOptions } from '../async/queue/options.ts';
 import { collectorsOptions } from '../collectors/options.ts';
+import { scoringOptions } from '../telemetry/scoring/options.ts';
 import { scaleOptions } from '../control/scaling/options.ts';
 import { traceOptions } from '../telemetry/tracing/options.ts';
 import { webhookOptions } from '../async/webhook/options.ts';
@@ -44,6 +45,7 @@ export const schema = section({
   kubernetes: kubernetesOptions,
   export: exportOptions,
   export_jobs: exportJobsOptions,
+  scoring: scoringOptions,
   admin: adminOptions,
   log: logOptions,
 });

@@ -8,6 +8,7 @@ import { Btql } from '../../src/telemetry/btql/btql.ts';
 import { Tracing } from '../../src/telemetry/tracing/tracing.ts';
 import { UrlSigner } from '../../src/core/url-signer.ts';
 import { Exports } from '../../src/telemetry/exports/exports.ts';
+import { Scoring } from '../../src/telemetry/scoring/scoring.ts';
 import { Attachments, Projects } from '../../src/telemetry/projects/projects.ts';
 import { Prices } from '../../src/telemetry/llm/prices.ts';
 import { Logs, RecorderClient, type LogStore } from '../../src/telemetry/logs/logs.ts';
@@ -20,6 +21,7 @@ export interface OpenAdmin {
   readonly admin: Admin;
   readonly logs: Logs;
   readonly exports: Exports;
+  readonly scoring: Scoring;
   /** Lines of weir's own log. */
   readonly logLines: string[];
   stop(): Promise<void>;
@@ -101,6 +103,15 @@ export async function startAdmin({
   const subject = { modelId: 'mdl1', scheme: 'http', genAi: 'common' } as const;
   const tracing = new Tracing(config.trace, subject);
   const btql = new Btql(logs, subject);
+  const scoring = new Scoring(config.scoring, {
+    folder: path,
+    key: '',
+    logs,
+    log,
+    priceOf: (model) => prices.priceOf(model, Date.now()),
+    forbiddenPorts: () => [],
+  });
+  await scoring.start();
   const admin = new Admin(
     config.admin,
     path,
@@ -119,6 +130,7 @@ export async function startAdmin({
       spansOf: (one) => tracing.spansOf(one),
       exports,
       btql,
+      scoring,
       projects,
       attachments,
       maxAttachmentBytes,
@@ -138,10 +150,12 @@ export async function startAdmin({
     admin,
     logs,
     exports,
+    scoring,
     logLines,
     async stop() {
       open.delete(started);
       await admin.stop(performance.now() + 1000);
+      await scoring.stop(performance.now() + 5000);
       await exports.stop(performance.now() + 5000);
       await btql.stop();
       await logs.stop(performance.now() + 5000);

@@ -7,7 +7,13 @@ import { BIN, type Weir } from './weir.ts';
 const run = promisify(execFile);
 
 /** Variables that a page sets to `...`, and where their value is in the response before. */
-const FROM_RESPONSE: Readonly<Record<string, string>> = { ID: 'request_id', C: 'id', KEY: 'key', URL: 'url' };
+const FROM_RESPONSE: Readonly<Record<string, string>> = {
+  ID: 'request_id',
+  C: 'id',
+  R: 'id',
+  KEY: 'key',
+  URL: 'url',
+};
 
 export class GuideShell {
   readonly #weir: Weir;

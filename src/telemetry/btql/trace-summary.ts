@@ -1,5 +1,6 @@
 // One row for a trace: what its root says, and what its spans sum up to.
-// Invariant: a sum is over all spans that the application logged; a metric that no span has is null.
+// Invariant: a sum is over all spans that the application logged, without what scorers of weir have cost; a metric that no
+// span has is null.
 import { readRow, compileField } from './row-fields.ts';
 import type { ShownRow } from './request-row.ts';
 import type { Ident } from './tree.ts';
@@ -81,12 +82,13 @@ export function traceSummary(rows: readonly ShownRow[]): ShownRow {
   const tags = new Set(rows.flatMap(({ tags: own }) => (Array.isArray(own) ? (own as unknown[]) : [])));
   const durations = numbersOf(rows, 'duration');
   const errors = rows.filter(hasError).length;
+  const ofTrace = rows.filter((row) => attributeOf(row, 'purpose') !== 'scorer');
   return {
     ...Object.fromEntries(OF_ROOT.map((name) => [name, root[name] ?? null])),
     tags: tags.size === 0 ? null : [...tags],
     scores: meanScores(rows),
     metrics: {
-      ...Object.fromEntries(SUMMED.map((name) => [name, sumOf(numbersOf(rows, name))])),
+      ...Object.fromEntries(SUMMED.map((name) => [name, sumOf(numbersOf(ofTrace, name))])),
       llm_calls: models.length,
       tool_calls: tools.length,
       errors,

@@ -12,6 +12,7 @@ import { podFamilies } from './families/pods.ts';
 import { replicaFamilies } from './families/replicas.ts';
 import { replicaMetricsFamilies } from './families/replica-metrics.ts';
 import { requestFamilies } from './families/requests.ts';
+import { scoringFamilies } from './families/scoring.ts';
 import { scalingFamilies } from './families/scaling.ts';
 import { selfFamilies } from './families/self.ts';
 import { waitQueueFamilies } from './families/wait-queue.ts';
@@ -28,6 +29,7 @@ export const metricFamilies: readonly Family[] = [
   ...gpuFamilies,
   ...logFamilies,
   ...otlpExportFamilies,
+  ...scoringFamilies,
   ...collectorFamilies,
   ...certificateFamilies,
   ...selfFamilies,

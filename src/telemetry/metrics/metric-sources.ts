@@ -26,6 +26,8 @@ export interface MetricParts {
   readonly logStore: () => LogStoreFigures | undefined;
   /** `undefined` if nothing is stored, since exporters read the log store. */
   readonly exporters: { readings(): readonly ExportFigures[] } | undefined;
+  /** `undefined` if nothing is stored. */
+  readonly scoring: { readings(): readonly ScoringFigures[] } | undefined;
   readonly output: LineSink;
   /** Certificates of weir's servers; none for a server in clear text. */
   readonly certificates: () => readonly CertificateFigures[];
@@ -103,4 +105,21 @@ export interface ExportFigures {
   readonly lag_seconds: number;
   /** Requests by HTTP status; `none`: no response. */
   readonly requests: ReadonlyMap<string, number>;
+}
+
+/** State of a scoring rule. */
+export interface ScoringFigures {
+  /** Name of the rule, and id of its project. */
+  readonly rule: string;
+  readonly project: string;
+  readonly state: {
+    readonly state: string;
+    readonly behindRecords: number;
+    readonly behindSeconds: number;
+    readonly scored: number;
+    readonly failed: number;
+    readonly skipped: ReadonlyMap<string, number>;
+    /** Cost of judges, by currency. */
+    readonly costs: ReadonlyMap<string, number>;
+  };
 }

@@ -4,6 +4,7 @@
 //   project-routes.ts       projects                       fetch-rows.ts         reading rows
 //   project-tags.ts         tags of projects               attachment-routes.ts  files that rows refer to
 //   btql-route.ts           queries                        btql-jobs.ts          queries that clients come back to
+//   score-routes.ts         scoring rules                  function-routes.ts    scorers of users
 // Invariant: every error has its text where these clients look for it.
 // Source: docs/contracts/braintrust.md.
 import type { Endpoint } from '../endpoint.ts';
@@ -15,10 +16,13 @@ import { fetchEndpoints, type WithFetch } from './fetch-rows.ts';
 import { loginEndpoints, type WithLogin } from './login.ts';
 import { rowEndpoints } from './post-rows.ts';
 import { projectEndpoints } from './project-routes.ts';
+import { functionEndpoints } from './function-routes.ts';
+import { scoreEndpoints } from './score-routes.ts';
+import type { WithScoring } from './score-json.ts';
 import { projectTagEndpoints } from './project-tags.ts';
 
 /** Modules that these routes use. */
-export type WithBraintrust = WithLogin & WithAttachments & WithFetch & WithBtql;
+export type WithBraintrust = WithLogin & WithAttachments & WithFetch & WithBtql & WithScoring;
 
 const all: readonly Endpoint<WithBraintrust>[] = [
   ...loginEndpoints,
@@ -29,6 +33,8 @@ const all: readonly Endpoint<WithBraintrust>[] = [
   ...attachmentEndpoints,
   ...btqlEndpoints,
   ...btqlJobEndpoints,
+  ...scoreEndpoints,
+  ...functionEndpoints,
 ];
 
 export const braintrustEndpoints: readonly Endpoint<WithBraintrust>[] = all.map((endpoint) => ({
