@@ -33,6 +33,8 @@ export interface OpenedQuery {
   /** Not used again, also by another thread. */
   readonly id: string;
   readonly projects: readonly string[];
+  /** It reads the functions of these projects. */
+  readonly isOfFunctions: boolean;
 }
 
 export interface BtqlAnswer {
@@ -74,8 +76,10 @@ export interface QueryOperations {
 }
 
 const SPANS = 'project_logs';
+const FUNCTIONS = 'project_functions';
 /** Objects that a project of weir never has. */
-const ABSENT = ['project_functions', 'project_prompts'];
+const ABSENT = 'project_prompts';
+const SOURCES = [SPANS, FUNCTIONS, ABSENT];
 
 interface OpenQuery {
   readonly asked: AskedQuery;
@@ -90,10 +94,11 @@ function innermost(query: Query): Source & { readonly op: 'function' } {
 }
 
 /** Throws QueryError for a source that weir does not have. */
-function checkSource({ name, args, at }: ReturnType<typeof innermost>): void {
+function checkSource({ name, args, shape, at }: ReturnType<typeof innermost>): void {
   const [source] = name.name;
-  if (source !== SPANS && !ABSENT.includes(source))
-    throw new QueryError(unknownName('source', source, [SPANS, ...ABSENT]), at);
+  if (!SOURCES.includes(source)) throw new QueryError(unknownName('source', source, SOURCES), at);
+  if (source !== SPANS && shape !== undefined && shape !== 'spans')
+    throw new QueryError(`${source}() has no shape ${shape}`, at);
   if (args.length === 0) throw new QueryError(`${source}() takes the name or id of a project`, at);
   if (args.length > 100) throw new QueryError(`${source}() takes at most 100 projects`, at);
 }
@@ -144,8 +149,9 @@ export function operations(_: ReadRecords, store: QueriedStore): QueryOperations
         const id = randomUUID();
         open.set(id, { asked, plan, spans: undefined, run: undefined, kept: undefined });
         const source = innermost(plan.query);
-        const projects = ABSENT.includes(source.name.name[0]) ? [] : source.args.map(({ value }) => value);
-        return { id, projects };
+        const [name] = source.name.name;
+        const projects = name === ABSENT ? [] : source.args.map(({ value }) => value);
+        return { id, projects, isOfFunctions: name === FUNCTIONS };
       }),
     start(id, projects, trace, limits) {
       const query = found(id);

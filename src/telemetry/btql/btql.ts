@@ -17,6 +17,7 @@ import { prepareQuery, QueryThread, type FindProject } from './query-thread.ts';
 
 export type { BtqlProblem } from './parse-btql.ts';
 export type { JobView } from './query-jobs.ts';
+export type { FindProject } from './query-thread.ts';
 export { requestRow, type ShownRow } from './request-row.ts';
 export { openRowFilter, type RowFilter } from './row-filter.ts';
 

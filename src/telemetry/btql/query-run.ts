@@ -11,7 +11,14 @@ import { MAX_PIVOT_COLUMNS } from './pivot.ts';
 import { innerPlan, MAX_GROUPS, type QueryPlan } from './query-plan.ts';
 import type { QueryClock } from './row-test.ts';
 import type { ShownRow } from './request-row.ts';
-import { spanSource, summarySource, traceSource, type ReadProgress, type RowSource } from './row-sources.ts';
+import {
+  givenSource,
+  spanSource,
+  summarySource,
+  traceSource,
+  type ReadProgress,
+  type RowSource,
+} from './row-sources.ts';
 import { canScanGroups, scanGroups } from './scanned-groups.ts';
 import type { StoredSpans } from './stored-spans.ts';
 import { MAX_PARTS } from './unpivoted-rows.ts';
@@ -113,6 +120,7 @@ class Run {
 
   #source(plan: QueryPlan): RowSource {
     const spans = this.#spans;
+    if (spans.functions) return givenSource(plan, spans.functions);
     if (plan.shape === 'summary') return summarySource(plan, spans, this.progress);
     if (plan.shape === 'traces') return flat(traceSource(plan, spans, this.progress));
     return spanSource(plan, spans, this.progress);
@@ -269,7 +277,7 @@ class Run {
     const reading = grouping.reading(plan.scope);
     const groups = new Groups(grouping, reading, this.#budget, MAX_GROUPS);
     const source =
-      plan.unpivoted === undefined && canScanGroups(plan)
+      plan.unpivoted === undefined && this.#spans.functions === undefined && canScanGroups(plan)
         ? scanGroups(plan, this.#spans, groups, this.progress)
         : this.#rows(plan);
     for (const found of source) {

@@ -4,14 +4,20 @@ import { threadFile } from '../../core/worker-rpc.ts';
 import type { LogReader, Logs } from '../logs/logs.ts';
 import type { AskedQuery, OpenedQuery } from './btql-thread.ts';
 import type { BtqlProblem } from './parse-btql.ts';
+import type { ShownRow } from './request-row.ts';
 import type { QueriedProject } from './stored-spans.ts';
 
 const OPERATIONS = threadFile('btql-thread', import.meta.url).href;
 /** Time after the last query for which the thread is kept, in milliseconds. */
 const IDLE_MS = 60_000;
 
+/** A project and how to get its functions, which few queries read. */
+interface FoundProject extends Pick<QueriedProject, 'id' | 'orgId'> {
+  readonly functions: () => readonly ShownRow[];
+}
+
 /** Finds a project by its name or id. */
-export type FindProject = (name: string) => QueriedProject | undefined;
+export type FindProject = (name: string) => FoundProject | undefined;
 
 /** A query that the thread has parsed. */
 interface PreparedQuery {
@@ -64,7 +70,9 @@ export async function prepareQuery(
       await reader.run('close', opened.id);
       return { unknownProject: name };
     }
-    projects.set(project.id, { id: project.id, orgId: project.orgId });
+    const { id: projectId, orgId } = project;
+    const functions = opened.isOfFunctions ? { functions: project.functions() } : {};
+    projects.set(projectId, { id: projectId, orgId, ...functions });
   }
   return { id: opened.id, projects: [...projects.values()] };
 }

@@ -4,6 +4,7 @@ import type { LogRecord, PagePosition } from '../logs/logs.ts';
 import type { FoundRow } from './received-rows.ts';
 import { preview } from './preview.ts';
 import type { QueryPlan } from './query-plan.ts';
+import type { ShownRow } from './request-row.ts';
 import { timeRange, type RowOrder, type StoredSpan, type StoredSpans } from './stored-spans.ts';
 import { nodeOf, storeFilter, namesIds } from './store-filter.ts';
 import { traceSummary } from './trace-summary.ts';
@@ -26,6 +27,11 @@ const TRACES = 25;
 const LEAST = 64;
 
 const positionOf = ({ timeNs, seq }: LogRecord): PagePosition => ({ timeNs, seq });
+
+/** Rows that are not in the store. */
+export function* givenSource(plan: QueryPlan, rows: readonly ShownRow[]): RowSource {
+  for (const row of rows) if (plan.test(row) && plan.matchesSample(row)) yield { row, position: undefined };
+}
 
 /** Single spans. Requests of weir are among them if the filter names their trace or id. */
 export function* spanSource(plan: QueryPlan, spans: StoredSpans, progress: ReadProgress): RowSource {

@@ -23,6 +23,8 @@ import { allOf, equals, type StoreFilter } from './store-filter.ts';
 export interface QueriedProject {
   readonly id: string;
   readonly orgId: string;
+  /** What `project_functions()` has of it. */
+  readonly functions?: readonly ShownRow[];
 }
 
 /** Order of rows: by the begin of the spans, or by when they were stored. */
@@ -69,6 +71,12 @@ export class StoredSpans {
     this.#store = store;
     this.#projects = new Map(projects.map((project) => [projectSource(project.id), project]));
     this.#trace = trace;
+  }
+
+  /** The functions of the projects, for a query that reads them instead of rows. */
+  get functions(): readonly ShownRow[] | undefined {
+    const lists = Array.from(this.#projects.values(), ({ functions }) => functions);
+    return lists.every((list) => list !== undefined) ? lists.flat() : undefined;
   }
 
   /** The records of the rows of the projects that meet a condition. */

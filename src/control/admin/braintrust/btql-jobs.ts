@@ -68,7 +68,7 @@ export const btqlJobEndpoints: readonly Endpoint<WithBtql>[] = [
       if (!btql) return;
       const request = readBtqlRequest(fieldsOf(body.value));
       if (typeof request === 'string') return failRequest(req, res, request);
-      const job = await btql.submit(request, (name) => projectNamed(context.projects, name));
+      const job = await btql.submit(request, (name) => projectNamed(context, name));
       if (isRefusal(job)) return failBtql(req, res, job);
       json(res, 200, jobObject(job));
     },

@@ -3,15 +3,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import type { Btql, BtqlProblem, BtqlRequest } from '../../../telemetry/btql/btql.ts';
+import type { Btql, BtqlProblem, BtqlRequest, FindProject } from '../../../telemetry/btql/btql.ts';
 import { fail, setErrorForm, type Endpoint } from '../endpoint.ts';
 import { isClosed } from '../logs/paged-search.ts';
 import { jsonBody } from '../read-body.ts';
 import { braintrustError } from './braintrust-error.ts';
-import { failRequest, fieldsOf, textField, type WithProjects } from './project-json.ts';
+import { failRequest, fieldsOf, textField } from './project-json.ts';
+import { functionObject, type WithScoring } from './score-json.ts';
 
 /** Modules of this route. */
-export interface WithBtql extends WithProjects {
+export interface WithBtql extends WithScoring {
   /** `undefined`: nothing is stored. */
   readonly btql: Btql | undefined;
 }
@@ -37,12 +38,12 @@ export function readBtqlRequest(fields: Readonly<Record<string, unknown>>): Btql
 const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i;
 
 /** A project by its id or name. A deleted one still has rows, which its id finds. */
-export function projectNamed(
-  projects: WithBtql['projects'],
-  name: string,
-): { id: string; orgId: string } | undefined {
+export function projectNamed({ projects, scoring }: WithBtql, name: string): ReturnType<FindProject> {
   const known = projects.get(name) ?? projects.find(name);
-  return known ?? (UUID.test(name) ? { id: name, orgId: projects.organizations[0].id } : undefined);
+  if (known === undefined && !UUID.test(name)) return undefined;
+  const { id, orgId } = known ?? { id: name, orgId: projects.organizations[0].id };
+  const functions = () => (scoring?.functions ?? []).filter(({ projectId }) => projectId === id);
+  return { id, orgId, functions: () => functions().map(functionObject) };
 }
 
 /** Sends the error response of a query, with its place. */
@@ -116,7 +117,7 @@ export const btqlEndpoints: readonly Endpoint<WithBtql>[] = [
       if (typeof request === 'string') return failRequest(req, res, request);
       const result = await btql.run(
         request,
-        (name) => projectNamed(context.projects, name),
+        (name) => projectNamed(context, name),
         () => !isClosed(res),
       );
       if (result === undefined || isClosed(res)) return;

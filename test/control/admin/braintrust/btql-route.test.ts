@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { Btql } from '../../../../src/telemetry/btql/btql.ts';
 import { closeAdmins, startAdmin, type OpenAdmin } from '../../../kit/admin.ts';
-import { expectRefused, projectId, send, type ApiObject } from '../../../kit/braintrust-api.ts';
+import { expectRefused, projectId, send, sent, type ApiObject } from '../../../kit/braintrust-api.ts';
 import { allPages, ask, column, logRows, rowsOf } from '../../../kit/btql-api.ts';
 import { removeFolders } from '../../../kit/folder.ts';
 import { BLANK } from '../../../kit/records.ts';
@@ -91,8 +91,34 @@ describe('an answer', () => {
 
   it('has the rows of objects that no project has: none', async () => {
     const { admin, project } = await startDemo([]);
-    const query = `SELECT * FROM project_functions('${project}') WHERE function_type = 'scorer'`;
+    expect(await rowsOf(admin, `SELECT * FROM project_prompts('${project}')`)).toEqual([]);
+  });
+
+  it('lists the stored scorers of a project', async () => {
+    const { admin, project } = await startDemo([row(0)]);
+    const ofProject = `project_functions('${project}')`;
+    const query = `SELECT * FROM ${ofProject} WHERE function_type = 'scorer'`;
     expect(await rowsOf(admin, query)).toEqual([]);
+    const scorer = { project_id: project, kind: 'code', code: '() => 1' };
+    for (const name of ['one', 'two'])
+      await sent(admin, 'POST', '/v1/function', { ...scorer, name, slug: `slug-${name}` });
+    await sent(admin, 'POST', '/v1/function', { ...scorer, name: 'none', slug: 's', project_id: undefined });
+    expect(await rowsOf(admin, query)).toMatchObject([
+      { name: 'two', slug: 'slug-two', project_id: project, function_type: 'scorer', code: '() => 1' },
+      { name: 'one', slug: 'slug-one', project_id: project },
+    ]);
+    expect(
+      await column(admin, `select: id | from: ${ofProject} | filter: name = 'one' | limit: 1`),
+    ).toHaveLength(1);
+    expect(await rowsOf(admin, `select: name | from: ${ofProject} | sort: name`)).toEqual([
+      { name: 'one' },
+      { name: 'two' },
+    ]);
+    expect(await rowsOf(admin, `measures: count(1) as n | from: ${ofProject}`)).toEqual([{ n: 2 }]);
+    expect(await refused(admin, `select: * | from: ${ofProject} traces`)).toContain('has no shape traces');
+    expect(await refused(admin, `select: * | from: project_functions('nowhere')`)).toContain(
+      'there is no project "nowhere"',
+    );
   });
 
   it('begins days where the zone of the user does', async () => {
