@@ -31,7 +31,7 @@ export const EXPORT_FIELDS = [
   'is_success',
   'config',
   'prompt_slug',
-  /** An object: the attribute `metadata`, and over it the metadata of annotations. */
+  /** An object: the attribute `metadata`, and over it the metadata of annotations, and their scores as `scores`. */
   'metadata',
   'request_url',
   'mode',
@@ -202,8 +202,13 @@ const FIELDS: Readonly<Record<ExportField, FieldReader>> = {
   metadata: {
     kind: 'json',
     make: (at) => {
-      const [own, annotated] = [at('metadata'), at('annotations.metadata')];
-      return ({ values }) => metadataCell(textOf(values[own]), textOf(values[annotated]));
+      const [own, annotated, scores] = [
+        at('metadata'),
+        at('annotations.metadata'),
+        at('annotations.scores'),
+      ];
+      return ({ values }) =>
+        metadataCell(textOf(values[own]), textOf(values[annotated]), textOf(values[scores]));
     },
   },
   request_url: {
@@ -221,10 +226,11 @@ function bodyCell(body: string | undefined): Cell {
 }
 
 /** `own`, `annotated`: JSON texts of objects; other values count as none. */
-function metadataCell(own: string | null, annotated: string | null): Cell {
-  const [ofRecord, ofAnnotations] = [objectIn(own), objectIn(annotated)];
-  if (ofAnnotations === undefined) return ofRecord === undefined ? null : new JsonText(own!);
-  return new JsonText(JSON.stringify({ ...ofRecord, ...ofAnnotations }));
+function metadataCell(own: string | null, annotated: string | null, scored: string | null): Cell {
+  const [ofRecord, ofAnnotations, scores] = [objectIn(own), objectIn(annotated), objectIn(scored)];
+  if (ofAnnotations === undefined && scores === undefined)
+    return ofRecord === undefined ? null : new JsonText(own!);
+  return new JsonText(JSON.stringify({ ...ofRecord, ...ofAnnotations, ...(scores && { scores }) }));
 }
 
 /** The columns of a job as they are read from the rows of a scan. */

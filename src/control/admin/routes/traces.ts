@@ -50,18 +50,20 @@ function spanOf(record: LogRecord): TraceSpan {
   };
 }
 
-/** Spans of a request's record. */
-const requestSpans = (record: LogRecord, { spansOf }: WithTraces): TraceSpan[] =>
-  spansOf(record).map((span) => ({
+/** Spans of a request's record. The first one, its own, has the annotations of the record. */
+function requestSpans(record: LogRecord, { spansOf }: WithTraces): TraceSpan[] {
+  const { annotations } = attributesOf(record);
+  return spansOf(record).map((span, i) => ({
     spanId: span.spanId,
     parentSpanId: span.parentSpanId,
     name: span.name,
     startNs: span.startTimeUnixNano,
     durationNs: Number(span.endTimeUnixNano - span.startTimeUnixNano),
     isError: span.status.code === STATUS.error,
-    attributes: span.attributes,
+    attributes: i === 0 && annotations !== undefined ? { ...span.attributes, annotations } : span.attributes,
     seq: record.seq,
   }));
+}
 
 interface SpanObject {
   readonly span_id: string;
