@@ -1,13 +1,14 @@
 // npm run bench:logs: what the log store costs forwarding, how fast it takes lines and requests, how fast it answers
 // queries, and the delay until a line is followed and exported. Prints the table and writes results/logs.json.
 // Invariant: each figure stands beside its goal, if it has one, and nothing fails because of a figure.
-// Options: --quick (small numbers, about a minute), --only PART (forwarding, lines or requests; can be repeated).
+// Options: --quick (small numbers, about a minute), --only PART (forwarding, lines, requests or series; can be repeated).
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LogReport } from './logs/log-report.ts';
 import { measureLines } from './logs/lines.ts';
 import { measureRequests } from './logs/requests.ts';
+import { measureSeries } from './logs/series.ts';
 import { logTable } from './table.ts';
 
 const isQuick = process.argv.includes('--quick');
@@ -17,11 +18,13 @@ const sizes = isQuick
       forwarding: { rounds: 1, seconds: 1, memoryStarts: 1 },
       lines: { plain: 50_000, json: 10_000, followSeconds: 2, exportSeconds: 2 },
       requests: { many: 200_000, some: 50_000 },
+      series: { count: 100_000 },
     }
   : {
       forwarding: { rounds: 5, seconds: 2.5, memoryStarts: 3 },
       lines: { plain: 1_000_000, json: 200_000, followSeconds: 60, exportSeconds: 10 },
       requests: { many: 10_000_000, some: 1_000_000 },
+      series: { count: 1_000_000 },
     };
 
 const root = mkdtempSync(join(tmpdir(), 'weir-bench-logs-'));
@@ -33,6 +36,7 @@ const parts: Record<string, () => Promise<void>> = {
   forwarding: async () => (await import('./logs/as-shipped.ts')).measureForwarding(report, sizes.forwarding),
   lines: () => measureLines(report, root, sizes.lines),
   requests: () => measureRequests(report, root, sizes.requests),
+  series: () => measureSeries(report, root, sizes.series),
 };
 for (const [name, measure] of Object.entries(parts)) {
   if (only.length > 0 && !only.includes(name)) continue;

@@ -178,10 +178,10 @@ const BY: Readonly<Record<SeriesSubject, Readonly<Record<string, string>>>> = {
     project: 'source',
   },
 };
-const RECORD_FIELDS = ['deployment', 'environment', 'replica', 'status', 'source', 'pod', 'modelId'];
+const RECORD_FIELDS: ReadonlySet<string> = new Set(['deployment', 'environment', 'replica', 'status', 'source', 'pod', 'modelId']);
 
 /** The field of a group-by that a name stands for. */
 export function seriesField(name: string, of: SeriesSubject): string {
   const field = BY[of][name] ?? name;
-  return RECORD_FIELDS.includes(field) ? field : attributeName(field);
+  return RECORD_FIELDS.has(field) ? field : attributeName(field);
 }

@@ -22,7 +22,8 @@ export interface NamedLine extends SeriesLine {
 
 /** What is known of a measure. */
 export interface MeasureSeries {
-  readonly total: SeriesLine;
+  /** Of all records. With groups it has no points, since the store would have to be read once more. */
+  readonly total: Omit<SeriesLine, 'points'> & { readonly points: Points | undefined };
   /** Those with the most records first. Empty if there is no group-by. */
   readonly groups: readonly NamedLine[];
   /** All further groups together; `undefined`: there are none. */
@@ -76,7 +77,7 @@ export const stepCount = ({ fromMs, toMs, stepMs }: SeriesSpan): number =>
   Math.round((toMs - fromMs) / stepMs);
 
 const emptyPoints = <T>(span: SeriesSpan, value: T): (T | number | null)[] =>
-  new Array<T | number | null>(stepCount(span)).fill(value);
+  Array.from({ length: stepCount(span) }, () => value);
 
 /** Groups as a list for each value of the field. */
 export const byKey = (steps: readonly GroupValues[]): ReadonlyMap<KeyValue, readonly GroupValues[]> =>
@@ -84,7 +85,7 @@ export const byKey = (steps: readonly GroupValues[]): ReadonlyMap<KeyValue, read
 
 /** Numbers of errors in each step. */
 export function countLine(steps: readonly GroupValues[], span: SeriesSpan): SeriesLine {
-  const points = new Array<number>(stepCount(span)).fill(0);
+  const points = Array.from({ length: stepCount(span) }, () => 0);
   let n = 0;
   for (const { step, count } of steps) {
     points[step]! += count;

@@ -55,11 +55,19 @@ export interface SeriesAnswer {
 
 /** Measures of the store in one answer. */
 export const MAX_NEEDS = 32;
+/** Groups of one question to the store. */
+const MAX_STORE_GROUPS = 20_000;
 
 /** The measures that the store is asked for, each once. The first one counts records. */
 export function neededMeasures(measures: readonly SeriesMeasure[]): SeriesMeasure['needs'] {
   const needs = [{ op: 'count' } as const, ...measures.flatMap((measure) => measure.needs)];
   return Array.from(new Map(needs.map((need) => [JSON.stringify(need), need])).values());
+}
+
+/** Groups of the store in one answer, which are fewer if percentiles keep the values of each. */
+export function mostGroups(measures: readonly SeriesMeasure[]): number {
+  const fields = measures.flatMap(({ kind, field }) => (kind === 'percentile' ? [field] : []));
+  return Math.floor(MAX_STORE_GROUPS / (1 + new Set(fields).size));
 }
 
 /** Steps of groups, and of the others if there are more. */
@@ -91,11 +99,11 @@ class SeriesRun {
   }
 
   async answer(): Promise<SeriesAnswer> {
-    const { span, measures, beforeMs } = this.#query;
-    const time = await this.#measured(span);
+    const { span, by, measures, beforeMs } = this.#query;
+    const time = await this.#measured(span, by === undefined);
     const grouped = await this.#grouped();
     const past = beforeMs === undefined ? undefined : shifted(span, beforeMs);
-    const before = past && (await this.#measured(past));
+    const before = past && (await this.#measured(past, true));
     const errors = await this.#errors(grouped, past);
     const series = new Map<string, MeasureSeries>();
     for (const measure of measures) {
@@ -113,10 +121,10 @@ class SeriesRun {
     };
   }
 
-  async #measured(span: SeriesSpan): Promise<MeasuredTime> {
+  async #measured(span: SeriesSpan, hasSteps: boolean): Promise<MeasuredTime> {
     const { node } = this.#query;
     const whole = await this.#passes.whole(node, span);
-    return { span, whole, steps: await this.#passes.steps(node, span) };
+    return { span, whole, steps: hasSteps ? await this.#passes.steps(node, span) : [] };
   }
 
   async #grouped(): Promise<GroupedSteps | undefined> {
@@ -166,7 +174,7 @@ class SeriesRun {
       known.reduce((left, { points }) => left - (points[i] ?? 0), count ?? 0),
     );
     return {
-      total,
+      total: { ...total, points: grouped ? undefined : total.points },
       groups: known,
       others: grouped?.others && { groups: grouped.others.groups, points: rest },
       before: past && countLine(before, past),
@@ -214,7 +222,7 @@ class SeriesRun {
     });
     const ofKey = byKey(grouped?.steps ?? []);
     return {
-      total: line(whole, steps),
+      total: { ...line(whole, steps), ...(grouped && { points: undefined }) },
       groups: groups.map((group) => ({ name: group.key, ...line(group, ofKey.get(group.key) ?? []) })),
       others: grouped?.others && {
         groups: grouped.others.groups,

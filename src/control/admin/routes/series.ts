@@ -8,6 +8,7 @@ import { contractQuery, projectSource, type QueryNode } from '../../../telemetry
 import {
   computeSeries,
   MAX_NEEDS,
+  mostGroups,
   neededMeasures,
   seriesField,
   seriesMeasure,
@@ -178,11 +179,10 @@ function readSeries(
     body.problems.push('by: records are not divided by level; use status, cause or errors_by_cause');
   const top = body.number('top', MAX_TOP, USUAL_TOP);
   const measures = body.measures(of);
+  const steps = (span.toMs - span.fromMs) / span.stepMs;
   const lines = by === undefined ? 1 : top + 2;
-  if ((lines * measures.length * (span.toMs - span.fromMs)) / span.stepMs > MAX_POINTS)
-    body.problems.push(
-      `measures: more than ${MAX_POINTS} points; use a longer step, a smaller top, or fewer measures`,
-    );
+  if (lines * steps * measures.length > MAX_POINTS || lines * steps > mostGroups(measures))
+    body.problems.push('step: too many points; use a longer step, a smaller top, or fewer measures');
   const beforeMs = periodOf(body, span);
   if (body.problems.length > 0) return body.problems;
   const isEqual = (name: string, value: string): QueryNode => ({ op: 'field', name, compare: '=', value });
