@@ -39,7 +39,7 @@ const MODULES: Record<string, string[]> = {
   'telemetry/tracing': ['telemetry/logs'],
   'telemetry/metrics': ['telemetry/logs'],
   'telemetry/exports': ['telemetry/logs'],
-  'telemetry/btql': ['telemetry/logs', 'telemetry/tracing'],
+  'telemetry/btql': ['telemetry/llm', 'telemetry/logs', 'telemetry/tracing'],
   'telemetry/series': ['telemetry/logs'],
   'telemetry/otlp-export': ['telemetry/logs', 'telemetry/tracing'],
   'telemetry/scoring': ['telemetry/logs', 'telemetry/tracing', 'telemetry/btql', 'telemetry/llm'],

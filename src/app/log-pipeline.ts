@@ -18,6 +18,7 @@ import {
 } from '../telemetry/logs/logs.ts';
 import type { ClaimedDelivery } from '../async/queue/queue.ts';
 import { Btql } from '../telemetry/btql/btql.ts';
+import type { PriceLists } from '../telemetry/llm/prices.ts';
 import { Tracing, type Span, type TraceSubject } from '../telemetry/tracing/tracing.ts';
 import { version } from '../core/version.ts';
 import type { WebhookDelivery } from '../async/webhook/webhook.ts';
@@ -33,6 +34,8 @@ export interface LogSurroundings {
   readonly environmentOf: (deployment: string) => string;
   /** Id of the data folder. */
   readonly folderId: () => string;
+  /** Prices of tokens. */
+  readonly priceLists: () => PriceLists;
 }
 
 export class LogPipeline {
@@ -60,7 +63,7 @@ export class LogPipeline {
     recorder: RecorderClient,
     log: Logger,
     supervised: LineOwner | undefined,
-    { environmentOf, folderId }: LogSurroundings,
+    { environmentOf, folderId, priceLists }: LogSurroundings,
   ) {
     this.#config = config;
     this.#recorder = recorder;
@@ -81,7 +84,7 @@ export class LogPipeline {
         to: 'export.traces_endpoint',
       });
     this.connections = logs && this.#openExport(logs, own);
-    this.btql = logs && new Btql(logs, traceSubject(config));
+    this.btql = logs && new Btql(logs, traceSubject(config), priceLists);
   }
 
   /** In the order of the start. The last event is stored before the exporters and the store stop. */

@@ -104,6 +104,7 @@ export class Modules {
     this.logPipeline = new LogPipeline(config, this.recorder, this.log, this.ownReplica, {
       environmentOf: (id) => this.environmentOf(id),
       folderId: () => this.dataFolder!.id,
+      priceLists: () => this.prices.lists,
     });
     this.dataFolder = this.#newDataFolder();
     this.exports = this.#newExports();

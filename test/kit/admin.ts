@@ -102,7 +102,7 @@ export async function startAdmin({
   await attachments.start();
   const subject = { modelId: 'mdl1', scheme: 'http', genAi: 'common' } as const;
   const tracing = new Tracing(config.trace, subject);
-  const btql = new Btql(logs, subject);
+  const btql = new Btql(logs, subject, () => prices.lists);
   const scoring = new Scoring(config.scoring, {
     folder: path,
     key: '',

@@ -11,7 +11,9 @@ import { innerPlan, KEPT_LIMITS, QueryPlan, RESULT_LIMITS } from './query-plan.t
 import type { QueryClock } from './row-test.ts';
 import { runQuery, type QueryAnswer, type QueryRun, type QueryWarning, type RunLimits } from './query-run.ts';
 import { StoredSpans, type QueriedProject } from './stored-spans.ts';
-import { QueryError, type Query, type Source } from './tree.ts';
+import { needsPrices, SpanPrices, type SpanCost } from './span-prices.ts';
+import { expressionsOf, QueryError, type Query, type Source } from './tree.ts';
+import type { PriceLists } from '../llm/prices.ts';
 import { unknownName } from '../../core/nearest-name.ts';
 
 export type BtqlFormat = 'json' | 'jsonl';
@@ -35,6 +37,8 @@ export interface OpenedQuery {
   readonly projects: readonly string[];
   /** It reads the functions of these projects. */
   readonly isOfFunctions: boolean;
+  /** It asks for costs, so `start` needs the prices. */
+  readonly needsPrices: boolean;
 }
 
 export interface BtqlAnswer {
@@ -64,7 +68,13 @@ export interface QueryOperations {
   /** Parses a query and checks it. */
   open(asked: AskedQuery): OpenedQuery | BtqlProblem;
   /** Begins to run it. */
-  start(id: string, projects: readonly QueriedProject[], trace: TraceSubject, limits: RunLimits): void;
+  start(
+    id: string,
+    projects: readonly QueriedProject[],
+    trace: TraceSubject,
+    limits: RunLimits,
+    prices?: PriceLists,
+  ): void;
   /** Works for about `ms` milliseconds. `undefined`: there is more to do. */
   step(id: string, ms: number): BtqlAnswer | undefined;
   /** Like `step`, for a query whose result is kept. */
@@ -84,6 +94,7 @@ const SOURCES = [SPANS, FUNCTIONS, ABSENT];
 interface OpenQuery {
   readonly asked: AskedQuery;
   readonly plan: QueryPlan;
+  readonly prices: SpanPrices;
   spans: StoredSpans | undefined;
   run: QueryRun | undefined;
   kept: KeptRows | undefined;
@@ -92,6 +103,9 @@ interface OpenQuery {
 function innermost(query: Query): Source & { readonly op: 'function' } {
   return query.from.op === 'query' ? innermost(query.from.query) : query.from;
 }
+
+const hasCosts = (query: Query): boolean =>
+  expressionsOf(query).some(needsPrices) || (query.from.op === 'query' && hasCosts(query.from.query));
 
 /** Throws QueryError for a source that weir does not have. */
 function checkSource({ name, args, shape, at }: ReturnType<typeof innermost>): void {
@@ -103,7 +117,11 @@ function checkSource({ name, args, shape, at }: ReturnType<typeof innermost>): v
   if (args.length > 100) throw new QueryError(`${source}() takes at most 100 projects`, at);
 }
 
-function planOf({ query: given, cursor, clock, isKept }: AskedQuery): QueryPlan {
+function planOf(
+  { query: given, cursor, clock: { nowMs, westMs }, isKept }: AskedQuery,
+  costOf: SpanCost,
+): QueryPlan {
+  const clock = { nowMs, westMs, costOf };
   const query = parseBtql(given);
   checkSource(innermost(query));
   const limits = isKept ? KEPT_LIMITS : RESULT_LIMITS;
@@ -145,16 +163,18 @@ export function operations(_: ReadRecords, store: QueriedStore): QueryOperations
   return {
     open: (asked) =>
       orProblem(asked.query, () => {
-        const plan = planOf(asked);
+        const prices = new SpanPrices();
+        const plan = planOf(asked, prices.costOf);
         const id = randomUUID();
-        open.set(id, { asked, plan, spans: undefined, run: undefined, kept: undefined });
+        open.set(id, { asked, plan, prices, spans: undefined, run: undefined, kept: undefined });
         const source = innermost(plan.query);
         const [name] = source.name.name;
         const projects = name === ABSENT ? [] : source.args.map(({ value }) => value);
-        return { id, projects, isOfFunctions: name === FUNCTIONS };
+        return { id, projects, isOfFunctions: name === FUNCTIONS, needsPrices: hasCosts(plan.query) };
       }),
-    start(id, projects, trace, limits) {
+    start(id, projects, trace, limits, prices = []) {
       const query = found(id);
+      query.prices.use(prices);
       query.spans = new StoredSpans(store, projects, trace);
       query.run = projects.length === 0 ? nothing() : runQuery(query.plan, query.spans, limits);
     },

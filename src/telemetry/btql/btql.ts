@@ -7,6 +7,7 @@
 //   query-jobs.ts                         long queries           request-row.ts        request → row
 // Invariant: queries run in a thread of their own, with limits on time and memory; the caller only passes on the result.
 import type { Component } from '../../core/lifecycle.ts';
+import type { PriceLists } from '../llm/prices.ts';
 import type { LogReader, Logs } from '../logs/logs.ts';
 import type { TraceSubject } from '../tracing/tracing.ts';
 import type { BtqlProblem } from './parse-btql.ts';
@@ -46,20 +47,24 @@ export class Btql implements Component {
   readonly jobs: QueryJobs;
   readonly #thread: QueryThread;
   readonly #trace: TraceSubject;
+  readonly #prices: () => PriceLists;
   readonly #limits: RunLimits;
   #running = 0;
   readonly #waiting: (() => void)[] = [];
 
+  /** `prices`: those that hold for requests. */
   constructor(
     logs: Pick<Logs, 'openReader'>,
     trace: TraceSubject,
+    prices: () => PriceLists,
     limits: Partial<RunLimits> = {},
     jobLimits: Partial<LongQueryLimits> = {},
   ) {
     this.#thread = new QueryThread(logs);
     this.#trace = trace;
+    this.#prices = prices;
     this.#limits = { ...RUN_LIMITS, ...limits };
-    this.jobs = new QueryJobs(this.#thread, trace, jobLimits);
+    this.jobs = new QueryJobs(this.#thread, trace, prices, jobLimits);
   }
 
   start(): void {
@@ -108,10 +113,11 @@ export class Btql implements Component {
   ): Promise<BtqlResult | undefined> {
     const prepared = await prepareQuery(reader, askedQuery(request, false), find);
     if (!('id' in prepared)) return prepared;
-    const { id, projects } = prepared;
+    const { id, projects, needsPrices } = prepared;
+    const prices = needsPrices ? this.#prices() : [];
     let isOpen = true;
     try {
-      await reader.run('start', id, projects, this.#trace, this.#limits);
+      await reader.run('start', id, projects, this.#trace, this.#limits, prices);
       while (isWanted()) {
         const answer = (await reader.run('step', id, STEP_MS)) as BtqlAnswer | undefined;
         isOpen = answer === undefined;

@@ -1,6 +1,7 @@
 // A compiled expression, and how the parts of one are made.
 // Invariant: a constant is computed once, at its first use.
 import { formatMs, timeOfValue, type Interval } from './btql-time.ts';
+import type { SpanCost } from './span-prices.ts';
 import { QueryError, type Expr, type Ident } from './tree.ts';
 
 export type ValueType = 'any' | 'boolean' | 'number' | 'integer' | 'text' | 'time' | 'interval';
@@ -23,6 +24,8 @@ export interface Scope<Row> {
   readonly nowMs: number;
   /** How far the zone of the user is behind UTC. */
   readonly westMs: number;
+  /** What tokens cost; `undefined`: rows have the costs that are stored. */
+  readonly costOf?: SpanCost | undefined;
   /** The value of a name. Throws QueryError if there is none. */
   readonly field: (ident: Ident) => Compiled<Row>;
   /** Compiles an expression in a way of its own, for example an aggregate; `undefined`: in the usual way. */

@@ -12,7 +12,8 @@ import {
   type Scope,
   type ValueType,
 } from './compiled.ts';
-import { QueryError, UNITS, type FunctionCall, type Ident, type IntervalUnit } from './tree.ts';
+import { compileCost } from './span-prices.ts';
+import { QueryError, UNITS, type FunctionCall, type IntervalUnit } from './tree.ts';
 import { compareForSort, includes, isEqual, textOf, wordsTest } from './values.ts';
 
 type Any = Compiled<unknown>;
@@ -232,10 +233,9 @@ export const FUNCTIONS: Readonly<Record<string, BtqlFunction>> = {
       return { ...constant(null, 'interval'), interval: intervalOf(Number(count), unit) };
     },
   },
-  /** The cost that the client or weir has stored. */
   estimated_cost: {
     args: [0, 0],
-    compile: (_, { scope, expr }) => (scope as Scope<unknown>).field(costField(expr)),
+    compile: (_, { scope, expr }) => compileCost(scope as Scope<unknown>, expr.at),
   },
   any_span: {
     args: [1, 1],
@@ -247,9 +247,3 @@ export const FUNCTIONS: Readonly<Record<string, BtqlFunction>> = {
     },
   },
 };
-
-const costField = ({ at }: Pick<FunctionCall, 'at'>): Ident => ({
-  op: 'ident',
-  name: ['metrics', 'estimated_cost'],
-  ...(at === undefined ? {} : { at }),
-});

@@ -3,6 +3,7 @@
 // only, so a restart ends them all.
 import { randomUUID } from 'node:crypto';
 import { describe } from '../../core/errors.ts';
+import type { PriceLists } from '../llm/prices.ts';
 import type { LogReader } from '../logs/logs.ts';
 import type { TraceSubject } from '../tracing/tracing.ts';
 import type { AskedQuery, QueryFigures, QueryOutcome } from './btql-thread.ts';
@@ -60,6 +61,7 @@ interface QueryJob {
   readonly queryId: string;
   readonly reader: LogReader;
   readonly projects: readonly QueriedProject[];
+  readonly needsPrices: boolean;
   readonly createdMs: number;
   status: JobStatus;
   startedMs: number | undefined;
@@ -73,6 +75,7 @@ interface QueryJob {
 export class QueryJobs {
   readonly #thread: QueryThread;
   readonly #trace: TraceSubject;
+  readonly #prices: () => PriceLists;
   readonly #limits: LongQueryLimits;
   /** By id, in the order in which they came. */
   readonly #jobs = new Map<string, QueryJob>();
@@ -80,9 +83,15 @@ export class QueryJobs {
   #entering = 0;
   #isRunning = false;
 
-  constructor(thread: QueryThread, trace: TraceSubject, limits: Partial<LongQueryLimits> = {}) {
+  constructor(
+    thread: QueryThread,
+    trace: TraceSubject,
+    prices: () => PriceLists,
+    limits: Partial<LongQueryLimits> = {},
+  ) {
     this.#thread = thread;
     this.#trace = trace;
+    this.#prices = prices;
     this.#limits = { ...LONG_LIMITS, ...limits };
   }
 
@@ -104,6 +113,7 @@ export class QueryJobs {
         queryId: prepared.id,
         reader,
         projects: prepared.projects,
+        needsPrices: prepared.needsPrices,
         createdMs: Date.now(),
         status: 'queued',
         startedMs: undefined,
@@ -178,9 +188,10 @@ export class QueryJobs {
     job.status = 'running';
     job.startedMs = Date.now();
     const { reader, queryId, projects } = job;
+    const prices = job.needsPrices ? this.#prices() : [];
     const { timeMs, reads, memoryBytes } = this.#limits;
     try {
-      await reader.run('start', queryId, projects, this.#trace, { timeMs, reads, memoryBytes });
+      await reader.run('start', queryId, projects, this.#trace, { timeMs, reads, memoryBytes }, prices);
       while (isRunning(job)) {
         const step = (await reader.run('advance', queryId, STEP_MS)) as QueryFigures | QueryOutcome;
         if (!isRunning(job)) break;

@@ -93,11 +93,13 @@ export class QueryPlan {
   /** The conditions on columns that unpivot makes. */
   readonly #partTest: RowTest;
 
-  constructor(query: Query, clock: QueryClock, limits: ResultLimits = RESULT_LIMITS) {
+  constructor(query: Query, given: QueryClock, limits: ResultLimits = RESULT_LIMITS) {
     this.query = query;
-    this.clock = clock;
     this.limits = limits;
     this.shape = query.from.op === 'function' ? (query.from.shape ?? 'spans') : 'spans';
+    // A summary has the sum of stored costs. Its tokens may be of several models, so they have no price.
+    const clock = this.shape === 'summary' ? { ...given, costOf: undefined } : given;
+    this.clock = clock;
     checkUnpivot(query);
     this.unpivoted = query.unpivot && new UnpivotedRows(query.unpivot, clock);
     const conditions =

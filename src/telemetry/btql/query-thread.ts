@@ -23,6 +23,8 @@ export type FindProject = (name: string) => FoundProject | undefined;
 interface PreparedQuery {
   readonly id: string;
   readonly projects: readonly QueriedProject[];
+  /** It asks for costs. */
+  readonly needsPrices: boolean;
 }
 
 export class QueryThread {
@@ -74,5 +76,5 @@ export async function prepareQuery(
     const functions = opened.isOfFunctions ? { functions: project.functions() } : {};
     projects.set(projectId, { id: projectId, orgId, ...functions });
   }
-  return { id: opened.id, projects: [...projects.values()] };
+  return { id: opened.id, projects: [...projects.values()], needsPrices: opened.needsPrices };
 }

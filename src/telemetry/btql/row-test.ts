@@ -2,23 +2,24 @@
 import { compile } from './evaluate.ts';
 import type { Scope } from './compiled.ts';
 import type { ShownRow } from './request-row.ts';
+import type { SpanCost } from './span-prices.ts';
 import { compileField, readRow } from './row-fields.ts';
 import { QueryError, type Expr } from './tree.ts';
 import { truth } from './values.ts';
 
-/** The clock of a query. */
+/** What a query knows besides its rows: the clock, and prices. */
 export interface QueryClock {
   readonly nowMs: number;
   /** How far the zone of the user is behind UTC. */
   readonly westMs: number;
+  readonly costOf?: SpanCost | undefined;
 }
 
 export type RowTest = (row: ShownRow) => boolean;
 
 /** Scope of rows as results show them. */
-export const rowScope = ({ nowMs, westMs }: QueryClock): Scope<ShownRow> => ({
-  nowMs,
-  westMs,
+export const rowScope = (clock: QueryClock): Scope<ShownRow> => ({
+  ...clock,
   field: (ident) => compileField(ident, readRow),
 });
 

@@ -89,8 +89,8 @@ class Columns {
     return ({ values }) => values[slot]!;
   }
 
-  scope({ nowMs, westMs }: QueryClock): Scope<ColumnRow> {
-    return { nowMs, westMs, field: (ident) => compileField(ident, this.read) };
+  scope(clock: QueryClock): Scope<ColumnRow> {
+    return { ...clock, field: (ident) => compileField(ident, this.read) };
   }
 }
 

@@ -15,6 +15,10 @@ import { formatPriceList, readPriceList, validFrom, type PriceList } from './pri
 import { PriceTable } from './price-table.ts';
 
 export { costOf } from './cost.ts';
+export { PriceTable } from './price-table.ts';
+
+/** Lists of prices, in the order in which they are tried. */
+export type PriceLists = readonly (readonly PriceEntry[])[];
 
 const FILE = 'prices.json';
 
@@ -81,6 +85,10 @@ export class Prices implements Component {
   /** False: nothing is stored, so `replace` must not be called. */
   get canStore(): boolean {
     return this.#file !== undefined;
+  }
+
+  get lists(): PriceLists {
+    return [this.#stored, this.#configured];
   }
 
   get shown(): ShownPrices {
@@ -164,7 +172,7 @@ export class Prices implements Component {
   }
 
   #newTable(): PriceTable {
-    return new PriceTable([this.#stored, this.#configured], this.#currency);
+    return new PriceTable(this.lists, this.#currency);
   }
 }
 

@@ -26,10 +26,12 @@ const rows = (count: number): ApiObject[] =>
 /** An admin server with rows, and the limits of its queries. */
 async function startLimited(
   count: number,
-  ...limits: ConstructorParameters<typeof Btql> extends [unknown, unknown, ...infer Rest] ? Rest : never
+  ...limits: ConstructorParameters<typeof Btql> extends [unknown, unknown, unknown, ...infer Rest]
+    ? Rest
+    : never
 ): Promise<{ admin: OpenAdmin; btql: Btql }> {
   const store = await startAdmin();
-  const btql = new Btql(store.logs, SUBJECT, ...limits);
+  const btql = new Btql(store.logs, SUBJECT, () => [], ...limits);
   const admin = await startAdmin({ deps: { btql } });
   const project = await projectId(admin, 'demo');
   for (let at = 0; at < count; at += 500) await logRows(store, project, rows(count).slice(at, at + 500));

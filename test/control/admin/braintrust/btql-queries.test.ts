@@ -1,7 +1,7 @@
 // The queries that Braintrust's documents, users and clients write, with their answers over a small project.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { closeAdmins, startAdmin, type OpenAdmin } from '../../../kit/admin.ts';
-import { projectId, type ApiObject } from '../../../kit/braintrust-api.ts';
+import { projectId, sent, type ApiObject } from '../../../kit/braintrust-api.ts';
 import { ask, column, logRows, rowsOf } from '../../../kit/btql-api.ts';
 import { removeFolders } from '../../../kit/folder.ts';
 
@@ -236,6 +236,58 @@ describe('pivot and unpivot', () => {
       from: { op: 'function', name: ident('project_logs'), args: [{ op: 'literal', value: 'demo' }] },
     };
     expect(await rowsOf(admin, query)).toEqual([{ production_n: 1, resolved_n: 1, triage_n: 1 }]);
+  });
+});
+
+describe('estimated_cost()', () => {
+  const OTHER = "project_logs('priced')";
+  const cost = `SELECT id, estimated_cost() AS cost FROM ${OTHER}`;
+  const priced = (prices: object[]): Promise<ApiObject> => sent(admin, 'PUT', '/v1/prices', { prices });
+
+  it('is the stored cost, and what the tokens cost by the prices', async () => {
+    await logRows(admin, await projectId(admin, 'priced'), [
+      row('c1', hex(8, 32), 8, TODAY, {
+        metadata: { model: 'big-1' },
+        metrics: { prompt_tokens: 1000, completion_tokens: 500, prompt_cached_tokens: 400 },
+      }),
+      row('c2', hex(9, 32), 9, TODAY, {
+        metadata: { model: 'big-1' },
+        metrics: { prompt_tokens: 1000, completion_tokens: 500, estimated_cost: 7 },
+      }),
+      row('c3', hex(10, 32), 10, TODAY, {
+        metadata: { model: 'big-1' },
+        metrics: { prompt_tokens: 1000 },
+      }),
+    ]);
+    const ofPriced = `${cost} ORDER BY id`;
+    expect(await rowsOf(admin, ofPriced)).toEqual([
+      { id: 'c1', cost: null },
+      { id: 'c2', cost: 7 },
+      { id: 'c3', cost: null },
+    ]);
+    await priced([{ model: 'big*', input: 10, cached: 1, output: 20 }]);
+    const ofTokens = (600 * 10 + 400 * 1 + 500 * 20) / 1e6;
+    expect(await rowsOf(admin, ofPriced)).toEqual([
+      { id: 'c1', cost: ofTokens },
+      { id: 'c2', cost: 7 },
+      { id: 'c3', cost: null },
+    ]);
+    const sum = `measures: sum(estimated_cost()) as cost | from: ${OTHER}`;
+    expect(await rowsOf(admin, sum)).toEqual([{ cost: 7 + ofTokens }]);
+    expect(await rowsOf(admin, `${sum} | sample: 100%`)).toEqual([{ cost: 7 + ofTokens }]);
+    const inside = `SELECT sum(c) AS cost FROM (SELECT estimated_cost() AS c FROM ${OTHER}) q`;
+    expect(await rowsOf(admin, inside)).toEqual([{ cost: 7 + ofTokens }]);
+  });
+
+  it('uses the price of the time of the span, and stored costs in summaries', async () => {
+    await priced([
+      { model: 'big-1', input: 1, output: 1 },
+      { model: 'big-1', input: 5, output: 5, valid_from: iso(TODAY + DAY) },
+    ]);
+    expect(await rowsOf(admin, `${cost} WHERE id = 'c1'`)).toEqual([{ id: 'c1', cost: 1500 / 1e6 }]);
+    const summary = `select: estimated_cost() as cost | from: ${OTHER} summary | filter: id = 'c1'`;
+    expect(await rowsOf(admin, summary)).toEqual([{ cost: null }]);
+    await priced([]);
   });
 });
 

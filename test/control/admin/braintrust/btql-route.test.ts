@@ -376,7 +376,7 @@ describe('limits', () => {
   it('end a query that takes too long, with a warning and a cursor', async () => {
     const rows = Array.from({ length: 1200 }, (_, n) => row(n % 99, n, { id: `s${n}` }));
     const admin = await startAdmin();
-    const btql = new Btql(admin.logs, SUBJECT, { timeMs: 0 });
+    const btql = new Btql(admin.logs, SUBJECT, () => [], { timeMs: 0 });
     try {
       const limited = await startAdmin({ deps: { btql } });
       const project = await projectId(limited, 'demo');
@@ -395,7 +395,7 @@ describe('limits', () => {
 
   it('end a query that needs too much memory', async () => {
     const admin = await startAdmin();
-    const btql = new Btql(admin.logs, SUBJECT, { memoryBytes: 10_000 });
+    const btql = new Btql(admin.logs, SUBJECT, () => [], { memoryBytes: 10_000 });
     try {
       const limited = await startAdmin({ deps: { btql } });
       const project = await projectId(limited, 'demo');
