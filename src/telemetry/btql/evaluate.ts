@@ -210,6 +210,18 @@ function comparison<Row>(expr: BinaryExpr, left: Compiled<Row>, right: Compiled<
   });
 }
 
+/** A test for values that are equal to one of a list. Its time does not grow with the number of texts and numbers. */
+function memberTest(list: unknown): (value: unknown) => boolean {
+  const values = Array.isArray(list) ? (list as unknown[]) : [list];
+  const hasText = (value: unknown): value is string | number =>
+    typeof value === 'string' || typeof value === 'number';
+  // A number equals its text.
+  const texts = new Set(values.filter(hasText).map(String));
+  const others = values.filter((value) => !hasText(value));
+  return (value) =>
+    hasText(value) ? texts.has(String(value)) : others.some((other) => isEqual(value, other));
+}
+
 /** LIKE, MATCH, INCLUDES and IN. */
 function search<Row>(op: BinaryOp, left: Compiled<Row>, right: Compiled<Row>): (row: Row) => unknown {
   /** The test of a pattern, which is made once for a constant. */
@@ -239,14 +251,14 @@ function search<Row>(op: BinaryOp, left: Compiled<Row>, right: Compiled<Row>): (
     }
     case 'includes':
       return (row) => includes(left.of(row), right.of(row) ?? null);
-    default:
+    default: {
+      const constant = right.isConstant ? memberTest(right.of(NO_ROW)) : undefined;
       return (row) => {
         const value = left.of(row) ?? null;
         if (value === null) return null;
-        const list = right.of(row);
-        const values = Array.isArray(list) ? (list as unknown[]) : [list];
-        const isIn = (one: unknown): boolean => values.some((known) => isEqual(one, known));
+        const isIn = constant ?? memberTest(right.of(row));
         return isIn(value) || (Array.isArray(value) && value.some(isIn));
       };
+    }
   }
 }

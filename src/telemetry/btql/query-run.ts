@@ -20,6 +20,7 @@ import {
   type RowSource,
 } from './row-sources.ts';
 import { canScanGroups, scanGroups } from './scanned-groups.ts';
+import { StepClock } from './step-clock.ts';
 import type { StoredSpans } from './stored-spans.ts';
 import { MAX_PARTS } from './unpivoted-rows.ts';
 import type { Query } from './tree.ts';
@@ -51,9 +52,6 @@ export interface RunLimits {
 }
 
 export const RUN_LIMITS: RunLimits = { timeMs: 30_000, reads: 20_000_000, memoryBytes: 64 * 1024 ** 2 };
-
-/** Rows that unpivot makes between two pauses. */
-const PAUSE_ROWS = 1000;
 
 class Run {
   readonly #spans: StoredSpans;
@@ -203,7 +201,7 @@ class Run {
   /** The rows, each with those that unpivot makes of it. */
   *#rows(plan: QueryPlan): Generator<FoundRow | undefined> {
     if (plan.unpivoted === undefined) return yield* this.#foundRows(plan);
-    let count = 0;
+    const clock = new StepClock();
     for (const found of this.#foundRows(plan)) {
       if (found === undefined) {
         yield undefined;
@@ -212,7 +210,7 @@ class Run {
       let part = 0;
       for (const row of plan.rowsOf(found.row)) {
         yield { row, position: found.position, part: part++ };
-        if (++count % PAUSE_ROWS === 0) yield undefined;
+        if (clock.isOver) yield undefined;
       }
     }
     this.#warnOfParts(plan);
@@ -221,8 +219,11 @@ class Run {
   *#foundRows(plan: QueryPlan): Generator<FoundRow | undefined> {
     if (plan.query.from.op === 'query') {
       const inner = yield* this.#inner(plan.query.from.query, plan.clock);
-      for (const row of inner)
+      const clock = new StepClock();
+      for (const row of inner) {
         if (plan.test(row) && plan.matchesSample(row)) yield { row, position: undefined };
+        if (clock.isOver) yield undefined;
+      }
       return;
     }
     yield* this.#source(plan);

@@ -7,6 +7,7 @@ import type { QueryPlan } from './query-plan.ts';
 import type { ShownRow } from './request-row.ts';
 import { timeRange, type RowOrder, type StoredSpan, type StoredSpans } from './stored-spans.ts';
 import { nodeOf, storeFilter, namesIds } from './store-filter.ts';
+import { StepClock } from './step-clock.ts';
 import { traceSummary } from './trace-summary.ts';
 
 /** What a source has done so far. */
@@ -42,6 +43,7 @@ export function* spanSource(plan: QueryPlan, spans: StoredSpans, progress: ReadP
   const node = hasRequests && ids ? spans.rowsAndRequestsNode(store.node, ids) : spans.rowsNode(store.node);
   const wanted = plan.order && plan.grouping === undefined ? Math.max(limit + 1, LEAST) : Infinity;
   let isFirst = true;
+  const clock = new StepClock();
   for (const records of spans.records(node, timeRange(store), order, after, wanted)) {
     if (!isFirst) yield undefined;
     isFirst = false;
@@ -50,6 +52,7 @@ export function* spanSource(plan: QueryPlan, spans: StoredSpans, progress: ReadP
       progress.reached = positionOf(record);
       const row = spans.rowFor(record);
       if (row && plan.test(row) && plan.matchesSample(row)) yield { row, position: progress.reached };
+      if (clock.isOver) yield undefined;
     }
   }
 }
@@ -83,6 +86,7 @@ function* matchingTraces(
   const hasRequests = plan.shape === 'traces' && plan.grouping === undefined;
   const wanted = plan.order && plan.grouping === undefined ? Math.min(TRACES, plan.limit + 1) : TRACES;
   const seen = new Set<string>();
+  const clock = new StepClock();
   let found: FoundTrace[] = [];
   for (const records of spans.records(
     spans.rowsNode(filter.node),
@@ -92,6 +96,7 @@ function* matchingTraces(
     Infinity,
   )) {
     for (const record of records) {
+      if (clock.isOver) yield undefined;
       progress.read++;
       const { traceId } = record;
       const position = positionOf(record);
@@ -126,6 +131,7 @@ function* matchingTraces(
       const wasShown = after && matching.some(({ record }) => isBeforeOrAt(record, after, order));
       const [first] = matching;
       if (first && !wasShown && plan.matchesSample({ id })) yield { position, rows };
+      if (clock.isOver) yield undefined;
     }
   }
 }

@@ -1,6 +1,7 @@
 // Compiles a filter to a query of the log store, which finds the records that are worth reading.
 // Invariant: every row that meets the filter is found. The rows that are found are tested again (evaluate.ts).
 import { attributeName, ROW_CUT, spanIdOf, traceIdOf, type QueryNode } from '../logs/logs.ts';
+import { cheapNode } from './cheap-node.ts';
 import { NO_ROW, asTime, type Scope } from './compiled.ts';
 import { compile } from './evaluate.ts';
 import { isDerived } from './row-fields.ts';
@@ -199,7 +200,7 @@ function timesOf(expr: Expr, clock: Clock): { fromMs: number; toMs: number } {
 /** What the store can find out about a filter. */
 export function storeFilter(filter: Expr | undefined, clock: Clock): StoreFilter {
   if (filter === undefined) return { node: undefined, fromMs: -Infinity, toMs: Infinity };
-  return { node: nodeOf(filter), ...timesOf(filter, clock) };
+  return { node: cheapNode(nodeOf(filter)), ...timesOf(filter, clock) };
 }
 
 /** True if conditions joined by AND say which traces, spans or rows are wanted. */

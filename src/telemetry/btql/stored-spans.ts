@@ -17,6 +17,7 @@ import {
 } from '../logs/logs.ts';
 import { spansOf, type TraceSubject } from '../tracing/tracing.ts';
 import { requestRow, type ShownRow } from './request-row.ts';
+import { StepClock } from './step-clock.ts';
 import { allOf, equals, type StoreFilter } from './store-filter.ts';
 
 /** A project that a query reads. */
@@ -193,10 +194,11 @@ export class StoredSpans {
   ): Generator<undefined> {
     const end = this.headSeq;
     for (let at = 0; at < end;) {
+      const clock = new StepClock();
       const { lastSeq } = this.#store.scan(query, at, (seq, timeMs, values) => {
         if (seq > end) return false;
         add(seq, timeMs, values);
-        return true;
+        return !clock.isOver;
       });
       if (lastSeq <= at || lastSeq >= end) return;
       at = lastSeq;

@@ -1,5 +1,6 @@
 // Filters of traces: a trace is found if one of its spans meets the filter, in which any_span(…) may be met by others.
 // Invariant: every trace that meets the filter has a span that `candidates` finds.
+import { cheapNode } from './cheap-node.ts';
 import { constant, type Compiled } from './compiled.ts';
 import { rowScope, testOf, type QueryClock, type RowTest } from './row-test.ts';
 import type { ShownRow } from './request-row.ts';
@@ -35,7 +36,7 @@ export class TraceFilter {
   readonly #anySpans: { readonly test: RowTest; isMet: boolean }[] = [];
 
   constructor(filter: Expr | undefined, clock: QueryClock) {
-    this.node = filter && candidateNode(filter);
+    this.node = filter && cheapNode(candidateNode(filter));
     this.plain = filter;
     const scope = rowScope(clock);
     this.#test =

@@ -1,9 +1,13 @@
 // Values of expressions: null, texts, times, functions and derived fields.
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compile } from '../../../src/telemetry/btql/evaluate.ts';
 import { ExpressionParser } from '../../../src/telemetry/btql/parse-expression.ts';
 import { rowScope } from '../../../src/telemetry/btql/row-test.ts';
 import { tokenize } from '../../../src/telemetry/btql/tokens.ts';
+import { operandsOf, type Expr } from '../../../src/telemetry/btql/tree.ts';
+import { rowCondition, rowContent } from './arbitrary-query.ts';
+import { naiveValue } from './naive-value.ts';
 
 const NOW = Date.parse('2026-11-20T12:34:56Z');
 const ROW = {
@@ -141,5 +145,46 @@ describe('a time', () => {
     "date_trunc('2 months', now())",
   ])('is not made by %s', (text) => {
     expect(() => valueOf(text)).toThrow(/time|interval|date_trunc/);
+  });
+});
+
+/** True for expressions that the reference has: without times and words. */
+const isInReference = (expr: Expr): boolean =>
+  !['function', 'interval', 'match', 'star'].includes(expr.op) &&
+  !(expr.op === 'ident' && ['created', 'is_root', 'metrics'].includes(String(expr.name[0]))) &&
+  operandsOf(expr).every(isInReference);
+
+describe('any expression', () => {
+  const numbers = fc.constantFrom<Expr>(
+    { op: 'ident', name: ['scores', 'a'] },
+    { op: 'ident', name: ['metadata', 'a'] },
+    { op: 'literal', value: 3 },
+    { op: 'literal', value: 0 },
+    { op: 'literal', value: true },
+    { op: 'literal', value: '7' },
+  );
+  const sum: fc.Arbitrary<Expr> = fc
+    .tuple(fc.constantFrom('add', 'sub', 'mul', 'div', 'mod'), numbers, numbers)
+    .map(([op, left, right]): Expr => ({ op: op as 'add', left, right }));
+  const condition = rowCondition.filter(isInReference);
+  const value: fc.Arbitrary<Expr> = fc.oneof(
+    condition,
+    sum,
+    numbers.map((expr): Expr => ({ op: 'neg', expr })),
+    fc.tuple(condition, sum, condition).map(([cond, yes, no]): Expr => ({ op: 'if', cond, yes, no })),
+    fc.tuple(sum, numbers).map(([left, right]): Expr => ({ op: 'gt', left, right })),
+  );
+
+  it('has the value that the contract says', () => {
+    let values = 0;
+    fc.assert(
+      fc.property(value, rowContent, (expr, row) => {
+        const expected = naiveValue(expr, row) ?? null;
+        if (expected !== null) values++;
+        expect(compile(expr, rowScope({ nowMs: NOW, westMs: 0 })).of(row) ?? null).toEqual(expected);
+      }),
+      { numRuns: 5000 },
+    );
+    expect(values).toBeGreaterThan(1000);
   });
 });
