@@ -44,7 +44,10 @@ export function* spanSource(plan: QueryPlan, spans: StoredSpans, progress: ReadP
   const wanted = plan.order && plan.grouping === undefined ? Math.max(limit + 1, LEAST) : Infinity;
   let isFirst = true;
   const clock = new StepClock();
-  for (const records of spans.records(node, timeRange(store), order, after, wanted)) {
+  const ended = (at: PagePosition): void => {
+    progress.reached = at;
+  };
+  for (const records of spans.records(node, timeRange(store), order, after, wanted, ended)) {
     if (!isFirst) yield undefined;
     isFirst = false;
     for (const record of records) {
@@ -94,6 +97,9 @@ function* matchingTraces(
     order,
     after,
     Infinity,
+    (at) => {
+      if (found.length === 0) progress.reached = at;
+    },
   )) {
     for (const record of records) {
       if (clock.isOver) yield undefined;

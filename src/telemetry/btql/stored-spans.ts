@@ -144,15 +144,19 @@ export class StoredSpans {
     return this.#roots.get(traceId);
   }
 
-  /** Reads the matching records in an order, behind a position. Yields lists, which may be empty. */
+  /**
+   * Reads the matching records in an order, behind a position. Yields lists, which may be empty. `ended`: is told where
+   * a list ended, before the next one is yielded.
+   */
   *records(
     node: QueryNode,
     range: TimeRange,
     { by, direction }: RowOrder,
     after: PagePosition | undefined,
     wanted: number,
+    ended: (at: PagePosition) => void,
   ): Generator<readonly LogRecord[]> {
-    if (by === 'time') yield* this.#byTime(node, range, direction, after, wanted);
+    if (by === 'time') yield* this.#byTime(node, range, direction, after, wanted, ended);
     else if (direction === 'up') yield* this.#upwards(node, range, after?.seq ?? 0);
     else yield* this.#downwards(node, range, after?.seq);
   }
@@ -163,12 +167,14 @@ export class StoredSpans {
     direction: 'up' | 'down',
     from: PagePosition | undefined,
     wanted: number,
+    ended: (at: PagePosition) => void = () => undefined,
   ): Generator<readonly LogRecord[]> {
     let after = from;
     do {
       const page = this.#store.page({ node, ...range, direction, after, limit: Math.min(CHUNK, wanted) });
       yield page.records;
       after = page.next;
+      if (after !== undefined) ended(after);
     } while (after !== undefined);
   }
 

@@ -136,3 +136,45 @@ describe('a filter', () => {
     }
   });
 });
+
+describe('a query whose time is over', () => {
+  it('goes on where it was, also if no row was found until then', () => {
+    const store = new OwnStore(undefined, {}, 0);
+    const many = 70_000;
+    for (let at = 0; at < many; at += 10_000)
+      store.add(
+        ...Array.from({ length: 10_000 }, (_, i) => {
+          const n = at + i;
+          const content = { metadata: { n, x: n % 30_000 === 7 ? 'rare' : 'usual' } };
+          const { record, attributes } = recordOfRow({ project: 'p', id: `r${n}`, content, state: {} }, 0n);
+          const timeNs = BigInt(NOON + n) * 1_000_000n;
+          return { ...record, timeNs, attributes: JSON.stringify(attributes) };
+        }),
+      );
+    const own = operations((...asked) => store.reader.after(...asked), store.reader);
+    for (const [filter, expected] of [
+      ["metadata.x = 'none'", []],
+      ["metadata.x = 'rare'", ['r60007', 'r30007', 'r7']],
+    ] as const) {
+      const ids: string[] = [];
+      let cursor: string | null = '';
+      let pages = 0;
+      for (; cursor !== null && pages < 1000; pages++) {
+        const clock = { nowMs: NOON, westMs: 0 };
+        const query = `select: id | from: ${P} | filter: ${filter} | cursor: '${cursor}'`;
+        const opened = own.open({ query, cursor: undefined, format: 'json', clock, isKept: false });
+        if ('problem' in opened) throw new Error(opened.problem);
+        own.start(opened.id, [{ id: 'p', orgId: 'o' }], TRACE, {
+          timeMs: 0,
+          reads: 1e9,
+          memoryBytes: 2 ** 26,
+        });
+        const answer = own.step(opened.id, 60_000)!;
+        ({ cursor } = answer);
+        ids.push(...(JSON.parse(answer.body) as { data: { id: string }[] }).data.map(({ id }) => id));
+      }
+      expect(ids).toEqual(expected);
+      expect(pages).toBeGreaterThan(1);
+    }
+  });
+});
