@@ -41,7 +41,7 @@ export interface LongQueryLimits extends RunLimits {
   readonly keepMs: number;
 }
 
-export const LONG_LIMITS: LongQueryLimits = {
+const LONG_LIMITS: LongQueryLimits = {
   timeMs: 600_000,
   reads: 1_000_000_000,
   memoryBytes: 128 * 1024 ** 2,
