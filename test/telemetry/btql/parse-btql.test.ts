@@ -96,7 +96,7 @@ describe('operators', () => {
 
 describe('any text', () => {
   const words = fc.constantFrom(
-    ..."select: from: filter: sort limit and or not in is null like ( ) [ ] , . | ' \" ` ? : - + * / = != <= a 'b' 1 project_logs('x') interval day case when then end SELECT FROM WHERE GROUP BY ORDER --".split(
+    ..."select: from: filter: sort limit and or not in is null like ( ) [ ] , . | ' \" ` ? : - + * / = != <= a 'b' 1 project_logs('x') interval day case when then end SELECT FROM WHERE GROUP BY ORDER pivot: unpivot: dimensions: measures: PIVOT UNPIVOT FOR ANY WITH DISTINCT AS --".split(
       ' ',
     ),
   );
