@@ -35,7 +35,15 @@ const MEASURES = [
   'cost',
 ];
 const PRICE = { input: 1, output: 2, cached: 1, reasoning: 2, currency: 'USD' };
-const SHARED = { observers: [], steps: undefined, sampler: () => true, captures: undefined, llm: undefined };
+const SHARED = {
+  routed: [],
+  upgraded: [],
+  closed: [],
+  steps: undefined,
+  sampler: () => true,
+  captures: undefined,
+  llm: undefined,
+};
 const DEPLOYMENT = { id: 'dep1', environment: 'production' };
 
 /** A streamed request to a model that ended. */

@@ -178,7 +178,15 @@ const BY: Readonly<Record<SeriesSubject, Readonly<Record<string, string>>>> = {
     project: 'source',
   },
 };
-const RECORD_FIELDS: ReadonlySet<string> = new Set(['deployment', 'environment', 'replica', 'status', 'source', 'pod', 'modelId']);
+const RECORD_FIELDS: ReadonlySet<string> = new Set([
+  'deployment',
+  'environment',
+  'replica',
+  'status',
+  'source',
+  'pod',
+  'modelId',
+]);
 
 /** The field of a group-by that a name stands for. */
 export function seriesField(name: string, of: SeriesSubject): string {
