@@ -98,6 +98,7 @@ function fill(folder: string, count: number): void {
             digest: '',
             traceparent: '',
             isPrivate: false,
+            client: '',
           },
           1e9,
         );

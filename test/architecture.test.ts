@@ -59,6 +59,7 @@ const MODULES: Record<string, string[]> = {
   'protocol/websocket': [],
   core: [],
   'core/exchange': ['core'],
+  'core/keys': ['core'],
 };
 
 /** The one file of a module that other modules import. Modules without a row are libraries: any file may be imported. */

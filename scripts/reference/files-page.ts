@@ -13,7 +13,8 @@ export const FILES: readonly (readonly [names: string, content: string])[] = [
   ],
   ['logs/lock.sqlite', 'lock of the log store'],
   ['queue.sqlite', 'asynchronous requests; created with the first one'],
-  ['keys.json', 'digests of the keys of the admin API'],
+  ['keys.json', 'digests of the keys that were made through the admin API, for it and for clients'],
+  ['key-costs.json', 'cost of this day of each client, for the limit of its key'],
   [
     'connections.json',
     'OTLP destinations that were created through the admin API; header values are encrypted',

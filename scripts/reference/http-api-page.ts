@@ -1,7 +1,7 @@
 // docs/reference/http-api.md: the routes of the data server and of the admin server.
 import { endpoints } from '../../src/control/admin/admin.ts';
 import { COMMON_PARAMS } from '../../src/control/admin/logs/search-params.ts';
-import { SCOPES, type AdminScope } from '../../src/control/admin/scopes.ts';
+import { ADMIN_SCOPES, CLIENT_SCOPES, type AdminScope } from '../../src/core/keys/scopes.ts';
 import { routes, targets } from '../../src/data-plane/routing/route.ts';
 import { code, GENERATED, page, table } from '../markdown.ts';
 
@@ -19,7 +19,12 @@ const HEADERS: readonly (readonly [name: string, sentTo: string, meaning: string
     'time in the wait queue, time until the response head, time of earlier attempts',
   ],
   ['X-Baseten-Model-Prediction-Attempts', 'client', 'how many times the request was sent'],
-  ['Retry-After', 'client', '`1` (second), with 429, 503 and 529 that weir makes'],
+  [
+    'Retry-After',
+    'client',
+    'seconds, with 429, 503 and 529 that weir makes: `1`, or the time until a limit of a key allows a request',
+  ],
+  ['WWW-Authenticate', 'client', '`Bearer`, with 401 that weir makes'],
   ['X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host, Forwarded', 'replica', 'the address of the client'],
   ['traceparent, tracestate', 'replica', 'the trace: see [Tracing](../guides/tracing.md)'],
 ];
@@ -46,8 +51,19 @@ export function httpApiPage(): string {
     ),
     '### Routes',
     table(
-      ['method', 'path', 'result'],
-      routes.map(({ method, path, does }) => [method, path.includes('{') ? code(path) : path, does]),
+      ['method', 'path', 'result', 'scope'],
+      routes.map(({ method, path, does, scope }) => [
+        method,
+        path.includes('{') ? code(path) : path,
+        does,
+        code(scope),
+      ]),
+    ),
+    'The scope is needed where `client_keys.required` is set: see [Client keys](../guides/client-keys.md). `any`: one of the' +
+      ' data server.',
+    table(
+      ['scope', 'allows'],
+      Object.entries(CLIENT_SCOPES).map(([scope, allows]) => [code(scope), allows]),
     ),
     '### Headers that weir adds',
     table(
@@ -57,7 +73,7 @@ export function httpApiPage(): string {
     '## Admin server',
     'Default address: `0.0.0.0:9464` (`admin.listen`). Without any key, routes that are not open answer only requests from' +
       ' this machine. With a key, send `Authorization: Bearer KEY`. See [Keys](../guides/keys.md).',
-    `Scopes: ${SCOPES.map(code).join(', ')}. \`admin\` includes all others. HEAD works where GET does.`,
+    `Scopes: ${ADMIN_SCOPES.map(code).join(', ')}. \`admin\` includes all others. HEAD works where GET does.`,
     table(
       ['route', 'result', 'scope'],
       endpoints.map(({ method, path, does, scope }) => [code(`${method} ${path}`), does, scopeOf(scope)]),

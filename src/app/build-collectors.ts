@@ -60,6 +60,7 @@ export function buildMetrics(modules: Modules): Metrics {
     collectors: modules.collectors,
     replicaMetrics: modules.replicaMetrics,
     queue: modules.queue,
+    clients: modules.keyUses,
     webhooks: modules.webhooks,
     autoscaler: modules.autoscaler,
     logStore: () =>

@@ -55,8 +55,8 @@ export function buildAdmin(modules: Modules, explain: () => unknown): Admin {
   const scheme = config.ingress.tls.cert === '' ? 'http' : 'https';
   return new Admin(
     config.admin,
-    config.data.dir,
     {
+      keys: modules.keys,
       metrics: modules.metrics,
       pool,
       scale: () => modules.autoscaler.readings(),

@@ -39,6 +39,7 @@ export function buildDataServer(modules: Modules): DataServer {
       },
       checkWebhook: (url) => modules.webhooks.check(url),
     },
+    modules.access,
     (deployment) => modules.autoscaler.wake(deployment),
     modules.certificates.ingress,
     modules.log,

@@ -35,13 +35,14 @@ function queuedSlot(
 ): QueuedSlot | undefined {
   if (forwarder === undefined) return undefined;
   return {
-    send: ({ id, input, attempts, createdMs, traceparent, isPrivate }, wantsBody) =>
+    send: ({ id, input, attempts, createdMs, traceparent, isPrivate, client }, wantsBody) =>
       forwarder.run({
         id,
         body: input,
         queuedSinceMs: attempts === 1 ? createdMs : 0,
         traceparent,
         isPrivate,
+        client,
         timeoutMs: run_timeout,
         maxResponseBytes: wantsBody ? max_result : 0,
       }),

@@ -15,6 +15,8 @@ export function componentsOf(modules: Modules): Component[] {
     ...logPipeline.components,
     ...(modules.exports ? [modules.exports] : []),
     ...(modules.scoring ? [modules.scoring] : []),
+    modules.keys,
+    modules.keyUses,
     modules.prices,
     modules.projects,
     modules.attachments,

@@ -6,6 +6,8 @@ import { Kubernetes } from '../collectors/kubernetes/kubernetes.ts';
 import type { Collectors } from '../collectors/collectors.ts';
 import type { ReplicaMetrics } from '../collectors/replica-metrics/replica-metrics.ts';
 import { DataFolder } from '../core/data-folder.ts';
+import { KeyStore } from '../core/keys/key-store.ts';
+import { KeyUses } from '../core/keys/key-uses.ts';
 import { Exchanges } from '../core/exchange/exchange.ts';
 import { Certificates } from './server-certificates.ts';
 import { stepLog } from '../core/exchange/step-log.ts';
@@ -22,7 +24,7 @@ import {
 import type { Autoscaler } from '../control/scaling/autoscaler.ts';
 import { Proxy } from '../data-plane/proxy/proxy.ts';
 import { MAX_DEPLOYMENTS, type Pool } from '../data-plane/replicas/pool.ts';
-import type { DataServer } from '../data-plane/server/data-server.ts';
+import { ClientAccess, type DataServer } from '../data-plane/server/data-server.ts';
 import type { Queue } from '../async/queue/queue.ts';
 import type { Webhooks } from '../async/webhook/webhook.ts';
 import { Exports } from '../telemetry/exports/exports.ts';
@@ -61,6 +63,11 @@ export class Modules {
   readonly dataFolder: DataFolder | undefined;
   /** Signs every URL that is used without a key. Its key is in the data folder, if there is one. */
   readonly urls = new UrlSigner();
+  /** Keys of the admin API and of clients. */
+  readonly keys: KeyStore;
+  readonly keyUses: KeyUses;
+  /** `undefined`: the data server requires no key. */
+  readonly access: ClientAccess | undefined;
   readonly prices: Prices;
   readonly projects: Projects;
   readonly attachments: Attachments;
@@ -109,6 +116,10 @@ export class Modules {
     this.dataFolder = this.#newDataFolder();
     this.exports = this.#newExports();
     this.scoring = this.#newScoring();
+    const { dir } = config.data;
+    this.keys = new KeyStore(join(dir, 'keys.json'), config.admin.key, config.client_keys.file);
+    this.keyUses = new KeyUses(join(dir, 'key-costs.json'), this.log);
+    this.access = this.#newAccess();
     this.prices = new Prices(config.llm, this.dataFolder && config.data.dir, this.log);
     this.projects = new Projects(config.projects, this.dataFolder && config.data.dir, this.log);
     this.attachments = this.#newAttachments();
@@ -116,7 +127,8 @@ export class Modules {
     this.kubernetes = new Kubernetes(config.kubernetes, this.log);
     this.replicaMetrics = buildReplicaMetrics(this);
     this.exchanges = new Exchanges(config.identity);
-    this.proxy = new Proxy(this.pool, this.exchanges, config.proxy);
+    const { required, pass_on } = config.client_keys;
+    this.proxy = new Proxy(this.pool, this.exchanges, config.proxy, required && !pass_on);
     this.collectors = buildCollectors(this);
     this.counters = new MetricCounters(config.metrics, config.llm, MAX_DEPLOYMENTS, (id) =>
       this.pool.indexOf(id),
@@ -139,6 +151,13 @@ export class Modules {
     const { logs } = this.logPipeline;
     if (logs === undefined && async.store !== 'file') return undefined;
     return new DataFolder(data.dir, logs ? ['logs', EXPORTS] : [], this.log);
+  }
+
+  #newAccess(): ClientAccess | undefined {
+    const { required, open_paths } = this.config.client_keys;
+    if (!required) return undefined;
+    const deploymentAt = (index: number) => this.pool.deployments[index]?.options;
+    return new ClientAccess(this.keys, this.keyUses, open_paths, deploymentAt);
   }
 
   #newExports(): Exports | undefined {

@@ -4,7 +4,7 @@ import { predictPathWarning } from '../data-plane/server/data-server.ts';
 import type { Modules } from './modules.ts';
 
 /**
- * Prices come first, since all others may read the cost. Then come metrics and scaling, which count each exchange as soon
+ * Prices come first, since all others may read the cost. The budget of a key is charged next, and then come metrics and scaling, which count each exchange as soon
  * as it is routed. In the log pipeline tracing comes before the log store and the access log: it may still sample a failed
  * request, and the stored record says so.
  */
@@ -13,6 +13,7 @@ export function observersOf(modules: Modules): Observer[] {
   const deploymentAt = (index: number) => pool.deployments[index]?.options;
   return [
     modules.prices.observer,
+    ...(modules.access ? [modules.access] : []),
     modules.counters.inFlight,
     modules.counters.llm,
     modules.autoscaler.observer,

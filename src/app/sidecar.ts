@@ -24,6 +24,8 @@ export interface Sidecar {
   update(deployments: readonly DeploymentOptions[]): string;
   /** The certificates of the servers. */
   readonly certificates: Pick<Certificates, 'paths' | 'renew'>;
+  /** Reads the file of client keys again. An invalid one changes nothing. Logs either outcome. */
+  reloadKeys(): void;
   /** Passes a signal on to the supervised process, if there is one. */
   signalChild(signal: NodeJS.Signals): void;
   /** Drains, then stops every component. */
@@ -65,6 +67,7 @@ export async function startSidecar(
     addresses,
     update: (deployments) => update(modules, deployments),
     certificates: modules.certificates,
+    reloadKeys: () => reloadKeys(modules),
     signalChild: (signal) => modules.child?.signal(signal),
     stop: () => modules.drain.run(lifecycle),
     endDrain: () => modules.drain.end(),
@@ -81,4 +84,10 @@ function update(modules: Modules, deployments: readonly DeploymentOptions[]): st
   logPipeline.update(deployments, modules.ownReplica);
   deploymentEvents(log, before, deployments);
   return '';
+}
+
+function reloadKeys({ keys, log }: Modules): void {
+  const problem = keys.reloadFile();
+  if (problem === '') log.event('client_keys_reloaded', { keys: keys.count });
+  else log.event('client_keys_refused', { problem });
 }

@@ -8,12 +8,22 @@ import { logs } from './commands/logs.ts';
 import { run } from './commands/run.ts';
 import { EXIT, printProblems } from './usage-errors.ts';
 import type { Command } from './command.ts';
+import { keys } from './commands/keys.ts';
 import { serve } from './commands/serve.ts';
 import { showSettings } from './commands/settings.ts';
 import { showVersion } from './commands/version.ts';
 
 /** All commands, in the order of `weir --help`. */
-export const commands: readonly Command[] = [serve, run, check, showSettings, health, logs, showVersion];
+export const commands: readonly Command[] = [
+  serve,
+  run,
+  check,
+  showSettings,
+  health,
+  logs,
+  keys,
+  showVersion,
+];
 
 const overview = (): string =>
   [

@@ -1,5 +1,5 @@
-// Applies changes of the configuration file and of the certificates to a running sidecar.
-// Invariant: an invalid configuration or certificate changes nothing.
+// Applies changes of the configuration file, the certificates and the file of client keys to a running sidecar.
+// Invariant: an invalid file changes nothing.
 import { readFileSync } from 'node:fs';
 import type { Sidecar } from '../app/sidecar.ts';
 import { explain, load, needRestart, type Explained, type Loaded } from '../config/config.ts';
@@ -11,15 +11,20 @@ export class Reloader {
   readonly #args: readonly string[];
   readonly #file: Valid['file'];
   readonly #hasCertificates: boolean;
+  /** The file of client keys with its text; `undefined`: there is none. */
+  readonly #keys: { readonly file: string; readonly text: string } | undefined;
   #current: Valid;
   #sidecar: Sidecar | undefined;
   #fileWatch: FileWatch | undefined;
+  #keyWatch: FileWatch | undefined;
   #watches: FileWatch[] = [];
   #isReloadPending = false;
 
   /** `args`: the command line that `loaded` was read from. */
   constructor(args: readonly string[], loaded: Valid) {
     this.#args = args;
+    const { file: keys } = loaded.config.client_keys;
+    this.#keys = keys === '' ? undefined : { file: keys, text: textOf(keys) ?? '' };
     this.#current = loaded;
     this.#file = loaded.file;
     const { ingress, admin, scale } = loaded.config;
@@ -28,7 +33,7 @@ export class Reloader {
 
   /** True if there is a file that can be reloaded. */
   get hasFiles(): boolean {
-    return this.#file !== undefined || this.#hasCertificates;
+    return this.#file !== undefined || this.#hasCertificates || this.#keys !== undefined;
   }
 
   /** Begins to watch the files. */
@@ -43,6 +48,7 @@ export class Reloader {
     this.#watches = certificates.paths.map((file) =>
       watchFile(file, textOf(file) ?? '', () => certificates.renew()),
     );
+    this.#keyWatch = this.#keys && watchFile(this.#keys.file, this.#keys.text, () => sidecar.reloadKeys());
   }
 
   /** Reads all files now, whether they have changed or not. Before `start`: as soon as it is called. */
@@ -57,6 +63,10 @@ export class Reloader {
     if (text !== undefined) this.#fileWatch?.wasRead(text);
     this.#applyFile(sidecar);
     sidecar.certificates.renew();
+    if (this.#keys === undefined) return;
+    const keys = textOf(this.#keys.file);
+    if (keys !== undefined) this.#keyWatch?.wasRead(keys);
+    sidecar.reloadKeys();
   }
 
   /** The settings in use, with their origins. */
@@ -67,6 +77,7 @@ export class Reloader {
   stop(): void {
     for (const watch of this.#watches) watch.stop();
     this.#fileWatch?.stop();
+    this.#keyWatch?.stop();
   }
 
   /** Loads the configuration and applies the part that needs no restart: the deployments. */

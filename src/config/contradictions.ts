@@ -1,6 +1,7 @@
 // Problems between settings that are each valid, and problems in the files that settings name.
 import { formatAddress, type Address } from '../core/address.ts';
 import { readAuthorities } from '../core/certificates.ts';
+import { readKeyFile } from '../core/keys/key-file.ts';
 import { readCertificateFiles } from '../core/server-certificate.ts';
 import { tlsContradictions } from '../core/server-tls-options.ts';
 import { formatDuration } from '../core/units.ts';
@@ -14,6 +15,8 @@ export function problemsInFiles(config: Config): string[] {
     const read = tls.cert === '' ? undefined : readCertificateFiles(tls, path);
     if (read?.ok === false) problems.push(...read.problems);
   }
+  const keys = config.client_keys.file === '' ? undefined : readKeyFile(config.client_keys.file);
+  if (keys && 'problem' in keys) problems.push(`client_keys.file: ${keys.problem}`);
   const authorities: Record<string, string> = { 'webhook.ca_file': config.webhook.ca_file };
   config.deployments.forEach(({ tls_ca }, i) => (authorities[`deployments[${i}].tls_ca`] = tls_ca));
   for (const [name, file] of Object.entries(authorities)) {
@@ -95,6 +98,7 @@ function betweenSections({
   scale,
   child,
   samplers,
+  ingress,
 }: Config): string[] {
   const problems: string[] = [];
   if (trace.enabled && [logs, ...logs.routes].every(({ capture }) => capture === 'off'))
@@ -113,6 +117,10 @@ function betweenSections({
   if (kubernetes.deployment !== '' && !ids.includes(kubernetes.deployment))
     problems.push(
       `kubernetes.deployment: unknown deployment ${JSON.stringify(kubernetes.deployment)}; known deployments: ${ids.join(', ')}`,
+    );
+  if (ingress.cors.credentials && ingress.cors.origins.includes('*'))
+    problems.push(
+      'ingress.cors.credentials is true, but ingress.cors.origins has *: browsers refuse both together; name the origins',
     );
   if (scale.min_replica > scale.max_replica)
     problems.push(

@@ -3,6 +3,7 @@ import { adminOptions } from '../control/admin/options.ts';
 import { dataOptions, logOptions } from '../core/options.ts';
 import { settingsIn } from '../core/read-settings.ts';
 import { section, type SettingInfo, type Settings } from '../core/settings.ts';
+import { clientKeysOptions } from '../core/keys/options.ts';
 import { childOptions } from '../control/child-process/options.ts';
 import { exportJobsOptions } from '../telemetry/exports/options.ts';
 import { exportOptions } from '../telemetry/otlp-export/options.ts';
@@ -28,6 +29,7 @@ export const schema = section({
   model: modelOptions,
   deployments: deploymentOptions,
   ingress: dataServerOptions,
+  client_keys: clientKeysOptions,
   identity: identityOptions,
   pool: poolOptions,
   proxy: proxyOptions,

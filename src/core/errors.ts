@@ -120,6 +120,14 @@ export const catalogue = Object.freeze({
     true,
     'Too many requests in a short time',
   ),
+  key_limited: row(
+    'client',
+    429,
+    'rate_limited',
+    'RESOURCE_EXHAUSTED',
+    true,
+    'A limit of this key is reached',
+  ),
   deadline_exceeded: row(
     'client',
     504,

@@ -109,6 +109,16 @@ export const EVENTS = {
     'certificate refused',
     (of) => `Certificate refused; the previous one stays in use: ${of.problem}`,
   ),
+  client_keys_reloaded: byOperator<EventTable & { keys: number }>(
+    'info',
+    'client keys reloaded',
+    (of) => `The key file was read again; keys in all: ${of.keys}.`,
+  ),
+  client_keys_refused: byOperator<EventTable & { problem: string }>(
+    'error',
+    'client keys refused',
+    (of) => `Key file refused; the previous keys stay valid: ${of.problem}`,
+  ),
   deployment_added: byOperator<OfDeployment & { replicas: number }>(
     'info',
     'deployment added',

@@ -33,6 +33,7 @@ export const newTask = (changes: Partial<NewTask> = {}): NewTask => ({
   digest: 'd',
   traceparent: '',
   isPrivate: false,
+  client: '',
   ...changes,
 });
 
@@ -70,15 +71,15 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       await under.clean();
     });
 
-    it('keeps the traceparent and privacy of a submission for its attempts and its delivery', async () => {
+    it('keeps the traceparent, privacy and client of a submission for its attempts and its delivery', async () => {
       const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
-      await add({ traceparent, isPrivate: true, webhook: 'https://x/' });
+      await add({ traceparent, isPrivate: true, client: 'app', webhook: 'https://x/' });
       const task = await claim();
-      expect(task).toMatchObject({ traceparent, isPrivate: true });
+      expect(task).toMatchObject({ traceparent, isPrivate: true, client: 'app' });
       await store.finish(task!.id, success(), T0, HOUR);
       expect(await store.claimDelivery(T0)).toMatchObject({ id: task!.id, traceparent });
       await add();
-      expect(await claim()).toMatchObject({ traceparent: '', isPrivate: false });
+      expect(await claim()).toMatchObject({ traceparent: '', isPrivate: false, client: '' });
     });
 
     it('tracks a task from its submission to its end', async () => {

@@ -5,6 +5,7 @@ import { settings } from '../../src/config/schema.ts';
 import { isServiceLink } from '../../src/config/service-links.ts';
 import { CLIENT, OLD_CLIENT } from '../../src/config/variables.ts';
 import { catalogue } from '../../src/core/errors.ts';
+import { LIMIT_NAMES } from '../../src/core/keys/api-key.ts';
 import { EVENTS } from '../../src/core/events.ts';
 import { exportResult } from '../../src/telemetry/otlp-export/delivery-result.ts';
 import { GUIDES, inlineCodeOf, type MarkdownPage } from '../kit/markdown-pages.ts';
@@ -27,7 +28,9 @@ describe.each(GUIDES)('$file', (page) => {
   it('names flags of weir that exist', () => {
     const own = ['config', 'replica', 'ready', 'schema', 'help'];
     const ofLogs = ['color', 'limit', 'key', 'url', 'request-id', 'deployment', 'min-level', 'kind', 'since'];
-    const known = [...settings.flatMap(({ flags }) => flags), ...own, ...ofLogs];
+    const ofKeys = ['name', 'scope', 'environment', 'route', 'expires', 'offline'];
+    const ofLimits = LIMIT_NAMES.map((name) => name.replaceAll('_', '-'));
+    const known = [...settings.flatMap(({ flags }) => flags), ...own, ...ofLogs, ...ofKeys, ...ofLimits];
     const named = codes
       .filter((code) => /^(?:--|weir )/.test(code))
       .flatMap((code) => [...code.split(' -- ')[0]!.matchAll(/(?<!\S)--([a-z][a-z-]+)/g)])

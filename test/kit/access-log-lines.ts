@@ -23,6 +23,7 @@ export function jsonLine(exchange: Exchange, deployment: DeploymentIdentity | un
     (e.isAsync ? ',"async":true' : '') +
     (e.remoteAddress === '' ? '' : `,"remote":"${e.remoteAddress}"`) +
     (e.clientSubject === '' ? '' : `,"client_subject":${JSON.stringify(e.clientSubject)}`) +
+    (e.key === '' ? '' : `,"key":${JSON.stringify(e.key)}`) +
     (e.detail === '' ? '' : `,"detail":${JSON.stringify(e.detail)}`) +
     '}\n'
   );

@@ -3,6 +3,7 @@
 import { Admin, type AdminDeps } from '../../src/control/admin/admin.ts';
 import { TAIL_LIMITS, type TailLimits } from '../../src/control/admin/logs/live-tail.ts';
 import { formatAddress } from '../../src/core/address.ts';
+import { KeyStore } from '../../src/core/keys/key-store.ts';
 import { Logger, type LineSink } from '../../src/core/logger.ts';
 import { Btql } from '../../src/telemetry/btql/btql.ts';
 import { Tracing } from '../../src/telemetry/tracing/tracing.ts';
@@ -112,10 +113,12 @@ export async function startAdmin({
     forbiddenPorts: () => [],
   });
   await scoring.start();
+  const keys = new KeyStore(`${path}/keys.json`, config.admin.key);
+  keys.start();
   const admin = new Admin(
     config.admin,
-    path,
     {
+      keys,
       metrics: { page: async () => 'weir_up 1\n', contentType: () => 'text/plain' } as never,
       pool: { snapshot: () => [], isReady: true, drain: () => true, resume: () => true } as never,
       scale: () => [],

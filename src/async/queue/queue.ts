@@ -109,7 +109,7 @@ export class Queue implements Component {
     { input, webhook, priority, maxQueueMs, retry }: Submission,
     idempotencyKey: string,
     digest: string,
-    { traceparent, isPrivate }: Pick<NewTask, 'traceparent' | 'isPrivate'>,
+    { traceparent, isPrivate, client }: Pick<NewTask, 'traceparent' | 'isPrivate' | 'client'>,
   ): Promise<Submitted> {
     const createdMs = Math.floor(steadyNow());
     const expiresMs = createdMs + maxQueueMs;
@@ -126,6 +126,7 @@ export class Queue implements Component {
       digest,
       traceparent,
       isPrivate,
+      client,
     };
     try {
       const { store } = await this.#open();

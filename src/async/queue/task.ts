@@ -54,6 +54,8 @@ export interface NewTask {
   readonly traceparent: string;
   /** The log store must not keep its bodies. */
   readonly isPrivate: boolean;
+  /** Name of the key with which it was submitted; '' for none. Its runs are charged to it. */
+  readonly client: string;
 }
 
 /** A task as clients see it. */
@@ -79,6 +81,7 @@ export interface ClaimedTask {
   readonly hasWebhook: boolean;
   readonly traceparent: string;
   readonly isPrivate: boolean;
+  readonly client: string;
 }
 
 /** Stored response of the model. */

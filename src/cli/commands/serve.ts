@@ -55,7 +55,7 @@ export const serve: Command = {
   usage: 'serve --replica URL [--replica URL …] [OPTIONS]',
   summary: 'Forwards requests to replicas that already run.',
   details: `SIGTERM and SIGINT drain: weir finishes running requests and exits; a second one exits at once. SIGHUP
-reloads the configuration file and the certificate, as a change of these files does.
+reloads the configuration file, the certificate and the file of client keys, as a change of these files does.
 
 ${optionsHelp()}`,
   run: (args) => runSidecar(args, undefined),

@@ -2,11 +2,12 @@
 // Invariant: every failure has one exit code of the contract (docs/contracts/serving.md 8.2) and a message of one sentence.
 import { catalogue, describe, type Failure } from '../../core/errors.ts';
 import { CAUSE_HEADER_LOWER, ID_HEADER_LOWER } from '../../core/header-names.ts';
+import { readSocketPath, socketPathIn } from '../../core/address.ts';
 import { isUntrusted } from '../../protocol/http/tls-errors.ts';
-import { CLIENT } from '../../config/config.ts';
+import { CLIENT, OLD_CLIENT } from '../../config/config.ts';
 import type { ClientTls } from '../client-tls.ts';
 import type { LogsArguments } from './flags.ts';
-import { requestAdmin, type AdminResponse } from './admin-request.ts';
+import { requestAdmin, type AdminResponse, type AdminRequestBody } from './admin-request.ts';
 
 /** Exit codes of weir logs. */
 export const CODES = {
@@ -42,32 +43,101 @@ const codeOf = (status: number): number => {
 /** A search, and what its calls need. */
 export type LogsTarget = LogsArguments & { readonly tls: ClientTls };
 
-interface AdminTarget {
+/** Where the admin API is, and what to send there. */
+export interface AdminAccess {
+  /** URL of the admin server, without a slash at the end. */
   readonly url: string;
-  readonly tls: ClientTls;
+  /** Empty: none. */
   readonly key: string;
-  /** The variable that the key may come from. */
+  /** The variable of OLD_CLIENT that the key came from; `undefined`: the flag or the variable of CLIENT. */
   readonly keyVariable?: string | undefined;
 }
 
-/** Calls GET /v1/logs. Throws an AdminError for every response that is not a 200 of weir. */
-export async function getLogs(
-  { url, tls, key, keyVariable = CLIENT.key }: AdminTarget,
-  parameters: readonly (readonly [string, string])[],
+function urlProblems(url: string): string[] {
+  const socketPath = socketPathIn(url);
+  if (socketPath !== undefined) {
+    const read = readSocketPath(socketPath);
+    return 'problem' in read ? [`--url: is ${JSON.stringify(url)}: ${read.problem}`] : [];
+  }
+  if (/^https?:$/.test(URL.parse(url)?.protocol ?? '')) return [];
+  const like = 'http://127.0.0.1:9464 or unix:/run/weir.sock';
+  return [`--url: is ${JSON.stringify(url)}, must be a URL such as ${like}`];
+}
+
+/**
+ * The target of the flags `--url` and `--key`, else of the variables. `env` may have the variables of CLIENT or
+ * OLD_CLIENT. An invalid URL is added to `problems`.
+ */
+export function adminAccess(
+  flags: { readonly url?: string | undefined; readonly key?: string | undefined },
+  env: NodeJS.ProcessEnv,
+  problems: string[],
+): AdminAccess {
+  const fromEnv = (name: 'url' | 'key'): string => env[CLIENT[name]] || env[OLD_CLIENT[name]] || '';
+  const url = (flags.url ?? (fromEnv('url') || 'http://127.0.0.1:9464')).replace(/\/+$/, '');
+  problems.push(...urlProblems(url));
+  const isOld = flags.key === undefined && !env[CLIENT.key] && env[OLD_CLIENT.key];
+  return { url, key: flags.key ?? fromEnv('key'), keyVariable: isOld ? OLD_CLIENT.key : undefined };
+}
+
+/** The same, with what TLS needs. */
+export type AdminTarget = AdminAccess & { readonly tls: ClientTls };
+
+/** Sends a request to the admin API. Throws an AdminError if it cannot be reached. */
+async function send(
+  { url, tls, key }: AdminTarget,
+  path: string,
   headers: Readonly<Record<string, string>>,
   signal?: AbortSignal,
+  content?: AdminRequestBody,
 ): Promise<AdminResponse> {
-  const query = new URLSearchParams(parameters.map(([name, value]): [string, string] => [name, value]));
   const given = key === '' ? headers : { ...headers, authorization: `Bearer ${key}` };
-  let response: AdminResponse;
   try {
-    response = await requestAdmin(url, `/v1/logs?${query.toString()}`, given, tls, signal);
+    return await requestAdmin(url, path, given, tls, signal, content);
   } catch (error) {
     const hint = isUntrusted(error) ? '; give the file of the certificate authority with --ca-file' : '';
     throw new AdminError(`cannot reach weir at ${url}: ${describe(error)}${hint}`, CODES.failed, true, {
       cause: error,
     });
   }
+}
+
+/** Calls a route with JSON. Resolves to its JSON; `undefined` for an empty response. Throws an AdminError if it fails. */
+export async function callAdmin(
+  target: AdminTarget,
+  method: string,
+  path: string,
+  body?: object,
+): Promise<unknown> {
+  const text = body && JSON.stringify(body);
+  const headers = text === undefined ? {} : { 'content-type': 'application/json' };
+  const response = await send(target, path, headers, undefined, { method, text });
+  if (response.status === 204) return undefined;
+  const isDataPort = cameFromDataPort(response.headers);
+  if (response.status < 300 && !isDataPort) return JSON.parse(await response.text()) as unknown;
+  const problem = isDataPort
+    ? `${response.url} responded with ${response.status}`
+    : await errorTextOf(response);
+  const hint = hintFor(
+    response,
+    isDataPort,
+    target.key === '' ? undefined : (target.keyVariable ?? CLIENT.key),
+    'admin',
+  );
+  throw new AdminError(`${problem}${hint}`, isDataPort ? CODES.notFound : codeOf(response.status), false);
+}
+
+/** Calls GET /v1/logs. Throws an AdminError for every response that is not a 200 of weir. */
+export async function getLogs(
+  target: AdminTarget,
+  parameters: readonly (readonly [string, string])[],
+  headers: Readonly<Record<string, string>>,
+  signal?: AbortSignal,
+): Promise<AdminResponse> {
+  const query = new URLSearchParams(parameters.map(([name, value]): [string, string] => [name, value]));
+  const { key, keyVariable = CLIENT.key } = target;
+  const path = `/v1/logs?${query.toString()}`;
+  const response = await send(target, path, headers, signal);
   const { status } = response;
   const type = response.headers['content-type'] ?? 'no content type';
   const isDataPort = cameFromDataPort(response.headers);
@@ -79,7 +149,7 @@ export async function getLogs(
   const code = isDataPort || status === 200 ? CODES.notFound : codeOf(status);
   const isTemporary = !isDataPort && (status >= 500 || status === 429);
   throw new AdminError(
-    `${problem}${hintFor(response, isDataPort, key === '' ? undefined : keyVariable)}`,
+    `${problem}${hintFor(response, isDataPort, key === '' ? undefined : keyVariable, 'logs:read')}`,
     code,
     isTemporary,
   );
@@ -96,17 +166,21 @@ function cameFromDataPort(headers: AdminResponse['headers']): boolean {
   return headers[ID_HEADER_LOWER] !== undefined && (cause === undefined || isOfDataPort(String(cause)));
 }
 
-/** End of the error text: what to do. `keyVariable`: the variable of the key that was sent, if one was sent. */
+/**
+ * End of the error text: what to do. `keyVariable`: the variable of the key that was sent, if one was sent. `scope`: that a
+ * key needs.
+ */
 function hintFor(
   { status, headers }: AdminResponse,
   isDataPort: boolean,
   keyVariable: string | undefined,
+  scope: string,
 ): string {
   const advice = `give the URL of weir's admin server with --url or ${CLIENT.url} (default: http://127.0.0.1:9464)`;
   if (isDataPort) return `: this is weir's data server; ${advice}`;
   if (status === 401)
     return keyVariable === undefined
-      ? `; give a key with the scope logs:read with --key or ${CLIENT.key}`
+      ? `; give a key with the scope ${scope} with --key or ${CLIENT.key}`
       : `; check the key in --key or ${keyVariable}`;
   return status === 200 || (status === 404 && headers[CAUSE_HEADER_LOWER] === undefined) ? `; ${advice}` : '';
 }

@@ -29,17 +29,24 @@ export class AdminResponse {
   }
 }
 
-/** GET `path` at `url`: `http://…`, `https://…` or `unix:/run/weir.sock`. Rejects if there is no response. */
+/** What a request does besides reading. */
+export interface AdminRequestBody {
+  readonly method: string;
+  readonly text: string | undefined;
+}
+
+/** Requests `path` at `url`, with GET unless `content` says otherwise: `http://…`, `https://…` or `unix:/run/weir.sock`. Rejects if there is no response. */
 export function requestAdmin(
   url: string,
   path: string,
   headers: Readonly<Record<string, string>>,
   tls: ClientTls,
   signal: AbortSignal | undefined,
+  { method, text }: AdminRequestBody = { method: 'GET', text: undefined },
 ): Promise<AdminResponse> {
   return new Promise((resolve, reject) => {
     const socketPath = socketPathIn(url);
-    const options = { headers, agent: false, ...(signal && { signal }) };
+    const options = { method, headers, agent: false, ...(signal && { signal }) };
     const answered = (response: IncomingMessage) =>
       resolve(new AdminResponse(response, `${url}${path.split('?', 1)[0]}`));
     const req =
@@ -50,6 +57,6 @@ export function requestAdmin(
             httpsRequest(`${url}${path}`, { ...options, ...tls, rejectUnauthorized: true }, answered)
           : httpRequest(`${url}${path}`, options, answered);
     req.on('error', reject);
-    req.end();
+    req.end(text);
   });
 }

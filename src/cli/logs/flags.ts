@@ -4,9 +4,8 @@ import { parseArgs } from 'node:util';
 import { nearest, unknownName } from '../../core/nearest-name.ts';
 import { invalidTime, LATEST_NS, parseTime } from '../../core/time.ts';
 import { invalidDuration, parseDuration } from '../../core/units.ts';
-import { CLIENT, OLD_CLIENT } from '../../config/config.ts';
-import { readSocketPath, socketPathIn } from '../../core/address.ts';
 import { clientFiles, type ClientFiles } from '../client-tls.ts';
+import { adminAccess, type AdminAccess } from './admin-client.ts';
 
 export const OUTPUTS = ['text', 'json', 'jsonl', 'csv', 'none'] as const;
 export type OutputFormat = (typeof OUTPUTS)[number];
@@ -14,14 +13,9 @@ const COLORS = ['auto', 'always', 'never'] as const;
 export type ColorMode = (typeof COLORS)[number];
 
 /** The search and its output. */
-export interface LogsArguments {
-  /** URL of the admin server, without a slash at the end. */
-  readonly url: string;
+export interface LogsArguments extends AdminAccess {
   /** Files for TLS. */
   readonly files: ClientFiles;
-  readonly key: string;
-  /** The variable of OLD_CLIENT that the key came from; `undefined`: the flag or the variable of CLIENT. */
-  readonly keyVariable: string | undefined;
   readonly output: OutputFormat;
   readonly color: ColorMode;
   /** Maximum number of records, the newest; 0: no limit. With `isTail`: how many earlier records to begin with. */
@@ -131,9 +125,7 @@ export function readArguments(
     problems.push(`--color: is ${JSON.stringify(text('color'))}, must be one of ${COLORS.join(', ')}`);
   if (text('deployment') !== undefined && text('deployment-id') !== undefined)
     problems.push('--deployment-id: means the same as --deployment; give only one of them');
-  const fromEnv = (name: 'url' | 'key'): string => env[CLIENT[name]] || env[OLD_CLIENT[name]] || '';
-  const url = (text('url') ?? (fromEnv('url') || 'http://127.0.0.1:9464')).replace(/\/+$/, '');
-  problems.push(...urlProblems(url));
+  const target = adminAccess({ url: text('url'), key: text('key') }, env, problems);
 
   const filters: [string, string][] = [['kind', text('kind') ?? 'line,request,event']];
   if (level !== undefined) filters.push(['min_level', level]);
@@ -150,11 +142,8 @@ export function readArguments(
   if (problems.length > 0 || !output || !color) return problems;
   const requestId = text('request-id') ?? '';
   return {
-    url,
+    ...target,
     files: clientFiles(text, env),
-    key: text('key') ?? fromEnv('key'),
-    keyVariable:
-      text('key') === undefined && !env[CLIENT.key] && env[OLD_CLIENT.key] ? OLD_CLIENT.key : undefined,
     output,
     color,
     limit,
@@ -164,17 +153,6 @@ export function readArguments(
       requestId !== '' && !isTail && !(['since', 'start', 'end'] as const).some((name) => name in values),
     filters,
   };
-}
-
-function urlProblems(url: string): string[] {
-  const socketPath = socketPathIn(url);
-  if (socketPath !== undefined) {
-    const read = readSocketPath(socketPath);
-    return 'problem' in read ? [`--url: is ${JSON.stringify(url)}: ${read.problem}`] : [];
-  }
-  if (/^https?:$/.test(URL.parse(url)?.protocol ?? '')) return [];
-  const like = 'http://127.0.0.1:9464 or unix:/run/weir.sock';
-  return [`--url: is ${JSON.stringify(url)}, must be a URL such as ${like}`];
 }
 
 /** Flags of a live tail. In other tools they take the number of lines to begin with. */

@@ -1,12 +1,11 @@
 // Admin server: the HTTP API for operators, probes and Prometheus. `endpoints` lists all routes.
 // Invariant: no route sends a request to a replica or waits for one.
-//   endpoint.ts  a route, and dispatch   auth.ts, key-store.ts, scopes.ts  authorization   read-body.ts  request bodies
+//   endpoint.ts  a route, and dispatch   auth.ts  authorization (keys: core/keys/)   read-body.ts  request bodies
 //   routes/      the routes              logs/                             queries of the log store, and their output
 //   portkey/     the routes of clients of Portkey
 //   braintrust/  routes of Braintrust's clients
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { join } from 'node:path';
 import { describe } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Address } from '../../core/address.ts';
@@ -19,7 +18,6 @@ import { isTlsHandshake } from '../../protocol/http/tls-acceptor.ts';
 import { adminCaller } from './audit.ts';
 import { Guard } from './auth.ts';
 import { dispatch, type DispatchReports, type Endpoint } from './endpoint.ts';
-import { KeyStore } from './key-store.ts';
 import { TAIL_LIMITS, LiveTails, type TailLimits } from './logs/live-tail.ts';
 import type { AdminOptions } from './options.ts';
 import { exportEndpoints, type WithExports } from './portkey/export-routes.ts';
@@ -51,7 +49,7 @@ type Context = WithMetrics &
   WithSeries &
   WithBraintrust;
 /** Modules that the routes use. */
-export type AdminDeps = Omit<Context, 'keys' | 'tails' | 'deniedFields'>;
+export type AdminDeps = Omit<Context, 'tails' | 'deniedFields'>;
 
 export const endpoints: readonly Endpoint<Context>[] = [
   ...healthEndpoints,
@@ -90,33 +88,29 @@ interface ParserError extends NodeJS.ErrnoException {
 export class Admin {
   readonly name = 'admin';
   readonly #options: AdminOptions;
-  readonly #keys: KeyStore;
   readonly #tails: LiveTails;
   readonly #server: Server;
   readonly #front: ServerFront;
   readonly #latest = new WeakMap<Socket, ServerResponse>();
 
-  /** `folder`: folder of the key file. `certificate`: `undefined` means clear text. */
+  /** `certificate`: `undefined` means clear text. */
   constructor(
     options: AdminOptions,
-    folder: string,
     deps: AdminDeps,
     log: Logger,
     certificate: ServerCertificate | undefined,
     tailLimits: TailLimits = TAIL_LIMITS,
   ) {
     this.#options = options;
-    this.#keys = new KeyStore(join(folder, 'keys.json'), options.key);
     this.#tails = new LiveTails(tailLimits);
-    const guard = new Guard(this.#keys, options.protect_metrics);
+    const guard = new Guard(deps.keys, options.protect_metrics);
     const reports: DispatchReports = {
       failed: (route, error) => log.error('admin route failed', { route, error: describe(error) }),
       changed: (change) => log.event('admin_change', change),
-      callerOf: (req) => adminCaller(this.#keys, req),
+      callerOf: (req) => adminCaller(deps.keys, req),
     };
     const context: Context = {
       ...deps,
-      keys: this.#keys,
       tails: this.#tails,
       deniedFields: options.denied_export_fields,
     };
@@ -146,9 +140,8 @@ export class Admin {
     });
   }
 
-  /** Loads the keys and listens. Rejects with a WeirError if one of them fails. */
+  /** Rejects with a WeirError that names the address if it cannot listen. */
   start(): Promise<void> {
-    this.#keys.load();
     return listen(this.#server, this.#options, '--admin');
   }
 

@@ -2,7 +2,7 @@
 // Invariant: a change is told once, after its route has ended, and without anything of its body, which may have secrets.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FactsOf } from '../../core/events.ts';
-import type { KeyStore } from './key-store.ts';
+import { MAIN_KEY, type KeyStore } from '../../core/keys/key-store.ts';
 import { peerOf } from '../../protocol/http/peer.ts';
 import { keyOf } from './auth.ts';
 
@@ -21,11 +21,12 @@ export type AdminCaller = Pick<AdminChange, 'by' | 'key_name' | 'address' | 'cli
 
 /** Who makes a request: read before its route runs, since the route may remove the key. */
 export function adminCaller(keys: KeyStore, req: IncomingMessage): AdminCaller {
-  const by = keys.ownerOf(keyOf(req));
+  const key = keys.find(keyOf(req), Date.now());
+  const isKnown = key !== undefined && key !== 'expired';
   const { address, subject } = peerOf(req.socket);
   return {
-    by: by === '' ? 'no key' : by,
-    key_name: keys.nameOf(by),
+    by: isKnown ? key.id : 'no key',
+    key_name: isKnown && key.id !== MAIN_KEY ? key.name : undefined,
     address,
     client_subject: subject || undefined,
   };

@@ -1,12 +1,13 @@
 // Authorization of the admin API.
-// Invariant: as soon as one key exists, each request needs a key; keys are compared in constant time.
+// Invariant: as soon as one key of the admin API exists, each request needs such a key. A key of clients of the data
+// server opens nothing here.
 import type { IncomingMessage } from 'node:http';
 import type { Failure } from '../../core/errors.ts';
 import { UNIX_CLIENT } from '../../core/address.ts';
 import { isLoopback } from '../../core/loopback.ts';
+import type { KeyStore } from '../../core/keys/key-store.ts';
+import { covers, type AdminScope } from '../../core/keys/scopes.ts';
 import { peerOf } from '../../protocol/http/peer.ts';
-import type { KeyStore } from './key-store.ts';
-import { covers, type AdminScope } from './scopes.ts';
 
 /**
  * Key of `Authorization: Bearer …` or, from older clients, `Api-Key …` (docs/contracts/serving.md 1.5). Without that
@@ -59,20 +60,21 @@ export class Guard {
   authorize(req: IncomingMessage, scope: AdminScope): AuthRefusal | undefined {
     if (scope === 'open') return undefined;
     if (scope === 'metrics' && (!this.#protectsMetrics || isFromHere(req))) return undefined;
-    if (!this.#keys.hasAny)
+    if (!this.#keys.hasAdminKey)
       return isFromHere(req)
         ? undefined
         : {
             failure: 'unauthorized',
             detail: 'no key is set, so only requests from this machine are allowed; set admin.key',
           };
-    const scopes = this.#keys.scopesOf(keyOf(req), Date.now());
-    if (scopes === undefined) return { failure: 'unauthorized', detail: '' };
-    if (scopes === 'expired') return { failure: 'unauthorized', detail: 'the key has expired' };
-    if (covers(scopes, scope)) return undefined;
+    const key = this.#keys.find(keyOf(req), Date.now());
+    if (key === undefined) return { failure: 'unauthorized', detail: '' };
+    if (key === 'expired') return { failure: 'unauthorized', detail: 'the key has expired' };
+    if (covers(key.scopes, scope)) return undefined;
+    const needed = scope === 'any' ? 'any scope of the admin API' : `scope ${scope}`;
     return {
       failure: 'forbidden',
-      detail: `this route needs scope ${scope}, the key has ${scopes.join(', ')}`,
+      detail: `this route needs ${needed}, the key has ${key.scopes.join(', ')}`,
     };
   }
 }

@@ -2,13 +2,13 @@
 // Invariant: an unauthorized request does not learn which routes exist, and a failed route ends in one response.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Failure } from '../../core/errors.ts';
+import type { AdminScope } from '../../core/keys/scopes.ts';
 import { nearest } from '../../core/nearest-name.ts';
 import { requestId } from '../../core/request-id.ts';
 import { errorResponse, sendError, type ErrorResponse } from '../../protocol/http/error-response.ts';
 import { sendJson } from '../../protocol/http/json-response.ts';
 import { changeOf, type AdminChange, type AdminCaller } from './audit.ts';
 import { isSameOrigin, type Guard } from './auth.ts';
-import type { AdminScope } from './scopes.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
@@ -84,7 +84,6 @@ export function fail(
 ): void {
   const id = requestId(Date.now());
   const response = errorResponse(failure, id, { detail, text, allow });
-  if (failure === 'unauthorized') response.headers.push('WWW-Authenticate', 'Bearer');
   const { error: message } = JSON.parse(response.body) as { error: string };
   const { status } = response;
   const formed = forms.get(req)?.({ failure, status, message, requestId: id, param }, req);

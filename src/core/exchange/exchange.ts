@@ -99,6 +99,8 @@ export class Exchange {
   requestedDeployment = NO_DEPLOYMENT;
   /** Id of the replica of the last attempt; empty before the first one. */
   replica = '';
+  /** Name of the client's key; empty if it has none, or keys are not required. */
+  key = '';
   /** It is a task of the queue, without a client that waits. */
   isAsync = false;
   /** What the client got: HTTP status, gRPC status or WebSocket close code; 0 before that. */

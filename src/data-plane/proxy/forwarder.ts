@@ -1,6 +1,7 @@
 // What the forwarders share: they move the bytes of one request each between its client and a replica.
 import type { Deadlines } from '../../core/deadlines.ts';
 import type { Failure } from '../../core/errors.ts';
+import type { RemovedHeaders } from '../../protocol/http/removed-headers.ts';
 import type { AttemptContext } from './attempt.ts';
 
 /** A request under way that can be ended from outside. */
@@ -11,6 +12,8 @@ export interface ActiveRequest {
 /** What every forwarder gets from the proxy. */
 export interface ForwarderContext extends AttemptContext {
   readonly deadlines: Deadlines;
+  /** Headers of clients that replicas do not get; `undefined`: none. */
+  readonly removed: RemovedHeaders | undefined;
   /** Requests under way, so that they can be ended when the time for draining is over. */
   readonly active: Set<ActiveRequest>;
 }

@@ -1,4 +1,5 @@
 // Settings of the proxy: retries, time limits, sizes, and connections to replicas.
+import { SET_BY_WEIR } from '../../core/header-names.ts';
 import { bytes, duration, flag, int, section, wordList, type Settings } from '../../core/settings.ts';
 
 const MINUTES = 60_000;
@@ -38,6 +39,32 @@ const retryOptions = section({
   }),
 });
 
+/** Headers that frame or route a request, or that weir sets: no setting removes them. */
+const NOT_REMOVED = new Set([
+  ...SET_BY_WEIR,
+  'host',
+  'content-length',
+  'content-type',
+  'content-encoding',
+  'transfer-encoding',
+  'connection',
+  'upgrade',
+  'te',
+  'trailer',
+  'expect',
+  'forwarded',
+  'traceparent',
+  'tracestate',
+]);
+const isRemovable = (name: string): boolean => {
+  const lower = name.toLowerCase().replaceAll('_', '-');
+  return (
+    /^[!#$%&'*+.^`|~0-9a-z-]{1,200}$/.test(lower) &&
+    !/^(?:grpc|sec-websocket)-/.test(lower) &&
+    !NOT_REMOVED.has(lower)
+  );
+};
+
 export const proxyOptions = section({
   fast_lane: flag({
     default: true,
@@ -70,6 +97,12 @@ export const proxyOptions = section({
     doc: 'A WebSocket without any byte for this time, pings included, is closed with code 1001. 0 means no limit.',
   }),
   retry: retryOptions,
+  remove_headers: wordList({
+    default: [],
+    pattern: { test: isRemovable },
+    like: 'names of headers such as authorization, cookie; not those that frame or route a request, nor those that weir sets',
+    doc: 'Headers of clients that replicas do not get, such as `authorization, cookie`. The name counts in any case, and with _ for -.',
+  }),
   replica_idle_timeout: duration({
     default: 4000,
     min: 100,

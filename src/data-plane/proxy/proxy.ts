@@ -12,6 +12,7 @@ import type { Failure } from '../../core/errors.ts';
 import type { Exchange, Exchanges } from '../../core/exchange/exchange.ts';
 import type { ForwardedCall } from '../../protocol/grpc/metadata.ts';
 import type { ForwardedRequest } from '../../protocol/http/forwarded-headers.ts';
+import { RemovedHeaders } from '../../protocol/http/removed-headers.ts';
 import type { Pool } from '../replicas/pool.ts';
 import { FastLane, type FastLaneOptions } from './fast/fast-lane.ts';
 import { ReplicaConnections } from './fast/replica-connection.ts';
@@ -27,21 +28,32 @@ import { QueuedForwarder } from './queued/queued-forwarder.ts';
 import { RetryBudget, type RetryCounts } from './retry.ts';
 import { WebSocketForwarder } from './websocket/websocket-forwarder.ts';
 
+export { KeyMemo } from './fast/fast-lane.ts';
 export type { RouteDecision, FastLane } from './fast/fast-lane.ts';
 export type { ActiveRequest } from './forwarder.ts';
 export type { QueuedForwarder } from './queued/queued-forwarder.ts';
+
+/** Where clients send their keys; the second one in gRPC metadata. */
+const KEY_HEADERS = ['authorization', 'baseten-authorization'];
+
+const removedHeaders = (names: readonly string[]): RemovedHeaders | undefined =>
+  names.length === 0 ? undefined : new RemovedHeaders(names);
 
 export class Proxy {
   readonly #context: HttpContext & GrpcContext;
   readonly #connections: ReplicaConnections;
   readonly #exchanges: Exchanges;
+  readonly #removesKeys: boolean;
   #fast: FastLane | undefined;
 
-  constructor(pool: Pool, exchanges: Exchanges, options: ProxyOptions) {
+  /** `removesKeys`: replicas do not get the keys of clients. */
+  constructor(pool: Pool, exchanges: Exchanges, options: ProxyOptions, removesKeys = false) {
     this.#exchanges = exchanges;
     const retries = new RetryBudget(options);
     exchanges.observe(retries);
     const deadlines = new Deadlines();
+    const removed = [...options.remove_headers, ...(removesKeys ? KEY_HEADERS : [])];
+    this.#removesKeys = removesKeys;
     this.#connections = new ReplicaConnections(
       deadlines,
       options.replica_idle_timeout,
@@ -51,6 +63,7 @@ export class Proxy {
       pool,
       options,
       deadlines,
+      removed: removedHeaders(removed),
       retries,
       active: new Set(),
       adapter: new HttpProxyAdapter(options.connect_timeout),
@@ -66,7 +79,13 @@ export class Proxy {
   /** The fast lane of a data server, or undefined if `fast_lane` is off. */
   fastLane(options: FastLaneOptions): FastLane | undefined {
     if (this.#context.options.fast_lane)
-      this.#fast = new FastLane({ ...this.#context, ...options, connections: this.#connections });
+      this.#fast = new FastLane({
+        ...this.#context,
+        ...options,
+        connections: this.#connections,
+        removed: removedHeaders(this.#context.options.remove_headers),
+        dropsKey: this.#removesKeys,
+      });
     return this.#fast;
   }
 

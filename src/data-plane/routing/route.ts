@@ -1,52 +1,89 @@
 // The decisions that routing can make, and the table of weir's routes.
 // Source: docs/contracts/serving.md 1.1 and 1.2.
+import type { ClientScope } from '../../core/keys/scopes.ts';
 import type { WeightedPicker } from './weighted-picker.ts';
 
-/** weir's routes, as the documentation shows them. `{t}` is a target prefix or nothing. */
-export const routes = [
-  { method: 'POST', path: '{t}/predict', does: 'forwards to the deployment’s `predict_path`' },
-  { method: 'POST', path: '{t}/run_remote', does: 'the same as the route above' },
+/** A route, as the documentation shows it. `{t}` is a target prefix or nothing. */
+interface ShownRoute {
+  readonly method: string;
+  readonly path: string;
+  readonly does: string;
+  /** Scope that a key needs, where keys are required; `any`: one of the data server. */
+  readonly scope: ClientScope | 'any';
+}
+
+/** weir's routes, as the documentation shows them. */
+export const routes: readonly ShownRoute[] = [
+  {
+    method: 'POST',
+    path: '{t}/predict',
+    does: 'forwards to the deployment’s `predict_path`',
+    scope: 'predict',
+  },
+  { method: 'POST', path: '{t}/run_remote', does: 'the same as the route above', scope: 'predict' },
   {
     method: 'OPTIONS',
     path: '{t}/predict, {t}/run_remote',
-    does: 'forwards to the same path; the model’s server responds',
+    does: 'forwards to the same path; the model’s server responds, or weir with `ingress.cors`',
+    scope: 'predict',
   },
-  { method: 'any', path: '{t}/sync/{path}', does: 'forwards to `/{path}`' },
-  { method: 'GET', path: '{t}/websocket', does: 'forwards a WebSocket to the deployment’s `websocket_path`' },
+  { method: 'any', path: '{t}/sync/{path}', does: 'forwards to `/{path}`', scope: 'predict' },
+  {
+    method: 'GET',
+    path: '{t}/websocket',
+    does: 'forwards a WebSocket to the deployment’s `websocket_path`',
+    scope: 'predict',
+  },
   {
     method: 'POST',
     path: '{t}/wake',
     does: 'returns 202 at once; counts as activity that scales up from zero; nothing reaches a replica',
+    scope: 'wake',
   },
   {
     method: 'POST',
     path: '{t}/async_predict',
     does: 'puts the request into the queue; returns 201 with its id',
+    scope: 'async',
   },
-  { method: 'POST', path: '{t}/async_run_remote', does: 'the same as the route above' },
+  { method: 'POST', path: '{t}/async_run_remote', does: 'the same as the route above', scope: 'async' },
   {
     method: 'GET',
     path: '{t}/async_queue_status',
     does: 'returns the number of queued and running requests',
+    scope: 'async',
   },
-  { method: 'GET', path: '/async_request/{id}', does: 'returns the state of an asynchronous request' },
-  { method: 'DELETE', path: '/async_request/{id}', does: 'cancels an asynchronous request that is QUEUED' },
+  {
+    method: 'GET',
+    path: '/async_request/{id}',
+    does: 'returns the state of an asynchronous request',
+    scope: 'async',
+  },
+  {
+    method: 'DELETE',
+    path: '/async_request/{id}',
+    does: 'cancels an asynchronous request that is QUEUED',
+    scope: 'async',
+  },
   {
     method: 'GET',
     path: '/async_request/{id}/result',
     does: 'returns the model’s response, if `async.keep_results` is set',
+    scope: 'async',
   },
   {
     method: 'any',
     path: 'anything else below a target',
     does: 'returns 404; `{t}/sync/{path}` reaches any path',
+    scope: 'any',
   },
   {
     method: 'any',
     path: 'anything else',
     does: 'forwards to the default deployment, with the path unchanged',
+    scope: 'predict',
   },
-] as const;
+];
 
 /** Names of weir's routes, with a target prefix or without one. */
 export const ROUTE_NAMES = [
@@ -125,6 +162,23 @@ export type CallRoute =
       readonly detail: string;
       readonly deployment?: number;
     };
+
+/** What a request or call is routed to. */
+export type RouteKind = (Route | CallRoute)['kind'];
+
+/**
+ * Scope that a key needs for each kind of route, where keys are required; `any`: one of the data server. A kind without
+ * a scope does not compile.
+ */
+export const ROUTE_SCOPES: Readonly<Record<RouteKind, ClientScope | 'any'>> = {
+  forward: 'predict',
+  call: 'predict',
+  async_predict: 'async',
+  async_queue_status: 'async',
+  async_request: 'async',
+  wake: 'wake',
+  refuse: 'any',
+};
 
 /** The part of a deployment that routing needs. */
 export interface RoutableDeployment {

@@ -13,6 +13,7 @@ import { sendJson } from '../../protocol/http/json-response.ts';
 import { readSubmission, type Queue, type TaskStatus } from '../../async/queue/queue.ts';
 import type { ActiveRequest } from '../proxy/proxy.ts';
 import type { AsyncRoute } from '../routing/route.ts';
+import type { ClientAccess } from './client-access.ts';
 import { BODY_LATE, BODY_TIMEOUT_MS, readBody } from './submission-body.ts';
 
 export interface AsyncDeps {
@@ -29,6 +30,8 @@ export interface AsyncDeps {
   readonly keyScope: (deployment: string) => string;
   /** Says what is wrong with a webhook's URL; empty if it is valid. */
   readonly checkWebhook: (url: string) => string;
+  /** `undefined`: no key is required. */
+  readonly access: ClientAccess | undefined;
 }
 
 /** One request to one of the routes. */
@@ -83,9 +86,23 @@ export class AsyncRoutes {
     }
   }
 
-  #serveTask(request: AsyncRouteRequest, id: string, isCancel: boolean, isResult: boolean): Promise<void> {
+  async #serveTask(
+    request: AsyncRouteRequest,
+    id: string,
+    isCancel: boolean,
+    isResult: boolean,
+  ): Promise<void> {
+    if (!(await this.#mayUse(request, id))) return this.#refuse(request, 'unknown_request');
     if (isCancel) return this.#cancel(request, id);
     return isResult ? this.#result(request, id) : this.#status(request, id);
+  }
+
+  /** False for a task of a deployment that the client's key does not allow. */
+  async #mayUse({ exchange }: AsyncRouteRequest, id: string): Promise<boolean> {
+    const { access, queue, deploymentIndex } = this.#deps;
+    if (access === undefined || !access.isTaskRestricted(exchange)) return true;
+    const task = await queue.status(id);
+    return task === undefined || access.allowsTask(exchange, deploymentIndex(task.deployment));
   }
 
   async #submit(request: AsyncRouteRequest, deployment: string): Promise<void> {
@@ -109,7 +126,11 @@ export class AsyncRoutes {
     const digest = key === undefined ? '' : createHash('sha256').update(body).digest('base64');
     const { queue } = this.#deps;
     const scoped = key === undefined ? '' : `${this.#deps.keyScope(deployment)}\n${key}`;
-    const origin = { traceparent: exchange.ownTraceparent, isPrivate: isPrivate(req.headers[DEBUG_HEADER]) };
+    const origin = {
+      traceparent: exchange.ownTraceparent,
+      isPrivate: isPrivate(req.headers[DEBUG_HEADER]),
+      client: exchange.key,
+    };
     const submitted = await queue.submit(exchange.id, deployment, read.submission, scoped, digest, origin);
     if ('failure' in submitted) return this.#refuse(request, submitted.failure);
     // A repeated submit gets the id of the first one, in the header and in the body.

@@ -18,12 +18,18 @@ import { ServerFront } from '../../protocol/http/server-front.ts';
 import { isTlsHandshake } from '../../protocol/http/tls-acceptor.ts';
 import type { FastLane, Proxy } from '../proxy/proxy.ts';
 import { AsyncRoutes, type AsyncDeps } from './async-routes.ts';
+import type { ClientAccess } from './client-access.ts';
+import { Cors } from './cors.ts';
 import { ProtocolRouter, type ServedDeployment } from '../routing/protocol-router.ts';
 import { Http1Server, type Http1Limits } from './http1-server.ts';
 import { Http2Server } from './http2-server.ts';
 import type { DataServerOptions } from './options.ts';
 
+export { ClientAccess } from './client-access.ts';
 export { predictPathWarning } from './predict-path-warning.ts';
+
+/** Header lines of a web page's request. */
+const HAS_ORIGIN = /^origin:/im;
 
 export class DataServer {
   readonly name = 'ingress';
@@ -43,7 +49,8 @@ export class DataServer {
     deployments: readonly ServedDeployment[],
     exchanges: Exchanges,
     proxy: Proxy,
-    async: AsyncDeps,
+    async: Omit<AsyncDeps, 'access'>,
+    access: ClientAccess | undefined,
     onWake: (deployment: number) => void,
     certificate: ServerCertificate | undefined,
     log: Logger,
@@ -65,10 +72,21 @@ export class DataServer {
     const proto = this.#front.isSecure ? 'https' : 'http';
     const { subject_header } = options.tls;
     const subjectHeader = subject_header === '' ? undefined : new SubjectHeader(subject_header);
+    const cors = options.cors.origins.length === 0 ? undefined : new Cors(options.cors);
     this.#http1 = new Http1Server(
       options,
       limits,
-      { exchanges, proxy, async: new AsyncRoutes(async), router, onWake, proto, subjectHeader },
+      {
+        exchanges,
+        proxy,
+        async: new AsyncRoutes({ ...async, access }),
+        router,
+        access,
+        cors,
+        onWake,
+        proto,
+        subjectHeader,
+      },
       this.#front.accept,
     );
     this.#http2 = new Http2Server(options, {
@@ -76,6 +94,7 @@ export class DataServer {
       proxy,
       decide: (target) => router.routeCall(target),
       subjectHeader,
+      access,
     });
     this.#fast = proxy.fastLane({
       exchanges,
@@ -84,7 +103,11 @@ export class DataServer {
       maxHeadBytes: options.max_header,
       headerTimeoutMs: options.header_timeout,
       keepAliveTimeoutMs: options.keep_alive_timeout,
-      decide: (method, target) => router.routeFast(method, target),
+      // The full lane answers web pages.
+      decide: ({ method, target, kept }) =>
+        cors !== undefined && HAS_ORIGIN.test(kept) ? undefined : router.routeFast(method, target),
+      access,
+      responseLines: cors?.varies === true ? 'Vary: Origin\r\n' : '',
       handOver: (socket, first) => this.#onHandOver(socket, first),
     });
   }

@@ -25,10 +25,12 @@ import { refusalBytes, sendRefusal } from '../../protocol/http/error-response.ts
 import { parseAbsoluteForm, requestProblem, upgradeProblem } from '../../protocol/http/strict-request.ts';
 import type { Proxy, ActiveRequest } from '../proxy/proxy.ts';
 import type { AsyncRoutes } from './async-routes.ts';
+import type { AccessRefusal, ClientAccess } from './client-access.ts';
+import { Cors } from './cors.ts';
 import type { ProtocolRouter } from '../routing/protocol-router.ts';
 import type { DataServerOptions } from './options.ts';
 import { parserProblem } from './parser-errors.ts';
-import type { RouteRefusal, Route } from '../routing/route.ts';
+import type { Route } from '../routing/route.ts';
 
 /** Idle time after which the operating system sends TCP keep-alive probes. */
 const KEEP_ALIVE_PROBE_MS = 60_000;
@@ -38,6 +40,14 @@ interface LatestRequest {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   running: ActiveRequest | undefined;
+}
+
+/** Why a WebSocket upgrade is refused. */
+interface UpgradeRefusal {
+  readonly failure: Failure;
+  readonly detail: string;
+  readonly allow?: string;
+  readonly retryAfter?: number;
 }
 
 export interface Http1Limits {
@@ -50,6 +60,10 @@ export interface Http1Deps {
   readonly proxy: Proxy;
   readonly async: AsyncRoutes;
   readonly router: ProtocolRouter;
+  /** `undefined`: no key is required. */
+  readonly access: ClientAccess | undefined;
+  /** `undefined`: CORS is left to the replica. */
+  readonly cors: Cors | undefined;
   /** Called for a request to `wake`. */
   readonly onWake: (deployment: number) => void;
   /** Scheme that clients use. */
@@ -134,12 +148,21 @@ export class Http1Server {
     if (this.#isDraining) res.shouldKeepAlive = false;
     const hop = this.#hop(req, exchange);
     const problem = requestProblem(req);
+    const { cors } = this.#deps;
+    if (cors !== undefined) {
+      if (problem === undefined && Cors.isPreflight(req.method!, req.headers))
+        return this.#preflight(latest, exchange, cors);
+      cors.addTo(req, res);
+    }
     if (problem !== undefined) {
       res.shouldKeepAlive = false;
       return refuse(latest, exchange, problem.failure, problem.detail);
     }
     const route = this.#deps.router.routeHttp(req.method!, req.url!, false);
     if (route.kind !== 'async_request') exchange.requestedDeployment = route.deployment ?? NO_DEPLOYMENT;
+    const denied = this.#check(exchange, req, route);
+    if (denied !== undefined)
+      return refuse(latest, exchange, denied.failure, denied.detail, undefined, denied.retryAfter);
     const length = req.headers['content-length'];
     if (Number(length ?? 0) > this.#maxBody)
       return refuse(latest, exchange, 'too_large', `${length} bytes, the maximum is ${this.#maxBody}`);
@@ -161,6 +184,25 @@ export class Http1Server {
     latest.running = this.#deps.proxy.http(exchange, req, res, route.path, hop);
   }
 
+  /** Why the client may not make the request; `undefined` if it may. */
+  #check(exchange: Exchange, req: IncomingMessage, route: Route): AccessRefusal | undefined {
+    const { access } = this.#deps;
+    return access?.check(exchange, singleValueOf(req.rawHeaders, 'authorization'), route);
+  }
+
+  /** Answers whether a page of the request's origin may make a request. It needs neither a key nor a replica. */
+  #preflight(latest: LatestRequest, exchange: Exchange, cors: Cors): void {
+    const { req, res } = latest;
+    const headers = cors.preflight(req.headers);
+    if (headers === undefined)
+      return refuse(latest, exchange, 'forbidden', 'this origin is not allowed (ingress.cors.origins)');
+    req.resume();
+    res.writeHead(204, [...headers, ID_HEADER, exchange.id]);
+    res.end();
+    exchange.wrote(0);
+    exchange.close('ok', 204);
+  }
+
   /** Notifies the autoscaler that a replica is wanted. Responds 202 with `{}` (docs/contracts/serving.md 1.2). */
   #wake(deployment: number, req: IncomingMessage, res: ServerResponse, exchange: Exchange): void {
     this.#deps.onWake(deployment);
@@ -178,11 +220,13 @@ export class Http1Server {
         ? this.#deps.router.routeHttp(req.method!, req.url!, true)
         : { kind: 'refuse', ...problem };
     if (route.kind !== 'async_request') exchange.requestedDeployment = route.deployment ?? NO_DEPLOYMENT;
-    if (route.kind !== 'forward') {
+    const denied = problem === undefined ? this.#check(exchange, req, route) : undefined;
+    if (denied !== undefined || route.kind !== 'forward') {
       // weir's own routes do not accept upgrades.
-      const { failure, detail, allow } =
-        route.kind === 'refuse' ? route : ({ failure: 'method_not_allowed', detail: '' } as RouteRefusal);
-      endWith(socket, refusalBytes(failure, exchange, { detail, allow }));
+      const refusal: UpgradeRefusal =
+        denied ?? (route.kind === 'refuse' ? route : { failure: 'method_not_allowed', detail: '' });
+      const { failure, detail } = refusal;
+      endWith(socket, refusalBytes(failure, exchange, refusal));
       exchange.fail(failure, detail);
       return;
     }
@@ -280,7 +324,8 @@ function refuse(
   failure: Failure,
   detail: string,
   allow?: string,
+  retryAfter?: number,
 ): void {
-  sendRefusal(req, res, failure, exchange, { detail, allow });
+  sendRefusal(req, res, failure, exchange, { detail, allow, retryAfter });
   exchange.fail(failure, detail);
 }

@@ -24,12 +24,13 @@ import type { Failure } from '../../core/errors.ts';
 import { waitAtMost } from '../../core/wait.ts';
 import { NO_DEPLOYMENT, type Exchange, type Exchanges } from '../../core/exchange/exchange.ts';
 import { ID_HEADER_LOWER, TRACE_HEADER } from '../../core/header-names.ts';
-import { isGrpc } from '../../protocol/grpc/metadata.ts';
+import { isGrpc, metadataValue } from '../../protocol/grpc/metadata.ts';
 import { refusalHeaders, grpcStatusOf } from '../../protocol/grpc/refusal.ts';
 import { singleValueOf } from '../../protocol/http/forwarded-headers.ts';
 import { errorResponse } from '../../protocol/http/error-response.ts';
 import { peerOf } from '../../protocol/http/peer.ts';
 import type { Proxy } from '../proxy/proxy.ts';
+import type { ClientAccess } from './client-access.ts';
 import type { DataServerOptions } from './options.ts';
 import type { CallRoute, CallTarget } from '../routing/route.ts';
 
@@ -52,6 +53,8 @@ export interface Http2Deps {
   readonly decide: (target: CallTarget) => CallRoute;
   /** `undefined`: replicas are not told the subject of the client's certificate. */
   readonly subjectHeader: SubjectHeader | undefined;
+  /** `undefined`: no key is required. */
+  readonly access: ClientAccess | undefined;
 }
 
 type Headers = IncomingHttpHeaders & Record<string, string | string[] | undefined>;
@@ -125,7 +128,7 @@ export class Http2Server {
   }
 
   #onStream(stream: ServerHttp2Stream, headers: Headers, isEmpty: boolean, raw: readonly string[]): void {
-    const { exchanges, proxy, decide, subjectHeader } = this.#deps;
+    const { exchanges, proxy, decide, subjectHeader, access } = this.#deps;
     const text = (name: string) => (typeof headers[name] === 'string' ? headers[name] : undefined);
     const exchange = exchanges.open(text(ID_HEADER_LOWER));
     exchange.method = headers[':method'] ?? '';
@@ -142,6 +145,8 @@ export class Http2Server {
       deployment: text('x-baseten-deployment'),
     });
     exchange.requestedDeployment = route.deployment ?? NO_DEPLOYMENT;
+    const denied = access?.check(exchange, credentialsOf(raw), route);
+    if (denied !== undefined) return refuseCall(stream, exchange, denied.failure, denied.detail);
     if (exchange.method !== 'POST')
       return refuseCall(stream, exchange, 'method_not_allowed', 'gRPC requires POST');
     if (route.kind === 'refuse') return refuseCall(stream, exchange, route.failure, route.detail);
@@ -162,6 +167,12 @@ export class Http2Server {
     );
   }
 }
+
+/** The key of a call: contract 1.5 names `baseten-authorization`, and libraries send `authorization`. */
+const credentialsOf = (raw: readonly string[]): string | undefined =>
+  metadataValue(raw, 'baseten-authorization') === undefined
+    ? singleValueOf(raw, 'authorization')
+    : singleValueOf(raw, 'baseten-authorization');
 
 function refuseCall(stream: ServerHttp2Stream, exchange: Exchange, failure: Failure, detail: string): void {
   if (!stream.destroyed) exchange.wrote(0);

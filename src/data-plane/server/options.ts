@@ -1,6 +1,57 @@
 // Settings of the data server.
 import { dataTlsOptions } from '../../core/server-tls-options.ts';
-import { address, bytes, duration, int, section, socketMode, type Settings } from '../../core/settings.ts';
+import {
+  address,
+  bytes,
+  duration,
+  flag,
+  int,
+  section,
+  socketMode,
+  wordList,
+  type Settings,
+} from '../../core/settings.ts';
+
+/** `*`, or scheme, host and port, with `*.` for any subdomains. */
+const ORIGIN =
+  /^(?:\*|[a-z][a-z0-9+.-]*:\/\/(?:\*\.)?(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:]+\])(?::\d{1,5})?)$/i;
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}$/;
+
+export const corsOptions = section({
+  origins: wordList({
+    default: [],
+    pattern: ORIGIN,
+    like: 'origins such as https://app.example.com, https://*.example.com or *, without a path',
+    doc: 'Origins of web pages that may call the data server. Empty: weir leaves CORS to the replica.',
+  }),
+  methods: wordList({
+    default: ['GET', 'HEAD', 'POST'],
+    pattern: TOKEN,
+    like: 'methods such as POST',
+    doc: 'Methods that pages may use.',
+  }),
+  headers: wordList({
+    default: ['authorization', 'content-type'],
+    pattern: TOKEN,
+    like: 'names of headers such as content-type',
+    doc: 'Request headers that pages may send; * allows all, such as the x-stainless-* headers of OpenAI’s SDK.',
+  }),
+  exposed_headers: wordList({
+    default: ['x-baseten-request-id', 'x-weir-cause', 'retry-after', 'server-timing'],
+    pattern: TOKEN,
+    like: 'names of headers such as x-baseten-request-id',
+    doc: 'Response headers that pages may read.',
+  }),
+  credentials: flag({
+    default: false,
+    doc: 'Allow pages to send cookies and other credentials of the browser. Not with the origin *.',
+  }),
+  max_age: duration({
+    default: 600_000,
+    max: 86_400_000,
+    doc: 'How long browsers may keep the answer to a preflight.',
+  }),
+});
 
 export const dataServerOptions = section({
   listen: address({
@@ -10,6 +61,7 @@ export const dataServerOptions = section({
   }),
   socket_mode: socketMode({ doc: 'File mode of the data server’s Unix socket.' }),
   tls: dataTlsOptions('data server', 'ingress.tls'),
+  cors: corsOptions,
   header_timeout: duration({
     default: 60_000,
     min: 100,

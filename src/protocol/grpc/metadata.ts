@@ -12,6 +12,11 @@ import {
   TRACESTATE_HEADER,
 } from '../../core/header-names.ts';
 
+/** Removes headers by the settings. */
+interface RemovedMetadata {
+  has(name: string): boolean;
+}
+
 export const TIMEOUT_HEADER = 'grpc-timeout';
 export const STATUS_HEADER = 'grpc-status';
 export const MESSAGE_HEADER = 'grpc-message';
@@ -37,12 +42,16 @@ export interface ForwardedCall {
 export const isGrpc = (contentType: string | undefined): boolean =>
   contentType !== undefined && /^application\/grpc(?:$|[+; ])/i.test(contentType);
 
-/** Headers for the replica as a raw list. `timeout` replaces the client's grpc-timeout; empty if there is none. */
+/**
+ * Headers for the replica as a raw list. `timeout` replaces the client's grpc-timeout; empty if there is none. `dropped`:
+ * headers that the settings remove.
+ */
 export function metadataToReplica(
   raw: readonly string[],
   call: ForwardedCall,
   scheme: 'http' | 'https',
   timeout: string,
+  dropped?: RemovedMetadata,
 ): string[] {
   const { subjectHeader, clientSubject } = call;
   const out: string[] = [];
@@ -57,6 +66,7 @@ export function metadataToReplica(
       !SET_FOR_REPLICA.has(name) &&
       !isLookalike(name) &&
       subjectHeader?.isNamed(name) !== true &&
+      dropped?.has(name) !== true &&
       (call.isClientTrace || name !== TRACESTATE_HEADER)
     ) {
       hasRequestId ||= name === REQUEST_ID_HEADER_LOWER;

@@ -2,6 +2,7 @@
 // Invariant: `isWhole` is true exactly when the body has ended, and no byte after its end is counted.
 // Source: RFC 9112 6.3 (message body length).
 import { BROKEN, ChunkScanner, MORE } from './chunked.ts';
+import type { RemovedHeaders } from './removed-headers.ts';
 
 export { BROKEN } from './chunked.ts';
 
@@ -34,6 +35,12 @@ export class BodyScanner {
   /** Bytes until the end of a body that is framed by length. */
   #left = 0;
   #chunks: ChunkScanner | undefined;
+  readonly #removed: RemovedHeaders | undefined;
+
+  /** `removed`: trailers that are removed from chunked bodies, besides the forbidden ones. */
+  constructor(removed?: RemovedHeaders) {
+    this.#removed = removed;
+  }
 
   /**
    * Begins a body. `length`: its bytes, if framed by length. `isResponse`: chunks are read leniently (see
@@ -45,7 +52,7 @@ export class BodyScanner {
     this.payloadBytes = 0;
     this.#left = length;
     this.isWhole = framing === NO_BODY || (framing === BY_LENGTH && length === 0);
-    if (framing === BY_CHUNKS) (this.#chunks ??= new ChunkScanner()).reset(isResponse, isCopied);
+    if (framing === BY_CHUNKS) (this.#chunks ??= new ChunkScanner(this.#removed)).reset(isResponse, isCopied);
   }
 
   /** Scans bytes[from, to). Returns the index after the last byte of the body, or BROKEN if chunks are malformed. */

@@ -8,6 +8,7 @@
 //                              └ size 0 ─► TRAILER_START ─► (TRAILER … ─►) END_LF ─► done
 import { ChunkExtensionReader } from './chunk-extension.ts';
 import { isForbiddenTrailer, isFramingTrailer } from './forwarded-headers.ts';
+import type { RemovedHeaders } from './removed-headers.ts';
 
 const CR = 13;
 const LF = 10;
@@ -74,6 +75,12 @@ export class ChunkScanner {
   /** Trailer lines that may be passed on. */
   #trailers = '';
   #hasEnded = false;
+  readonly #removedNames: RemovedHeaders | undefined;
+
+  /** `removed`: trailers that are removed besides the forbidden ones. */
+  constructor(removed?: RemovedHeaders) {
+    this.#removedNames = removed;
+  }
 
   /**
    * Prepares for another body. `isLenient`, for responses: accepts any extension without control characters, and spaces
@@ -223,7 +230,8 @@ export class ChunkScanner {
   #endTrailer(): boolean {
     const name = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):/.exec(this.#line)?.[1];
     if (name === undefined || isFramingTrailer(name)) return false;
-    if (!isForbiddenTrailer(name)) this.#trailers += `${this.#line}\r\n`;
+    if (!isForbiddenTrailer(name) && this.#removedNames?.has(name) !== true)
+      this.#trailers += `${this.#line}\r\n`;
     return true;
   }
 }

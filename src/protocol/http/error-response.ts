@@ -32,6 +32,8 @@ interface ErrorResponseOptions {
   readonly text?: string | undefined;
   /** Supported methods, for 405 (RFC 9110 10.2.1). */
   readonly allow?: string | undefined;
+  /** Seconds of Retry-After. Default 1. */
+  readonly retryAfter?: number | undefined;
 }
 
 /** The exchange that the response belongs to. */
@@ -46,7 +48,13 @@ interface AnsweredExchange {
 export function errorResponse(
   failure: Failure,
   id: string,
-  { detail = '', timing = '', text = catalogue[failure].message, allow = '' }: ErrorResponseOptions = {},
+  {
+    detail = '',
+    timing = '',
+    text = catalogue[failure].message,
+    allow = '',
+    retryAfter = 1,
+  }: ErrorResponseOptions = {},
 ): ErrorResponse {
   const row = catalogue[failure];
   const body = JSON.stringify({
@@ -58,7 +66,9 @@ export function errorResponse(
   headers.push(ID_HEADER, id, CAUSE_HEADER, failure);
   if (timing !== '') headers.push(TIMING_HEADER, timing);
   if (allow !== '') headers.push('Allow', allow);
-  if (RETRYABLE.has(row.http)) headers.push('Retry-After', '1');
+  // RFC 9110 11.6.1.
+  if (row.http === 401) headers.push('WWW-Authenticate', 'Bearer');
+  if (RETRYABLE.has(row.http)) headers.push('Retry-After', String(retryAfter));
   return { status: row.http, headers, body };
 }
 

@@ -89,6 +89,7 @@ const CONTENT_TYPE = 17;
 const CONTENT_ENCODING = 18;
 /** What a client says about its request for the log store (core/exchange/request-notes.ts). */
 const NOTE = 19;
+const AUTHORIZATION = 20;
 
 /**
  * The kinds, which a parser copies to constants of its own, since V8 reads imported and exported bindings more slowly.
@@ -114,6 +115,7 @@ export const FIELD_KINDS = {
   CONTENT_TYPE,
   CONTENT_ENCODING,
   NOTE,
+  AUTHORIZATION,
 } as const;
 
 /** The kind of the name at `at`. Compares lengths first, since most names have a length that no known name has. */
@@ -139,6 +141,8 @@ export function fieldKind(bytes: Uint8Array, at: number, length: number): number
     case 12:
       if (isWord(bytes, at, 'content-type')) return CONTENT_TYPE;
       return isWord(bytes, at, 'x-request-id') ? X_REQUEST_ID : OTHER;
+    case 13:
+      return isWord(bytes, at, 'authorization') ? AUTHORIZATION : OTHER;
     case 14:
       if (isWord(bytes, at, 'content-length')) return CONTENT_LENGTH;
       return isWord(bytes, at, 'http2-settings') || isWord(bytes, at, 'content_length') ? UNSUPPORTED : OTHER;

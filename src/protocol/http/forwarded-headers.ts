@@ -24,6 +24,7 @@ import {
   TRACESTATE_HEADER,
 } from '../../core/header-names.ts';
 import { mustComeFirst } from './node-head.ts';
+import type { RemovedHeaders } from './removed-headers.ts';
 
 /** Headers for one connection only, even if `Connection` does not name them (RFC 9110 7.6.1). */
 const HOP_BY_HOP = new Set([
@@ -99,13 +100,14 @@ const SET_FOR_REPLICA = new Set([
 /**
  * Headers for the replica as [name, values]. Values of a repeated header keep their order. `request.host` replaces
  * Host. `hasTrailers`: the body is chunked; without it `Trailer` is dropped, since no trailers can follow (RFC 9110
- * 6.5).
+ * 6.5). `dropped`: headers that the settings remove.
  */
 export function headersToReplica(
   raw: readonly string[],
   request: ForwardedRequest,
   connection: string | undefined,
   hasTrailers: boolean,
+  dropped?: RemovedHeaders,
 ): [string, string[]][] {
   const { subjectHeader, clientSubject } = request;
   const removed = namesInConnection(connection);
@@ -127,6 +129,7 @@ export function headersToReplica(
       !isLookalike(lower) &&
       subjectHeader?.isNamed(lower) !== true &&
       !removed?.has(lower) &&
+      dropped?.has(lower) !== true &&
       (request.isClientTrace || lower !== TRACESTATE_HEADER) &&
       (hasTrailers || lower !== 'trailer')
     ) {
@@ -248,9 +251,12 @@ const FRAMING = new Set(['content-length', 'transfer-encoding']);
 /** True for a name in any case that makes a message malformed if it is a trailer. */
 export const isFramingTrailer = (name: string): boolean => FRAMING.has(name.toLowerCase());
 
-/** Trailers that may be passed on, as pairs of name and value. */
-export function allowedTrailers(raw: readonly string[]): [string, string][] {
+/** Trailers that may be passed on, as pairs of name and value. `dropped`: those that the settings remove. */
+export function allowedTrailers(raw: readonly string[], dropped?: RemovedHeaders): [string, string][] {
   const out: [string, string][] = [];
-  for (let i = 0; i < raw.length; i += 2) if (!isForbiddenTrailer(raw[i]!)) out.push([raw[i]!, raw[i + 1]!]);
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i]!;
+    if (!isForbiddenTrailer(name) && dropped?.has(name) !== true) out.push([name, raw[i + 1]!]);
+  }
   return out;
 }

@@ -37,6 +37,7 @@ const {
   CONTENT_TYPE,
   CONTENT_ENCODING,
   NOTE,
+  AUTHORIZATION,
 } = FIELD_KINDS;
 
 const CR = 13;
@@ -50,6 +51,9 @@ const TARGET = charTable(/[A-Za-z0-9\-._~!$&'()*+,;=:@%/?]/);
 /** Methods of the fast lane. Requests with another method are rare, and Node knows which methods exist. */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 const LONGEST_METHOD = 7;
+
+/** Position of a value that occurs more than once. */
+const REPEATED = -2;
 
 const isSimpleConnection = /^(keep-alive|close)$/i;
 
@@ -80,6 +84,8 @@ export class RequestHead {
   hasRequestId = false;
   /** `kept` has a header of core/exchange/request-notes.ts. */
   hasNotes = false;
+  /** The value of `Authorization`; `undefined` without one, empty if there are several. */
+  authorization: string | undefined = undefined;
   /** The first Content-Type; empty without one. `kept` has it too, like the next one. */
   type = '';
   /** The values of Content-Encoding, joined with ", "; empty without one. */
@@ -93,8 +99,17 @@ const dropped = new DroppedLines();
 /** The last valid Host, so that the same value is not checked again. */
 let validHost = '';
 
-/** Parses the request head that begins at `start` in bytes[0, size). READY sets all fields of `head`. */
-export function readRequestHead(bytes: Buffer, start: number, size: number, head: RequestHead): HeadResult {
+/**
+ * Parses the request head that begins at `start` in bytes[0, size). READY sets all fields of `head`. `dropsKey`:
+ * `Authorization` is not in `kept`.
+ */
+export function readRequestHead(
+  bytes: Buffer,
+  start: number,
+  size: number,
+  head: RequestHead,
+  dropsKey = false,
+): HeadResult {
   let i = start;
   // Stops after the longest method, so that bytes without a space are declined at once.
   while (i < size && i - start <= LONGEST_METHOD && TOKEN[bytes[i]!] === 1) i++;
@@ -136,6 +151,8 @@ export function readRequestHead(bytes: Buffer, start: number, size: number, head
   let idEnd = -1;
   let traceStart = -1;
   let traceEnd = -1;
+  let keyStart = -1;
+  let keyEnd = -1;
   let hasTrailer = false;
   let hasTracestate = false;
   let hasForwardedProto = false;
@@ -220,6 +237,11 @@ export function readRequestHead(bytes: Buffer, start: number, size: number, head
       case NOTE:
         hasNotes = true;
         break;
+      case AUTHORIZATION:
+        keyStart = keyStart === -1 ? line.valueStart : REPEATED;
+        keyEnd = line.valueEnd;
+        isDropped = dropsKey;
+        break;
       case CONTENT_TYPE:
         if (typeStart !== -1) break;
         typeStart = line.valueStart;
@@ -273,6 +295,8 @@ export function readRequestHead(bytes: Buffer, start: number, size: number, head
   head.hasForwardedHost = hasForwardedHost;
   head.hasRequestId = hasRequestId;
   head.hasNotes = hasNotes;
+  head.authorization =
+    keyStart < 0 ? (keyStart === REPEATED ? '' : undefined) : text.slice(keyStart - start, keyEnd - start);
   head.type = typeStart === -1 ? '' : text.slice(typeStart - start, typeEnd - start);
   head.coding = coding;
   head.kept = dropped.remove(text, start, linesStart, i);

@@ -2,6 +2,7 @@
 import type { Family } from './family.ts';
 import { asyncFamilies } from './families/async.ts';
 import { certificateFamilies } from './families/server-tls.ts';
+import { clientKeyFamilies } from './families/client-keys.ts';
 import { collectorFamilies } from './families/collectors.ts';
 import { containerFamilies } from './families/containers.ts';
 import { gpuFamilies } from './families/gpu.ts';
@@ -21,6 +22,7 @@ export const metricFamilies: readonly Family[] = [
   ...requestFamilies,
   ...llmFamilies,
   ...asyncFamilies,
+  ...clientKeyFamilies,
   ...waitQueueFamilies,
   ...podFamilies,
   ...replicaFamilies,

@@ -5,6 +5,7 @@ import type { Webhooks } from '../../async/webhook/webhook.ts';
 import type { Collectors } from '../../collectors/collectors.ts';
 import type { PodFigures } from '../../collectors/kubernetes/kubernetes.ts';
 import type { ReplicaMetrics } from '../../collectors/replica-metrics/replica-metrics.ts';
+import type { KeyUses } from '../../core/keys/key-uses.ts';
 import type { LineSink } from '../../core/logger.ts';
 import type { Proxy } from '../../data-plane/proxy/proxy.ts';
 import type { Pool } from '../../data-plane/replicas/pool.ts';
@@ -20,6 +21,8 @@ export interface MetricParts {
   readonly collectors: Collectors;
   readonly replicaMetrics: ReplicaMetrics;
   readonly queue: Queue;
+  /** What clients have used, by the names of their keys. */
+  readonly clients: Pick<KeyUses, 'totals' | 'unknown'>;
   readonly webhooks: Webhooks;
   readonly autoscaler: { readings(): readonly ScalingFigures[] };
   /** `undefined` if nothing is stored. */

@@ -4,7 +4,7 @@ import { request } from 'node:http';
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
 import { endpoints } from '../../../src/control/admin/admin.ts';
-import { SCOPES } from '../../../src/control/admin/scopes.ts';
+import { ADMIN_SCOPES, CLIENT_SCOPES, SCOPES } from '../../../src/core/keys/scopes.ts';
 import { closeAdmins, startAdmin, type OpenAdmin } from '../../kit/admin.ts';
 import { call } from '../../kit/client.ts';
 import { folder, removeFolders } from '../../kit/folder.ts';
@@ -52,7 +52,8 @@ describe('keys of the admin API', () => {
       res.destroy();
       // /metrics is always open to this machine. Some open routes need a signed URL instead, without which they give 403.
       const isOpen = endpoint.scope === 'open' || endpoint.scope === 'metrics';
-      const isAllowed = ['any', scope].includes(endpoint.scope) || scope === 'admin';
+      const isForAdmin = (ADMIN_SCOPES as readonly string[]).includes(scope);
+      const isAllowed = isForAdmin && (['any', scope].includes(endpoint.scope) || scope === 'admin');
       if (!isOpen) expect(res.statusCode === 403, `${endpoint.method} ${path}`).toBe(!isAllowed);
       expect(res.statusCode, `${endpoint.method} ${path}`).not.toBe(401);
     }
@@ -149,14 +150,48 @@ describe('keys of the admin API', () => {
     expect(await status(server, '/v1/keys', as(admin.key))).toBe(200);
   });
 
+  it('of clients open no route of the admin API, and do not close it to this machine', async () => {
+    const server = await startAdmin();
+    const made = await make(server, { name: 'app', scopes: Object.keys(CLIENT_SCOPES) });
+    expect(made.status).toBe(201);
+    expect(await status(server, '/v1/settings')).toBe(200);
+    expect(await status(server, '/v1/settings', { host: 'weir.example' })).toBe(401);
+    await make(server, { name: 'me', scopes: ['admin'] });
+    expect(await status(server, '/v1/settings', as(made.key))).toBe(403);
+    expect(await status(server, '/nothing', as(made.key))).toBe(403);
+  });
+
+  it('of clients are shown with their restrictions and limits', async () => {
+    const server = await startAdmin();
+    const more = {
+      deployments: ['dep1'],
+      environments: ['production'],
+      routes: ['/v1/*'],
+      limits: { requests_per_second: 0.5, concurrency: 2, tokens_per_minute: 1000, cost_per_day: 1.5 },
+    };
+    await make(server, { name: 'app', scopes: ['predict'], ...more });
+    const { text } = await call(server.url, '/v1/keys');
+    expect((JSON.parse(text) as { keys: object[] }).keys[0]).toMatchObject({ name: 'app', ...more });
+    expect(text).not.toContain('sha256');
+  });
+
   it.each([
     [{}, 'name: must be a string'],
+    [{ name: 'a\n', scopes: ['admin'] }, 'without control characters'],
+    [{ name: 'a', scopes: ['predict'], routes: ['v1'] }, 'paths that begin with /'],
+    [{ name: 'a', scopes: ['predict'], deployments: [] }, 'leave it out to allow all'],
+    [
+      { name: 'a', scopes: ['predict'], limits: { concurrency: 0 } },
+      'limits.concurrency: must be a whole number',
+    ],
+    [{ name: 'a', scopes: ['predict'], limits: { rps: 1 } }, 'limits.rps'],
+    [{ name: 'a', scopes: ['logs:read'], limits: { concurrency: 1 } }, 'limits: has no meaning'],
     [{ name: 'a', scopes: [] }, 'scopes: must be a list of metrics, logs:read, logs:write, export, admin'],
     [{ name: 'a', scopes: ['root'] }, 'scopes: must be'],
     [{ name: 'a', scopes: ['admin'], expires_at: 'soon' }, 'expires_at: must be a time in the future'],
     [{ name: 'a', scopes: ['admin'], expires_at: '2020-01-01' }, 'expires_at: must be a time in the future'],
     [{ name: 'a', scopes: ['admin'], expires: 1 }, 'did you mean \\"expires_at\\"?'],
-    [[], 'the body must be an object'],
+    [[], 'a key must be an object'],
   ])('are not created from %j', async (body, why) => {
     const server = await startAdmin();
     const made = await make(server, body);

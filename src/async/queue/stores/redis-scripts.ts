@@ -68,7 +68,7 @@ const FRESH = `2 * priority + 2`;
 const AGAIN = `2 * priority + 1`;
 
 const add = `
-local id, deployment, priority, created, expires, webhook, retry, name, digest, input, max, traceparent, private = unpack(ARGV)
+local id, deployment, priority, created, expires, webhook, retry, name, digest, input, max, traceparent, private, client = unpack(ARGV)
 if name ~= '' then
   local known = call('GET', key(name))
   if known then
@@ -82,7 +82,8 @@ if queued + running >= tonumber(max) then return reply(deployment, 'queue_full')
 set(id, 'deployment', deployment, 'phase', 'waiting', 'priority', priority, 'created', created, 'changed', created,
   'expires', expires, 'attempts', 0, 'deliveries', 0, 'generation', 0, 'webhook', webhook,
   'webhook_status', webhook == '' and 'NO_WEBHOOK_PROVIDED' or 'PENDING', 'retry', retry, 'key', name,
-  'digest', digest, 'errors', '[]', 'input', input, 'traceparent', traceparent, 'private', private)
+  'digest', digest, 'errors', '[]', 'input', input, 'traceparent', traceparent, 'private', private,
+  'client', client)
 if name ~= '' then call('SET', key(name), id) end
 call('ZADD', root .. 'expiries', expires, id)
 count(deployment, 1, 0)
@@ -101,7 +102,8 @@ return reply(t[4], 'yes', id .. '.' .. t[5])
 /** The caller has locked the ticket, so a task in phase `running` was claimed by a process that has crashed. */
 const start = `
 local id, generation, owner, now, retention = unpack(ARGV)
-local t = get(id, 'phase', 'generation', 'attempts', 'deployment', 'created', 'retry', 'webhook', 'input', 'traceparent', 'private')
+local t = get(id, 'phase', 'generation', 'attempts', 'deployment', 'created', 'retry', 'webhook', 'input', 'traceparent', 'private',
+  'client')
 if t[2] ~= generation or (t[1] ~= 'waiting' and t[1] ~= 'running') then return {} end
 local expires = call('ZSCORE', root .. 'expiries', id)
 if expires and tonumber(expires) <= tonumber(now) then
@@ -112,8 +114,8 @@ call('ZREM', root .. 'expiries', id)
 if t[3] == '0' then count(t[4], -1, 1) end
 local attempts = call('HINCRBY', task(id), 'attempts', 1)
 set(id, 'phase', 'running', 'owner', owner, 'changed', now)
--- The last two may be missing in tasks of an earlier version.
-return reply(t[4], 'run', attempts, t[5], t[6], t[7], t[8], t[9] or '', t[10] or '0')
+-- The last three may be missing in tasks of an earlier version.
+return reply(t[4], 'run', attempts, t[5], t[6], t[7], t[8], t[9] or '', t[10] or '0', t[11] or '')
 `;
 
 const retryLater = `

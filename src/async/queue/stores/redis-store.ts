@@ -119,6 +119,7 @@ export class RedisStore implements TaskStore {
         maxTasks,
         task.traceparent,
         task.isPrivate ? 1 : 0,
+        task.client,
       );
       const kind = String(rest[0]) as AddResult['kind'];
       if (kind === 'known') return { kind, id: String(rest[1]) };
@@ -181,7 +182,7 @@ export class RedisStore implements TaskStore {
       const { rest } = await this.#run('start', id, generation, owner, nowMs, retentionMs);
       if (String(rest[0]) === 'expired') this.#events.expired(deployment);
       if (String(rest[0]) !== 'run') return undefined;
-      const [, attempts, created, retry, webhook, input, traceparent, isPrivate] = rest;
+      const [, attempts, created, retry, webhook, input, traceparent, isPrivate, client] = rest;
       return {
         id,
         deployment,
@@ -192,6 +193,7 @@ export class RedisStore implements TaskStore {
         hasWebhook: String(webhook) !== '',
         traceparent: String(traceparent),
         isPrivate: String(isPrivate) === '1',
+        client: String(client),
       };
     });
   }

@@ -2,7 +2,7 @@
 import type { SqliteFile } from '../../../core/sqlite-file.ts';
 import type { TaskPhase } from '../task.ts';
 
-export const QUEUE_SCHEMA_VERSION = 2;
+export const QUEUE_SCHEMA_VERSION = 3;
 
 /** Phase by its number in the file. */
 export const PHASES: readonly TaskPhase[] = ['waiting', 'running', 'resting', 'outbox', 'sending', 'done'];
@@ -36,7 +36,8 @@ CREATE TABLE tasks (
   key TEXT,
   digest TEXT NOT NULL,
   traceparent TEXT NOT NULL DEFAULT '',
-  private INTEGER NOT NULL DEFAULT 0
+  private INTEGER NOT NULL DEFAULT 0,
+  client TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE TABLE inputs (seq INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
 CREATE TABLE results (seq INTEGER PRIMARY KEY, type TEXT NOT NULL, body BLOB NOT NULL) STRICT;
@@ -51,6 +52,7 @@ const MIGRATIONS: Readonly<Record<number, string>> = {
 ALTER TABLE tasks ADD COLUMN traceparent TEXT NOT NULL DEFAULT '';
 ALTER TABLE tasks ADD COLUMN private INTEGER NOT NULL DEFAULT 0;
 `,
+  2: `ALTER TABLE tasks ADD COLUMN client TEXT NOT NULL DEFAULT '';`,
 };
 
 /** Columns of `tasks`. A query may select only some of them. */
@@ -73,6 +75,7 @@ export interface TaskRow {
   readonly digest: string;
   readonly traceparent: string;
   readonly private: number;
+  readonly client: string;
 }
 
 /** Creates the tables of a new file. */

@@ -104,8 +104,8 @@ export class SqliteTables {
     if (count.queued + count.inProgress >= maxTasks) return { kind: 'queue_full' };
     if (!this.#fits(task.input.length)) return { kind: 'storage_full' };
     const inserted = this.#file.run(
-      `INSERT INTO tasks (id, deployment, phase, priority, due, created, changed, webhook, webhook_status, retry, key, digest, traceparent, private)
-       VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+      `INSERT INTO tasks (id, deployment, phase, priority, due, created, changed, webhook, webhook_status, retry, key, digest, traceparent, private, client)
+       VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
       task.id,
       task.deployment,
       task.priority,
@@ -119,6 +119,7 @@ export class SqliteTables {
       task.digest,
       task.traceparent,
       task.isPrivate ? 1 : 0,
+      task.client,
     );
     if (inserted === 0) return { kind: 'id_in_use' };
     this.#file.run('INSERT INTO inputs (seq, body) VALUES (last_insert_rowid(), ?)', task.input);
@@ -171,7 +172,7 @@ export class SqliteTables {
   ): ClaimedTask | undefined {
     for (;;) {
       const row = this.#row(
-        `SELECT seq, id, deployment, phase, created, attempts, due, webhook, retry, traceparent, private FROM tasks
+        `SELECT seq, id, deployment, phase, created, attempts, due, webhook, retry, traceparent, private, client FROM tasks
          WHERE phase = 0 AND deployment = ? ORDER BY priority, seq LIMIT 1`,
         deployment,
       );
@@ -200,6 +201,7 @@ export class SqliteTables {
         hasWebhook: row.webhook !== '',
         traceparent: row.traceparent,
         isPrivate: row.private === 1,
+        client: row.client,
       };
     }
   }

@@ -1,5 +1,6 @@
 // Routes of Portkey's export API: create, list, retrieve, update, start, cancel, download, and the file.
 // Source: docs/contracts/portkey.md 5.
+import type { KeyStore } from '../../../core/keys/key-store.ts';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Failure } from '../../../core/errors.ts';
 import { unknownName } from '../../../core/nearest-name.ts';
@@ -13,7 +14,6 @@ import {
 } from '../../../telemetry/exports/exports.ts';
 import { fail, queryOf, type Endpoint } from '../endpoint.ts';
 import { noteMade } from '../audit.ts';
-import type { KeyStore } from '../key-store.ts';
 import { failCaptureOff, failQuery } from '../routes/logs.ts';
 import { readExport } from './asked-export.ts';
 import { deniedNames } from './export-columns.ts';

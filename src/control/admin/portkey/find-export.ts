@@ -2,10 +2,10 @@
 // Invariant: a key that is not an admin's sees the exports that it has created, and no others.
 // Source: docs/contracts/portkey.md 5.1.
 import type { IncomingMessage } from 'node:http';
+import type { KeyStore } from '../../../core/keys/key-store.ts';
 import type { JsonObject } from '../../../protocol/llm/json-values.ts';
 import type { ExportJob, Exports } from '../../../telemetry/exports/exports.ts';
 import { keyOf } from '../auth.ts';
-import type { KeyStore } from '../key-store.ts';
 
 /** Who makes a request. */
 export interface ExportCaller {
@@ -15,10 +15,10 @@ export interface ExportCaller {
 }
 
 export function callerOf(keys: KeyStore, req: IncomingMessage): ExportCaller {
-  if (!keys.hasAny) return { owner: '', seesAll: true };
-  const key = keyOf(req);
-  const scopes = keys.scopesOf(key, Date.now());
-  return { owner: keys.ownerOf(key), seesAll: Array.isArray(scopes) && scopes.includes('admin') };
+  if (!keys.hasAdminKey) return { owner: '', seesAll: true };
+  const key = keys.find(keyOf(req), Date.now());
+  if (key === undefined || key === 'expired') return { owner: '', seesAll: false };
+  return { owner: key.id, seesAll: key.scopes.includes('admin') };
 }
 
 /** What the SDK for Node sends in place of an id if it was given a text and not an object. */

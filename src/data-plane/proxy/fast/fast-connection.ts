@@ -24,7 +24,8 @@ import { Attempt, type AttemptListener } from '../attempt.ts';
 import { serverTiming } from '../server-timing.ts';
 import type { Progress } from '../timeout-tracker.ts';
 import { ClientReads } from './client-reads.ts';
-import type { ConnectionSet, FastContext } from './fast-context.ts';
+import { KeyMemo } from './fast-access.ts';
+import { LIMITS, type ConnectionSet, type FastContext } from './fast-context.ts';
 import { FastRequest } from './fast-request.ts';
 import { FastResponse, MALFORMED_CHUNKS, type ResponseOwner } from './fast-response.ts';
 import { HeadWriter } from './request-head.ts';
@@ -33,13 +34,6 @@ const READING_HEAD = 0;
 const SERVING = 1;
 const DISCARDING = 2;
 const CLOSING = 3;
-
-/** A head that comes in more pieces is read by the full lane. */
-const MAX_HEAD_PIECES = 8;
-/** A head that is not whole after this time is read by the full lane, which has a time limit for it. */
-const PARTIAL_HEAD_MS = 50;
-/** Bytes of later requests that are held while one is served; with more the client is not read. */
-const MAX_HELD_BYTES = 64 * 1024;
 
 /** Shared by all connections, since each head is used before the next one is read. */
 const requestHead = new RequestHead();
@@ -55,6 +49,7 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
   readonly #request: FastRequest;
   readonly #response: FastResponse;
   readonly #reads: ClientReads;
+  readonly #keyMemo = new KeyMemo();
   #heads: HeadWriter | undefined;
   #state = READING_HEAD;
   /** performance.now() of the last change of the state, roughly: only for limits of seconds. */
@@ -69,8 +64,8 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
     this.#lane = lane;
     this.#socket = socket;
     this.#attempt = new Attempt(context, this);
-    this.#request = new FastRequest(context.options.retry.max_body);
-    this.#response = new FastResponse(socket, this, this.#attempt, this.#request, context.connections);
+    this.#request = new FastRequest(context.options.retry.max_body, context.removed);
+    this.#response = new FastResponse(socket, this, this.#attempt, this.#request, context);
     this.#reads = new ClientReads(socket, this.#onBytes, () => this.replicaDrained());
     socket.on('drain', this.#response.onClientDrain);
     socket.on('end', this.#onClientEnd);
@@ -94,12 +89,12 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
 
   /** Serves the request that bytes[0, size) begin with, if its head is whole. */
   #readNext(bytes: Buffer, size: number): void {
-    const result = readRequestHead(bytes, 0, size, requestHead);
+    const result = readRequestHead(bytes, 0, size, requestHead, this.#context.dropsKey);
     if (result === READY) this.#begin(bytes, size);
     else if (
       result === INCOMPLETE &&
       size < this.#context.maxHeadBytes &&
-      ++this.#headPieces <= MAX_HEAD_PIECES
+      ++this.#headPieces <= LIMITS.headPieces
     ) {
       if (this.#headPieces === 1) this.#sinceMs = performance.now();
       this.#hold(bytes, 0, size);
@@ -128,15 +123,14 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
   #begin(bytes: Buffer, size: number): void {
     const head = requestHead;
     const request = this.#request;
-    const { options, maxHeadBytes, exchanges } = this.#context;
-    const decision = this.#context.decide(head.method, head.target);
+    const { options, maxHeadBytes, exchanges, access, decide } = this.#context;
+    const decision = decide(head);
     if (decision === undefined || head.end > maxHeadBytes || head.length > options.max_body)
       return this.#handOver(bytes, size);
     const isCaptured = exchanges.wantsBodies(head.target);
     const isFollowed = exchanges.wantsLlm(head.method, head.target);
     const bodyEnd = request.readBody(head, bytes, size, isCaptured || isFollowed);
     if (bodyEnd === BROKEN || request.payloadBytes > options.max_body) return this.#handOver(bytes, size);
-
     const exchange = exchanges.open(head.inboundId === '' ? undefined : head.inboundId);
     exchange.method = head.method;
     exchange.target = head.target;
@@ -144,14 +138,16 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
     heads.nameClient(exchange);
     exchange.requestBytes = request.payloadBytes;
     exchange.accepted('fast lane');
-    exchange.route(decision.deployment);
-    decision.picker.take(decision.deployment);
-    if (isCaptured || isFollowed) request.read(exchange, head, bytes, bodyEnd, isCaptured, isFollowed);
     this.#state = SERVING;
     this.#headPieces = 0;
     this.#hasServed = true;
     this.keepAlive = head.keepAlive;
     if (bodyEnd < size) this.#hold(bytes, bodyEnd, size);
+    const denied = access && this.#keyMemo.check(access, exchange, head, decision);
+    if (denied !== undefined) return this.#refuse(exchange, denied.failure, denied);
+    exchange.route(decision.deployment);
+    decision.picker.take(decision.deployment);
+    if (isCaptured || isFollowed) request.read(exchange, head, bytes, bodyEnd, isCaptured, isFollowed);
     request.begin(heads.write(head, decision.path, exchange), bytes, head.end, bodyEnd);
     this.#response.begin(head.method === 'HEAD');
     this.#attempt.start(exchange, decision.path);
@@ -215,7 +211,7 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
   #hold(bytes: Buffer, from: number, to: number): void {
     const part = bytes.subarray(from, to);
     this.#held = this.#held === undefined ? Buffer.from(part) : Buffer.concat([this.#held, part]);
-    if (this.#held.length <= MAX_HELD_BYTES || this.#state !== SERVING) return;
+    if (this.#held.length <= LIMITS.heldBytes || this.#state !== SERVING) return;
     // While the request is queued the client is read on, so that it is noticed if the client leaves.
     if (this.#attempt.isQueued) this.#attempt.buffer(to - from);
     else this.#reads.pause();
@@ -228,7 +224,7 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
 
   replicaDrained(): void {
     // Reads on also to notice if the client leaves.
-    if (this.#held === undefined || this.#held.length <= MAX_HELD_BYTES) this.resume();
+    if (this.#held === undefined || this.#held.length <= LIMITS.heldBytes) this.resume();
   }
 
   // ── The end of an exchange ───────────────────────────────────────────────────────────────────────────────────────
@@ -327,7 +323,7 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
     const forMs = nowMs - this.#sinceMs;
     if (this.#state === READING_HEAD) {
       if (this.#held !== undefined) {
-        if (forMs > PARTIAL_HEAD_MS) this.#handOver(this.#held, this.#held.length);
+        if (forMs > LIMITS.partialHeadMs) this.#handOver(this.#held, this.#held.length);
       } else if (this.#hasServed) {
         if (forMs > this.#context.keepAliveTimeoutMs) this.#close();
       } else if (forMs > this.#context.headerTimeoutMs) this.#refuseSilence();
@@ -348,13 +344,17 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
   /** No byte of a first request came in time. */
   #refuseSilence(): void {
     const exchange = this.#openWithoutRequest();
-    const refusal = refusalBytes('request_timeout', exchange);
-    exchange.fail(
-      'request_timeout',
-      `no request within ${this.#context.headerTimeoutMs} ms (ingress.header_timeout)`,
-    );
-    this.#socket.write(refusal);
+    const detail = `no request within ${this.#context.headerTimeoutMs} ms (ingress.header_timeout)`;
     this.keepAlive = false;
+    this.#refuse(exchange, 'request_timeout', { detail });
+  }
+
+  /** Refuses a request for which no replica was reserved. */
+  #refuse(exchange: Exchange, failure: Failure, reply: { detail: string; retryAfter?: number }): void {
+    if (!this.#request.isWhole || this.#lane.isDraining) this.keepAlive = false;
+    const refusal = refusalBytes(failure, exchange, reply, this.keepAlive);
+    exchange.fail(failure, reply.detail);
+    this.#socket.write(refusal);
     this.#sinceMs = exchange.endMs;
     this.next();
   }

@@ -2,11 +2,24 @@
 import type { Socket } from 'node:net';
 import type { SubjectHeader } from '../../../core/client-subject.ts';
 import type { Exchanges } from '../../../core/exchange/exchange.ts';
+import type { RequestHead } from '../../../protocol/http/request-head-parser.ts';
 import type { ForwarderContext } from '../forwarder.ts';
+import type { FastAccess } from './fast-access.ts';
 import type { ReplicaConnections } from './replica-connection.ts';
+
+/** Limits of a client connection. */
+export const LIMITS = {
+  /** A head that comes in more pieces is read by the full lane. */
+  headPieces: 8,
+  /** A head that is not whole after this time is read by the full lane, which has a time limit for it. */
+  partialHeadMs: 50,
+  /** Bytes of later requests that are held while one is served; with more the client is not read. */
+  heldBytes: 64 * 1024,
+} as const;
 
 /** Where a request goes. `picker` counts it when it is sent there. */
 export interface RouteDecision {
+  readonly kind: 'forward';
   readonly deployment: number;
   /** What the replica sees. */
   readonly path: string;
@@ -25,7 +38,11 @@ export interface FastLaneOptions {
   readonly headerTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
   /** Where a request goes, or undefined if the full lane must decide that. */
-  readonly decide: (method: string, target: string) => RouteDecision | undefined;
+  readonly decide: (head: RequestHead) => RouteDecision | undefined;
+  /** `undefined`: no key is required. */
+  readonly access: FastAccess | undefined;
+  /** Header lines for each response of a replica, each with its line end. */
+  readonly responseLines: string;
   /**
    * Gives a connection, paused and with all its unread bytes put back, to the full lane for good. `first`: these bytes,
    * if they are the first of the connection.
@@ -35,6 +52,8 @@ export interface FastLaneOptions {
 
 export interface FastContext extends Omit<ForwarderContext, 'active'>, FastLaneOptions {
   readonly connections: ReplicaConnections;
+  /** Replicas do not get `Authorization`. The parser drops it, so it is not in `removed`. */
+  readonly dropsKey: boolean;
 }
 
 /** The client connections of a lane. */

@@ -5,6 +5,7 @@ import type { Failure } from '../../../core/errors.ts';
 import { FastConnection } from './fast-connection.ts';
 import type { ConnectionSet, FastContext } from './fast-context.ts';
 
+export { KeyMemo } from './fast-access.ts';
 export type { FastLaneOptions, RouteDecision } from './fast-context.ts';
 
 export class FastLane implements ConnectionSet<FastConnection> {

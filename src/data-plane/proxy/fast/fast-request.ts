@@ -3,6 +3,7 @@
 // it, or until the response begins.
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import { BodyScanner, BY_LENGTH, type PayloadSink } from '../../../protocol/http/body-framing.ts';
+import type { RemovedHeaders } from '../../../protocol/http/removed-headers.ts';
 import type { RequestHead } from '../../../protocol/http/request-head-parser.ts';
 import { LlmFollower } from '../../../protocol/llm/llm-follower.ts';
 import { requestSink } from './fast-capture.ts';
@@ -15,7 +16,7 @@ const IN_HEAD: Buffer[] = [];
 
 /** Used again for each request of a client connection. */
 export class FastRequest {
-  readonly #body = new BodyScanner();
+  readonly #body: BodyScanner;
   readonly #keptBytes: number;
   /** With a body that is small and came with it. */
   #head = '';
@@ -28,8 +29,9 @@ export class FastRequest {
   /** What reads the body while it passes. */
   #sink: PayloadSink | undefined;
 
-  /** `keptBytes`: largest body that is kept once a connection has taken it. */
-  constructor(keptBytes: number) {
+  /** `keptBytes`: largest body that is kept once a connection has taken it. `removed`: trailers that are removed. */
+  constructor(keptBytes: number, removed: RemovedHeaders | undefined) {
+    this.#body = new BodyScanner(removed);
     this.#keptBytes = keptBytes;
   }
 

@@ -20,6 +20,7 @@ import { isRefusal } from '../connection-error.ts';
 import { interimText, MAX_RESPONSE_HEAD_BYTES } from '../response-head.ts';
 import { serverTiming } from '../server-timing.ts';
 import { responseSink } from './fast-capture.ts';
+import type { FastContext } from './fast-context.ts';
 import { ONE_PIECE_BYTES, type FastRequest } from './fast-request.ts';
 import type { ConnectionUser, ReplicaConnection, ReplicaConnections } from './replica-connection.ts';
 
@@ -60,6 +61,8 @@ export class FastResponse implements ConnectionUser {
   readonly #attempt: Attempt;
   readonly #request: FastRequest;
   readonly #connections: ReplicaConnections;
+  /** Header lines of every response. */
+  readonly #lines: string;
   readonly #body = new BodyScanner();
   #isToHead = false;
   /** The replica's connection may serve another request afterwards. */
@@ -73,13 +76,14 @@ export class FastResponse implements ConnectionUser {
     owner: ResponseOwner,
     attempt: Attempt,
     request: FastRequest,
-    connections: ReplicaConnections,
+    { connections, responseLines }: Pick<FastContext, 'connections' | 'responseLines'>,
   ) {
     this.#client = client;
     this.#owner = owner;
     this.#attempt = attempt;
     this.#request = request;
     this.#connections = connections;
+    this.#lines = responseLines;
   }
 
   /** A request begins. `isToHead`: its method is HEAD, so that the response has no body. */
@@ -225,6 +229,7 @@ export class FastResponse implements ConnectionUser {
     const text =
       `HTTP/1.1 ${head.status} ${head.reason}\r\n` +
       head.kept +
+      this.#lines +
       ID_BEGIN +
       id +
       (attempts === 1 ? ONE_ATTEMPT : ATTEMPTS_BEGIN + attempts + TIMING_BEGIN) +

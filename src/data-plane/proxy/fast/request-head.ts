@@ -15,11 +15,12 @@ import {
 import { readNotes } from '../../../core/exchange/request-notes.ts';
 import { NO_BODY } from '../../../protocol/http/body-framing.ts';
 import { withoutLines } from '../../../protocol/http/field-line.ts';
+import type { RemovedHeaders } from '../../../protocol/http/removed-headers.ts';
 import type { RequestHead } from '../../../protocol/http/request-head-parser.ts';
 import { forwardedElement } from '../../../protocol/http/forwarded-headers.ts';
 import type { Peer } from '../../../protocol/http/peer.ts';
 import { valuesOf } from './fast-capture.ts';
-import type { FastLaneOptions } from './fast-context.ts';
+import type { FastContext } from './fast-context.ts';
 
 const TRACESTATE_NAME = new Set([TRACESTATE_HEADER]);
 
@@ -32,10 +33,14 @@ const EMPTY_BODY = 'Content-Length: 0\r\n\r\n';
 /** The same text in one piece. */
 const flat = (text: string): string => Buffer.from(text, 'latin1').latin1Slice();
 
+/** What the heads of all connections have in common. */
+type HeadSettings = Pick<FastContext, 'proto' | 'subjectHeader' | 'removed'>;
+
 /** Writes the heads of all requests of one client connection. */
 export class HeadWriter {
   readonly #client: Peer;
   readonly #proto: 'http' | 'https';
+  readonly #removed: RemovedHeaders | undefined;
   /** `X-Forwarded-*` and `Forwarded` lines for the Host of the last request, which rarely changes. */
   #host = '';
   #forwarded = '';
@@ -44,9 +49,10 @@ export class HeadWriter {
   /** The line with the client's subject, with the end of the line before it; empty without one. */
   readonly #subject: string;
 
-  constructor(client: Peer, { proto, subjectHeader }: Pick<FastLaneOptions, 'proto' | 'subjectHeader'>) {
+  constructor(client: Peer, { proto, subjectHeader, removed }: HeadSettings) {
     this.#client = client;
     this.#proto = proto;
+    this.#removed = removed;
     this.#subjectHeader = subjectHeader;
     this.#subject =
       subjectHeader === undefined || client.subject === ''
@@ -64,8 +70,9 @@ export class HeadWriter {
   write(head: RequestHead, path: string, exchange: Exchange): string {
     if (head.hasNotes) exchange.notes = readNotes((name) => valuesOf(head.kept, name));
     const traceparent = exchange.trace(head.traceparent === '' ? undefined : head.traceparent);
-    let kept =
-      head.hasTracestate && !exchange.isClientTrace ? withoutLines(head.kept, TRACESTATE_NAME) : head.kept;
+    let { kept } = head;
+    if (head.hasTracestate && !exchange.isClientTrace) kept = withoutLines(kept, TRACESTATE_NAME);
+    if (this.#removed !== undefined) kept = this.#removed.from(kept);
     if (this.#subjectHeader !== undefined) kept = this.#subjectHeader.withoutLines(kept);
     const { id } = exchange;
     return (

@@ -143,7 +143,7 @@ export class GrpcForwarder implements Expiring, ActiveRequest, AttemptListener, 
     let to: ClientHttp2Stream;
     try {
       to = session.request(
-        metadataToReplica(this.#call.raw, this.#hop, session.scheme, timeout),
+        metadataToReplica(this.#call.raw, this.#hop, session.scheme, timeout, this.#context.removed),
         this.#call.isEmpty,
       );
     } catch (error) {

@@ -80,14 +80,15 @@ export class HttpForwarder implements Expiring, ActiveRequest, AttemptListener, 
     this.#exchange = exchange;
     this.#req = req;
     this.#res = res;
-    this.#request = { path, hop, isChunked: req.headers['transfer-encoding'] !== undefined };
+    const { removed } = context;
+    this.#request = { path, hop, isChunked: req.headers['transfer-encoding'] !== undefined, removed };
     this.#attempt = new Attempt(context, this);
     const { max_body, retry } = context.options;
     if (exchange.wantsLlm) exchange.llmSource = this.#follower = new LlmFollower();
     this.#body = new RequestBody(
       req,
       exchange,
-      { max_body, keptBytes: retry.max_body },
+      { max_body, keptBytes: retry.max_body, removed },
       {
         tooLarge: () => this.fail('too_large', `the body has more than ${max_body} bytes (proxy.max_body)`),
         buffered: (bytes) => {

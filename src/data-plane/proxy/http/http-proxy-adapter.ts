@@ -6,6 +6,7 @@ import { Stream, type Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
 import httpProxy, { type ProxyServer } from 'http-proxy';
 import { headersToReplica, type ForwardedRequest } from '../../../protocol/http/forwarded-headers.ts';
+import type { RemovedHeaders } from '../../../protocol/http/removed-headers.ts';
 import type { Replica } from '../../replicas/pool.ts';
 
 /** Methods for which the absence of a body is sent as Content-Length: 0 (RFC 9110 8.6). */
@@ -18,6 +19,8 @@ export interface ReplicaRequest {
   readonly hop: ForwardedRequest;
   /** The body is chunked, and trailers may follow it. Read from the client's headers before the first `send`. */
   readonly isChunked: boolean;
+  /** Headers that the replica does not get. */
+  readonly removed: RemovedHeaders | undefined;
 }
 
 export interface SendListener {
@@ -139,9 +142,14 @@ const proxyTargetOf = ({ url: { protocol, host, port, path }, tls }: Replica) =>
 });
 
 /** Replaces the path and all headers that http-proxy has set. */
-function setHead(to: ClientRequest, req: IncomingMessage, { path, hop, isChunked }: ReplicaRequest): void {
+function setHead(
+  to: ClientRequest,
+  req: IncomingMessage,
+  { path, hop, isChunked, removed }: ReplicaRequest,
+): void {
   to.path = path;
   for (const name of to.getHeaderNames()) to.removeHeader(name);
-  for (const [name, values] of headersToReplica(req.rawHeaders, hop, req.headers.connection, isChunked))
+  const { connection } = req.headers;
+  for (const [name, values] of headersToReplica(req.rawHeaders, hop, connection, isChunked, removed))
     to.setHeader(name, values.length === 1 ? values[0]! : values);
 }

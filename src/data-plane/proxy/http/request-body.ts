@@ -5,6 +5,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import type { BodyCopy } from '../../../core/exchange/body-capture.ts';
 import { allowedTrailers } from '../../../protocol/http/forwarded-headers.ts';
+import type { RemovedHeaders } from '../../../protocol/http/removed-headers.ts';
 import type { PayloadSink } from '../../../protocol/http/body-framing.ts';
 import type { LlmFollower } from '../../../protocol/llm/llm-follower.ts';
 import { announcedLength } from '../connection-error.ts';
@@ -16,10 +17,17 @@ export interface RequestBodyListener {
   buffered(bytes: number): void;
 }
 
+/** `keptBytes`: bodies up to this size are kept, to be sent again. `removed`: trailers that are not passed on. */
+interface BodyLimits {
+  readonly max_body: number;
+  readonly keptBytes: number;
+  readonly removed: RemovedHeaders | undefined;
+}
+
 export class RequestBody {
   readonly #req: IncomingMessage;
   readonly #exchange: Exchange;
-  readonly #limits: { readonly max_body: number; readonly keptBytes: number };
+  readonly #limits: BodyLimits;
   readonly #listener: RequestBodyListener;
   readonly #copy: BodyCopy | undefined;
   readonly #followed: PayloadSink | undefined;
@@ -34,7 +42,7 @@ export class RequestBody {
   constructor(
     req: IncomingMessage,
     exchange: Exchange,
-    limits: { readonly max_body: number; readonly keptBytes: number },
+    limits: BodyLimits,
     listener: RequestBodyListener,
     follower: LlmFollower | undefined,
   ) {
@@ -142,7 +150,7 @@ export class RequestBody {
   #end(): void {
     if (this.#isRefused) return;
     // Node reads trailers of chunked bodies only.
-    const trailers = allowedTrailers(this.#req.rawTrailers);
+    const trailers = allowedTrailers(this.#req.rawTrailers, this.#limits.removed);
     if (trailers.length > 0) this.#to!.addTrailers(trailers);
     this.#to!.end();
   }

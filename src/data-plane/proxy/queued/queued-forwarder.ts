@@ -29,6 +29,8 @@ export interface QueuedRequest {
   readonly traceparent: string;
   /** The client asked not to keep its bodies. */
   readonly isPrivate: boolean;
+  /** Name of the key with which it was submitted; empty: none. */
+  readonly client: string;
   /** How long it may take in all, in milliseconds. */
   readonly timeoutMs: number;
   /** Largest response body in bytes; a larger one is a failure. 0: the body is dropped, whatever its size. */
@@ -95,6 +97,7 @@ export class QueuedForwarder implements Expiring, ActiveRequest, AttemptListener
     this.#request = request;
     const { predict_path } = this.#context.pool.deployments[this.#deployment]!.options;
     exchange.isAsync = true;
+    exchange.key = request.client;
     exchange.method = 'POST';
     exchange.target = predict_path;
     exchange.accepted('queue');

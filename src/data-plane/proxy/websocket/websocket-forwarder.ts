@@ -72,7 +72,7 @@ export class WebSocketForwarder implements Expiring, ActiveRequest, AttemptListe
     this.#exchange = exchange;
     this.#req = req;
     this.#socket = socket;
-    this.#request = { path, hop, isChunked: false };
+    this.#request = { path, hop, isChunked: false, removed: context.removed };
   }
 
   /** `head`: bytes of the client that came with its request. */

@@ -22,6 +22,8 @@ export interface AccessFacts {
   readonly deployment: string;
   readonly environment: string;
   readonly replica: string;
+  /** Name of the client's key; empty: none. */
+  readonly key: string;
 }
 
 /** The text of a line before and after the numbers of one request. */
@@ -57,7 +59,7 @@ const FIRST_BYTES = 64 * 1024;
 
 export function accessTexts(facts: AccessFacts): AccessTexts {
   const { protocol, method, path, status, cause, detail, remote, attempts, isAsync } = facts;
-  const { deployment, environment, replica, clientSubject } = facts;
+  const { deployment, environment, replica, clientSubject, key } = facts;
   return {
     before: bytesOf(
       `","protocol":"${protocol}","method":${JSON.stringify(method)},"path":${JSON.stringify(path)},"status":${status}` +
@@ -70,6 +72,7 @@ export function accessTexts(facts: AccessFacts): AccessTexts {
         (isAsync ? ',"async":true' : '') +
         (remote === '' ? '' : `,"remote":"${remote}"`) +
         (clientSubject === '' ? '' : `,"client_subject":${JSON.stringify(clientSubject)}`) +
+        (key === '' ? '' : `,"key":${JSON.stringify(key)}`) +
         (detail === '' ? '' : `,"detail":${JSON.stringify(detail)}`) +
         '}\n',
     ),

@@ -54,7 +54,7 @@ const NO_FACTS = encoder.encode('[null,null]');
 export class FrameWriter {
   readonly #ring: RingWriter;
   readonly #texts = new Map<string, number>();
-  /** Texts of origins, by deployment and replica. */
+  /** Texts of origins of requests without a key, by deployment and replica. */
   #origins = new Map<DeploymentIdentity, Map<string, string>>();
   #characters = 0;
   #isFull = false;
@@ -62,7 +62,7 @@ export class FrameWriter {
   readonly #target: LastText = { text: '', number: 0 };
   readonly #method: LastText = { text: '', number: 0 };
   readonly #cause: LastText = { text: '', number: 0 };
-  readonly #origin = { deployment: NO_DEPLOYMENT, replica: '', number: 0 };
+  readonly #origin = { deployment: NO_DEPLOYMENT, replica: '', key: '', number: 0 };
   /** Number of the recorder thread; and whether it was told that the frames from here on are for it. */
   #thread = 0;
   #isTold = true;
@@ -94,7 +94,7 @@ export class FrameWriter {
     if (!hasLlm) this.#forgetMany();
     this.#isFull = false;
     const path = this.#target.text === e.target ? this.#target.number : this.#pathNumber(e.target);
-    const origin = this.#originNumber(deployment, e.replica);
+    const origin = this.#originNumber(deployment, e.replica, e.key);
     const remote = this.#number(
       e.clientSubject === '' ? e.remoteAddress : `${e.remoteAddress}\n${e.clientSubject}`,
     );
@@ -312,12 +312,15 @@ export class FrameWriter {
     return number;
   }
 
-  #originNumber(deployment: DeploymentIdentity, replica: string): number {
+  #originNumber(deployment: DeploymentIdentity, replica: string, key: string): number {
     const last = this.#origin;
-    if (last.number !== 0 && last.deployment === deployment && last.replica === replica) return last.number;
-    const number = this.#number(this.#originText(deployment, replica));
+    if (last.number !== 0 && last.deployment === deployment && last.replica === replica && last.key === key)
+      return last.number;
+    const text = this.#originText(deployment, replica);
+    const number = this.#number(key === '' ? text : `${text}\n${key}`);
     last.deployment = deployment;
     last.replica = replica;
+    last.key = key;
     // 0 if there was no room, so that it is looked up again.
     last.number = number;
     return number;

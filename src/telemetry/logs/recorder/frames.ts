@@ -53,6 +53,7 @@ export const BODIES_HEAD_BYTES = 24;
 /** Offsets in a request frame, in words of 4 bytes. Words 2 to 9 are what many requests share. */
 export const REQUEST = {
   path: 2,
+  /** Deployment, environment, replica and name of the client's key, if it has one, with line ends between them. */
   origin: 3,
   /** Address of the client and, on a second line, the subject of its certificate if it has one. */
   remote: 4,

@@ -274,7 +274,7 @@ export class RequestFrames {
 
   #decode(u8: Uint8Array, u32: Uint32Array, at: number, word: number): SharedFacts {
     const text = (offset: number): string => this.#texts[u32[word + offset]!] ?? '';
-    const [deployment = '', environment = '', replica = ''] = text(REQUEST.origin).split('\n');
+    const [deployment = '', environment = '', replica = '', key = ''] = text(REQUEST.origin).split('\n');
     const [remote = '', clientSubject = ''] = text(REQUEST.remote).split('\n');
     const flags = u8[at + 4 * REQUEST.retriesProtocol + 3]!;
     const status = u32[word + REQUEST.statusAttempts]! & 0xffff;
@@ -296,6 +296,7 @@ export class RequestFrames {
         environment,
         replica,
         clientSubject,
+        key,
       }),
       native: {
         ...facts,
@@ -305,7 +306,7 @@ export class RequestFrames {
         isSampled: (flags & SHARED.isSampled) !== 0,
         streamError: '',
         isFailedStream: false,
-        shared: '',
+        shared: key === '' ? '' : `"key":${JSON.stringify(this.#redact(key))}`,
       },
       clientSubject,
       deployment,
@@ -347,7 +348,9 @@ export class RequestFrames {
     if (shape === undefined) {
       const facts = {
         ...native,
-        shared: [subjectMember(shared.clientSubject), this.#sharedMembers(model)].filter(Boolean).join(),
+        shared: [native.shared, subjectMember(shared.clientSubject), this.#sharedMembers(model)]
+          .filter(Boolean)
+          .join(),
         ...(isFailed && { isFailedStream: true, streamError: failed.response_error ?? '' }),
       };
       shape = this.#makeShape(shared, columns, facts);

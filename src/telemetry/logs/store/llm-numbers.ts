@@ -112,8 +112,10 @@ function membersOf(facts: LlmFacts): Record<string, unknown> {
   };
 }
 
-/** Names of the attributes of `sharedMembers`, and of the id of the response. */
+/** Names of the attributes in the shape of a request: its key and client, those of `sharedMembers`; and the id of the response. */
 export const LLM_TEXTS: ReadonlySet<string> = new Set([
+  'key',
+  'client_subject',
   'model',
   'response_model',
   'finish_reason',

@@ -101,7 +101,7 @@ describe('the file store', () => {
     db.exec('PRAGMA user_version = 99');
     db.close();
     await expect(open()).rejects.toThrow(
-      /has schema version 99, but this weir supports 2; use the version of weir that wrote it/,
+      /has schema version 99, but this weir supports 3; use the version of weir that wrote it/,
     );
   });
 

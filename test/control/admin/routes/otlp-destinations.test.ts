@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { join } from 'node:path';
 import { Guard } from '../../../../src/control/admin/auth.ts';
 import { dispatch } from '../../../../src/control/admin/endpoint.ts';
-import { KeyStore } from '../../../../src/control/admin/key-store.ts';
+import { KeyStore } from '../../../../src/core/keys/key-store.ts';
 import { destinationEndpoints } from '../../../../src/control/admin/routes/otlp-destinations.ts';
 import { startConnections, stopConnections, type Bench } from '../../../kit/connections.ts';
 import { begin, call, type CallOptions } from '../../../kit/client.ts';
@@ -24,7 +24,7 @@ beforeAll(async () => {
   bench = await startConnections();
   receiver = await new Receiver().start();
   const keys = new KeyStore(join(folder(), 'keys.json'), KEY);
-  keys.load();
+  keys.start();
   const reports = {
     failed: () => undefined,
     changed: () => undefined,

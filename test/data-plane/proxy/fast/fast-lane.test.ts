@@ -80,7 +80,16 @@ beforeEach(async () => {
     maxHeadBytes: 32 * 1024,
     headerTimeoutMs: 60_000,
     keepAliveTimeoutMs: 60_000,
-    decide: (_, path) => ({ deployment: 0, path, picker: { take: () => undefined } }),
+    decide: ({ target: path }) => ({
+      kind: 'forward',
+      deployment: 0,
+      path,
+      picker: { take: () => undefined },
+    }),
+    access: undefined,
+    responseLines: '',
+    removed: undefined,
+    dropsKey: false,
     handOver: () => {
       throw new Error('handed over');
     },

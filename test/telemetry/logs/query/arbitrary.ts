@@ -105,7 +105,7 @@ const leaf: fc.Arbitrary<QueryNode> = fc.oneof(
     fc.constantFrom(0, 0.005, 0.05, 5, 50, 5000, 1e-12, 78_000.4),
   ),
   field(
-    oneOf('model', 'is_finished', 'is_stream', 'finish_reason', 'response_id'),
+    oneOf('model', 'key', 'client_subject', 'is_finished', 'is_stream', 'finish_reason', 'response_id'),
     oneOf('m', '超', 'true', 'false', 'ß'),
   ),
   field(
@@ -130,6 +130,7 @@ const leaf: fc.Arbitrary<QueryNode> = fc.oneof(
       'first_token_ms',
       'cost',
       'model',
+      'key',
       'is_finished',
       'response_id',
     ),

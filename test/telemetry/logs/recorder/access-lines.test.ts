@@ -56,6 +56,7 @@ const anyExchange = fc
     remoteAddress: fc.constantFrom('', '10.0.0.1', '::1'),
     clientSubject: fc.constantFrom('', 'CN=client,O="Example"'),
     replica: fc.constantFrom('', 'abc12'),
+    key: fc.constantFrom('', 'app', 'my "app"'),
     protocol: fc.constantFrom<Exchange['protocol']>('http', 'websocket', 'grpc'),
     status: fc.integer({ min: 0, max: 4999 }),
     cause: fc.constantFrom<NonNullable<Exchange['cause']>>('ok', 'client_gone', 'timeout' as never),

@@ -262,6 +262,8 @@ export const natives: fc.Arbitrary<Row> = fc
       isFailedStream: fc.boolean(),
       shared: oneOf(
         '',
+        '"key":"m"',
+        '"key":"app","client_subject":"m","model":"m"',
         '"model":"m","finish_reason":"ß","currency":"USD","price_input":5',
         '"model":"超","is_stream":true,"is_finished":false',
       ),
