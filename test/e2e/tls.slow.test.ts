@@ -354,7 +354,9 @@ it('closes TLS connections to clear-text ports, says so once in the log, and sti
         await expect(handshake({ port })).rejects.toThrow(/disconnected|ECONNRESET/);
     expect((await fetch(`${weir.url}/x`)).status).toBe(200);
     expect((await fetch(`${weir.admin}/livez`)).status).toBe(200);
-    const said = weir.lines.filter(({ event }) => event === 'a client speaks TLS to a clear-text port');
+    const saying = () =>
+      weir.lines.filter(({ event }) => event === 'a client speaks TLS to a clear-text port');
+    const said = await until('each server says it', () => saying().length >= 3 && saying());
     expect(said.map(({ server, remote, hint }) => [server, remote, hint])).toEqual(
       ['ingress', 'admin', 'scale'].map((server) => [
         server,
