@@ -1,7 +1,7 @@
 // Groups of spans from the columns of the store, without making a row for each record.
 // Invariant: each record adds to its group what its row would add. A record whose columns do not have all that the query
 // needs is read as a row.
-import { attributeName, ROW_CUT, type KeyValue } from '../logs/logs.ts';
+import { attributeName, HAS_PARENT, ROW_CUT, type KeyValue } from '../logs/logs.ts';
 import type { Scope } from './compiled.ts';
 import { compile } from './evaluate.ts';
 import type { Grouping, GroupReading, Groups } from './grouping.ts';
@@ -73,7 +73,7 @@ class Columns {
   readonly read: ReadField<ColumnRow> = (name) => {
     if (name === 'id') return this.#value('requestId');
     if (name === 'is_root') {
-      const parent = this.#value('parentSpanId');
+      const parent = this.#value(HAS_PARENT);
       // Other parents are a list, for which the row is read.
       this.#slot('span_parents');
       return (row) => parent(row) === null;

@@ -179,9 +179,19 @@ export function nodeOf(expr: Expr): QueryNode | undefined {
   }
 }
 
-/** The bounds of `created` that conditions joined by AND set. */
-function timesOf(expr: Expr, clock: Clock): { fromMs: number; toMs: number } {
-  const range = { fromMs: -Infinity, toMs: Infinity };
+/** The condition that `created` is on one side of a time. A row without it has the time of its record. */
+const createdNode = (compare: '<' | '<=' | '>' | '>=', ms: number): QueryNode => ({
+  op: 'or',
+  of: [
+    { op: 'field', name: 'created', compare, value: ms, as: 'time' },
+    { op: 'not', of: { op: 'exists', name: 'created' } },
+    IS_CUT,
+  ],
+});
+
+/** The bounds of `created` that conditions joined by AND set, and the conditions. */
+function timesOf(expr: Expr, clock: Clock): { fromMs: number; toMs: number; nodes: QueryNode[] } {
+  const range = { fromMs: -Infinity, toMs: Infinity, nodes: [] as QueryNode[] };
   const visit = (one: Expr): void => {
     if (one.op === 'and') return one.children.forEach(visit);
     if (!('left' in one)) return;
@@ -192,6 +202,8 @@ function timesOf(expr: Expr, clock: Clock): { fromMs: number; toMs: number } {
     if (ms === undefined || op === undefined) return;
     if (op === 'gt' || op === 'ge' || op === 'eq') range.fromMs = Math.max(range.fromMs, ms);
     if (op === 'lt' || op === 'le' || op === 'eq') range.toMs = Math.min(range.toMs, ms);
+    const compare = COMPARES[op];
+    if (compare !== undefined && compare !== '=') range.nodes.push(createdNode(compare, ms));
   };
   visit(expr);
   return range;
@@ -200,7 +212,10 @@ function timesOf(expr: Expr, clock: Clock): { fromMs: number; toMs: number } {
 /** What the store can find out about a filter. */
 export function storeFilter(filter: Expr | undefined, clock: Clock): StoreFilter {
   if (filter === undefined) return { node: undefined, fromMs: -Infinity, toMs: Infinity };
-  return { node: cheapNode(nodeOf(filter)), ...timesOf(filter, clock) };
+  const { nodes, ...range } = timesOf(filter, clock);
+  const node = nodeOf(filter);
+  const all = node ? [node, ...nodes] : nodes;
+  return { node: cheapNode(all.length === 0 ? undefined : allOf(all)), ...range };
 }
 
 /** True if conditions joined by AND say which traces, spans or rows are wanted. */

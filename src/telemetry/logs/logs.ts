@@ -57,7 +57,7 @@ export { formatTimePlace, parseTimePlace, type Place, type TimePlace } from './p
 export type { QueryNode } from './query/query-node.ts';
 export { compileRegex } from './regex.ts';
 export { FILTERS, contractQuery } from './query/contract-params.ts';
-export { attributeName } from './query/field-names.ts';
+export { attributeName, HAS_PARENT } from './query/field-names.ts';
 export { attributeAt } from './query/field-test.ts';
 export { wordMatcher } from './query/phrase.ts';
 export { parseQuery } from './query/parse.ts';

@@ -44,8 +44,7 @@ function conditionsOf(node: QueryNode, isNegated: boolean): ChangedCondition[] {
     case 'exists': {
       if (isColumn(node.name)) return [];
       const path = attributePath(node.name);
-      const matches =
-        node.op === 'exists' ? presenceTest(node.name) : valueTest(node.name, node.compare, node.value);
+      const matches = node.op === 'exists' ? presenceTest(node.name) : valueTest(node);
       return [{ heads: headsOf(path), value: isNegated ? undefined : { path, matches } }];
     }
     case 'all':

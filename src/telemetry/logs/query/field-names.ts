@@ -142,6 +142,9 @@ export function annotationPath(key: string): string | undefined {
 export const suggestField = (key: string): string | undefined =>
   key.length < 4 || key.includes('.') ? undefined : nearest(key, SUGGESTIONS);
 
+/** Key of a group query and of a scan: true for a record that has the id of a parent span, null for others. */
+export const HAS_PARENT = 'hasParentSpan';
+
 /** Name of an attribute in a node. It begins with `@` if a field of the record has the same name. */
 export const attributeName = (name: string): string =>
-  isColumn(name) || name.startsWith('@') ? `@${name}` : name;
+  isColumn(name) || name === HAS_PARENT || name.startsWith('@') ? `@${name}` : name;

@@ -1,12 +1,19 @@
 // Tests the values of fields, which are columns of a record and attributes, and messages: for single records and for groups of records.
 // Invariant: match.ts and possible.ts decide with these functions only, so they cannot disagree about a value.
+import { parseDate } from '../../../core/time.ts';
 import { wildcard } from '../../../core/wildcard.ts';
 import { compileRegex } from '../regex.ts';
 import { isColumn } from './field-names.ts';
 import type { Compare, QueryNode } from './query-node.ts';
 
 /** Tells whether a value meets a condition. A missing attribute is `undefined`. */
-export type ValueTest = (value: unknown) => boolean;
+export interface ValueTest {
+  (value: unknown): boolean;
+  /** The same for the text of a time (ISO 8601), by its milliseconds since 1970. */
+  readonly ofTime?: (ms: number) => boolean;
+}
+
+type FieldNode = Extract<QueryNode, { readonly op: 'field' }>;
 
 /** Name of an attribute in the JSON. In a node it may begin with `@`. */
 export const attributePath = (name: string): string => (name.startsWith('@') ? name.slice(1) : name);
@@ -59,11 +66,28 @@ function comparison(compare: Compare, expected: string | number): ValueTest {
   };
 }
 
-/** Compares a value of the field with this name. Of a list in an attribute, any element may match. */
-export function valueTest(name: string, compare: Compare, expected: string | number): ValueTest {
+function timeTest(compare: Compare, expected: number): ValueTest {
+  const ofTime = ordered(compare, expected);
+  const test = (value: unknown): boolean => {
+    const ms = typeof value === 'string' ? parseDate(value) : undefined;
+    return ms !== undefined && ofTime(ms);
+  };
+  return Object.assign(test, { ofTime });
+}
+
+/** Compares a value of a field. Of a list in an attribute, any element may match, unless it is compared as a time. */
+export function valueTest({ name, compare, value: expected, as }: FieldNode): ValueTest {
+  if (as === 'time') return timeTest(compare, Number(expected));
   const matches = comparison(compare, expected);
   if (isColumn(name)) return (value) => value !== 0 && matches(value);
   return (value) => (Array.isArray(value) ? value.some(matches) : matches(value));
+}
+
+/** The texts of all values that meet a condition: a number equals its text. `undefined`: any may meet it. */
+export function textsOf({ compare, value, as }: FieldNode): readonly string[] | undefined {
+  if (compare !== '=' || as !== undefined) return undefined;
+  const number = numeric(value);
+  return Number.isNaN(number) ? [String(value)] : [String(value), String(number)];
 }
 
 /** Tells whether a value of the field with this name counts as present. */

@@ -8,7 +8,7 @@ export type KeyValue = string | number | boolean | null;
 export type GroupKey =
   /**
    * Name as in a query node: a field of the record or an attribute, also `a.b` and `@status`; or `level`, the text of
-   * the severity (`INFO`). A field without a value (0 or an empty text) is `null`, and so is an attribute that is missing
+   * the severity (`INFO`), or `hasParentSpan` (field-names.ts). A field without a value (0 or an empty text) is `null`, and so is an attribute that is missing
    * or null. Numbers, booleans and texts of attributes keep their type; a list or an object is its JSON text.
    */
   | { readonly field: string }

@@ -74,7 +74,7 @@ function test(node: QueryNode): Test {
     case 'exists':
       return fieldTest(node.name, presenceTest(node.name));
     case 'field':
-      return fieldTest(node.name, valueTest(node.name, node.compare, node.value));
+      return fieldTest(node.name, valueTest(node));
   }
 }
 

@@ -7,11 +7,12 @@ import {
   messageTest,
   numeric,
   presenceTest,
+  textsOf,
   valueTest,
   type ValueTest,
 } from './field-test.ts';
 import { phraseMatcher } from './phrase.ts';
-import type { Compare, QueryNode } from './query-node.ts';
+import type { QueryNode } from './query-node.ts';
 import { normalizeText } from './words.ts';
 
 /**
@@ -72,12 +73,13 @@ class CurrentGroup {
   }
 }
 
+type FieldNode = Extract<QueryNode, { readonly op: 'field' }>;
 type Outcome = (group: CurrentGroup) => number;
 /** Outcome of a test for every number in a range, both ends included. */
 type RangeOutcome = (min: number, max: number) => number;
 
-function comparedRange(compare: Compare, expected: string | number, matches: ValueTest): RangeOutcome {
-  const number = numeric(expected);
+function comparedRange({ compare, value }: FieldNode, matches: ValueTest): RangeOutcome {
+  const number = numeric(value);
   return (min, max) => {
     if (min === max) return outcome(matches(min));
     switch (compare) {
@@ -169,12 +171,6 @@ function attributeOutcome(name: string, matches: ValueTest, ofRange: RangeOutcom
   };
 }
 
-/** The texts of all values that are equal to a value: a number equals its text. */
-function textsOf(value: string | number): readonly string[] {
-  const number = numeric(value);
-  return Number.isNaN(number) ? [String(value)] : [String(value), String(number)];
-}
-
 const fieldOutcome = (name: string, matches: ValueTest, ofRange: RangeOutcome): Outcome =>
   (isColumn(name) ? columnOutcome : attributeOutcome)(name, matches, ofRange);
 
@@ -226,10 +222,11 @@ function compileOutcome(node: QueryNode): Outcome {
     case 'exists':
       return fieldOutcome(node.name, presenceTest(node.name), () => MATCH);
     case 'field': {
-      const matches = valueTest(node.name, node.compare, node.value);
-      const outcome = fieldOutcome(node.name, matches, comparedRange(node.compare, node.value, matches));
-      if (node.compare !== '=' || isColumn(node.name)) return outcome;
-      const [path, texts] = [attributePath(node.name), textsOf(node.value)];
+      const matches = valueTest(node);
+      const outcome = fieldOutcome(node.name, matches, comparedRange(node, matches));
+      const texts = isColumn(node.name) ? undefined : textsOf(node);
+      if (texts === undefined) return outcome;
+      const path = attributePath(node.name);
       return (group) => (group.known.mayHave?.(path, texts) === false ? MISMATCH : outcome(group));
     }
   }

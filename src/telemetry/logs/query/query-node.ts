@@ -21,13 +21,15 @@ export type QueryNode =
    * Compares a field of the record (name: field-names.ts) or an attribute with a value. `a.b` is the attribute of that
    * name, otherwise `b` inside `a`; of a list, any element may match. `@status` is an attribute with the name of a
    * field. A missing value (0 of a number field; an attribute that is missing, null or an object) never matches. `not`
-   * is plain negation, so it matches then.
+   * is plain negation, so it matches then. With `as: 'time'` only texts that are times (ISO 8601) match, whose
+   * milliseconds since 1970 are compared with the value, a number.
    */
   | {
       readonly op: 'field';
       readonly name: string;
       readonly compare: Compare;
       readonly value: string | number;
+      readonly as?: 'time';
     }
   | { readonly op: 'exists'; readonly name: string };
 

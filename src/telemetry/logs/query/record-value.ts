@@ -2,7 +2,7 @@
 // Invariant: a name means the same in conditions (match.ts) and in keys and measures of a group query.
 import type { LogRecord } from '../log-record.ts';
 import { severityText } from '../severity.ts';
-import { isColumn } from './field-names.ts';
+import { HAS_PARENT, isColumn } from './field-names.ts';
 import { attributeAt, attributePath } from './field-test.ts';
 import type { KeyValue } from './group-query.ts';
 
@@ -10,13 +10,15 @@ import type { KeyValue } from './group-query.ts';
 const LEVEL = 'level';
 
 /** True if the value of a name comes from the attributes. */
-export const isAttribute = (name: string): boolean => !isColumn(name) && name !== LEVEL;
+export const isAttribute = (name: string): boolean =>
+  !isColumn(name) && name !== LEVEL && name !== HAS_PARENT;
 
 /** Reads the value of a name. `attributes`: those of the record; used only if `isAttribute(name)`. */
 type ReadValue = (record: LogRecord, attributes: Readonly<Record<string, unknown>>) => KeyValue;
 
 /** Returns a function that reads a key of a group query (group-query.ts). */
 export function keyReader(name: string): ReadValue {
+  if (name === HAS_PARENT) return ({ parentSpanId }) => (parentSpanId === '' ? null : true);
   if (name === LEVEL) return ({ severity }) => severityText(severity) || null;
   if (isColumn(name)) {
     const column = name as 'message' | 'status';

@@ -1,7 +1,7 @@
 // Tests many rows at once with the columns of a page, before records are made of them.
 // Invariant: a row that is said to match matches, and one that is said not to match does not (query/match.ts).
 import { isColumn } from '../query/field-names.ts';
-import { attributePath, presenceTest, valueTest, type ValueTest } from '../query/field-test.ts';
+import { attributePath, presenceTest, textsOf, valueTest, type ValueTest } from '../query/field-test.ts';
 import { possible } from '../query/possible.ts';
 import type { QueryNode } from '../query/query-node.ts';
 import { isNative, RowsKnowledge } from './block-knowledge.ts';
@@ -38,7 +38,7 @@ function shapeTest(node: QueryNode): Test {
     );
 }
 
-function memberTest(name: string, matches: ValueTest): Test {
+function memberTest(name: string, matches: ValueTest, only: readonly string[] | undefined): Test {
   const path = attributePath(name);
   const ofMissing = outcome(matches(undefined));
   return (page) => {
@@ -50,7 +50,7 @@ function memberTest(name: string, matches: ValueTest): Test {
         page,
         native.map((one) => (one ? EITHER : ofMissing)),
       );
-    const out = column.outcomes(matches);
+    const out = column.outcomes(matches, only);
     if (native.includes(true))
       for (let row = 0; row < out.length; row++) if (native[page.shape[row]!]) out[row] = EITHER;
     return out;
@@ -94,7 +94,8 @@ function fieldTest(
   matches: ValueTest,
 ): CompiledTest {
   const { name } = node;
-  if (!isColumn(name)) return { test: memberTest(name, matches), names: [attributePath(name)] };
+  const only = node.op === 'field' ? textsOf(node) : undefined;
+  if (!isColumn(name)) return { test: memberTest(name, matches, only), names: [attributePath(name)] };
   if (name === 'durationNs')
     return {
       test: ({ durationNs }) => Uint8Array.from(durationNs, (value) => outcome(matches(value))),
@@ -140,7 +141,7 @@ function compileTest(node: QueryNode): CompiledTest {
       if (node.name === 'parentSpanId') return { test: hasParent, names: [] };
       return fieldTest(node, presenceTest(node.name));
     case 'field':
-      return fieldTest(node, valueTest(node.name, node.compare, node.value));
+      return fieldTest(node, valueTest(node));
     case 'words':
     case 'substring':
     case 'regex':

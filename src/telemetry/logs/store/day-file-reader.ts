@@ -120,7 +120,7 @@ export class DayFileReader implements FileReader {
         if (isRead) search.advance(item);
         else search.drop(item);
       } else if (item.block !== undefined) {
-        if (this.#mayMatch(item.block, plan) && this.#someMayMatch(item.block, plan)) search.openBlock(item);
+        if (this.#mayMatch(item.block, plan)) search.openBlock(this.#pagesOf(item.block, plan));
         else search.drop(item);
       } else {
         const ref = item.page;
@@ -151,9 +151,9 @@ export class DayFileReader implements FileReader {
       });
       return isDone !== false;
     };
-    const mayMatch = (block: Block): boolean =>
-      this.#mayMatch(block, plan) && this.#someMayMatch(block, plan);
-    for (const pages of pagesAfter(blocks, seq, mayMatch, tail))
+    const pagesOf = (block: Block): readonly PageRef[] =>
+      this.#mayMatch(block, plan) ? this.#pagesOf(block, plan) : [];
+    for (const pages of pagesAfter(blocks, seq, pagesOf, tail))
       for (const ref of pages) {
         if (ref.last <= seq) continue;
         if (!read(ref)) return { records: slice.records, reached: reachedSeq(examined) };
@@ -168,7 +168,8 @@ export class DayFileReader implements FileReader {
     const { blocks, tail } = plan.inTime(
       afterSeq === 0 ? this.#index.snapshot() : this.#index.snapshotAfter(afterSeq),
     );
-    for (const pages of pagesAfter(blocks, afterSeq, (block) => this.#mayMatch(block, plan), tail))
+    const pagesOf = (block: Block): readonly PageRef[] => (this.#mayMatch(block, plan) ? block.pages : []);
+    for (const pages of pagesAfter(blocks, afterSeq, pagesOf, tail))
       for (const ref of pages) {
         if (ref.last <= afterSeq || !this.#pageMayMatch(ref, plan)) continue;
         if (this.#pages.read(ref, (open) => addRequests(open, plan, afterSeq, add)) === false) return false;
@@ -262,11 +263,13 @@ export class DayFileReader implements FileReader {
     return mayMatch;
   }
 
-  /** False if the columns of a block exclude matches. */
-  #someMayMatch(block: Block, plan: SearchPlan): boolean {
-    const isExcluded = this.#decided(block, plan)?.every((mark) => mark === NO_MATCH) === true;
-    if (isExcluded) plan.excluded.add(block);
-    return !isExcluded;
+  /** The pages of a block that may have matches by its columns. */
+  #pagesOf(block: Block, plan: SearchPlan): readonly PageRef[] {
+    const marks = this.#decided(block, plan);
+    if (marks === undefined) return block.pages;
+    const pages = block.pages.filter(({ seq, last }) => hasMatch(marks, seq - block.seq, last - block.seq));
+    if (pages.length === 0) plan.excluded.add(block);
+    return pages;
   }
 
   /** The marks of the rows of a block from its columns; `undefined`: it has none of those that the query needs. */
@@ -284,8 +287,7 @@ export class DayFileReader implements FileReader {
   #masked<T>(ref: PageRef, plan: SearchPlan, use: (open: OpenPage, mask: RowMask) => T): T | undefined {
     const { block, seq, last } = ref;
     const decided = block && this.#decided(block, plan)?.subarray(seq - block.seq, last + 1 - block.seq);
-    if (decided?.every((mark) => mark === NO_MATCH) === true || !this.#pageMayMatch(ref, plan))
-      return undefined;
+    if (!this.#pageMayMatch(ref, plan)) return undefined;
     return this.#pages.read(ref, (open) => {
       const mask = maskOf(open, plan, decided);
       return mask && use(open, mask);
@@ -295,6 +297,12 @@ export class DayFileReader implements FileReader {
   #pageMayMatch(ref: PageRef, plan: SearchPlan): boolean {
     return !plan.looksUp || plan.mayBeIn(ref, (hash) => this.#pages.mayHave(ref, hash));
   }
+}
+
+/** True if a row from one index to another may match. */
+function hasMatch(marks: Uint8Array, from: number, to: number): boolean {
+  for (let row = from; row <= to; row++) if (marks[row] !== NO_MATCH) return true;
+  return false;
 }
 
 const reachedSeq = (seq: number): PagePosition => ({ ...startPosition('up'), seq });
@@ -337,10 +345,9 @@ function indexOfBlock(blocks: readonly Block[], seq: number): number {
 function* pagesAfter(
   blocks: readonly Block[],
   seq: number,
-  mayMatch: (block: Block) => boolean,
+  pagesOf: (block: Block) => readonly PageRef[],
   tail: readonly PageRef[],
 ): Generator<readonly PageRef[]> {
-  for (let i = indexOfBlock(blocks, seq + 1); i < blocks.length; i++)
-    if (mayMatch(blocks[i]!)) yield blocks[i]!.pages;
+  for (let i = indexOfBlock(blocks, seq + 1); i < blocks.length; i++) yield pagesOf(blocks[i]!);
   yield tail;
 }

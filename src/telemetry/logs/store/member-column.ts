@@ -22,6 +22,8 @@ const KIND = {
 
 /** Kind, decimal digits, and whether a row has no value (each u8). */
 const HEADER_BYTES = 3;
+/** The first byte of the text of a list. */
+const LIST = 0x5b;
 const MAX_DIGITS = 9;
 
 /** A value of a column: of `JSON.parse`, but no object with members. */
@@ -65,9 +67,9 @@ export interface MemberRows {
 /** A column, and what is known about its values. */
 export interface EncodedMember {
   readonly bytes: Uint8Array;
-  /** Bounds if all values are numbers, or all different values. */
+  /** Bounds if all values are numbers, or all different values; `undefined`: nothing is known of times. */
   readonly known:
-    { readonly min: number; readonly max: number } | { readonly values: readonly MemberValue[] };
+    { readonly min: number; readonly max: number } | { readonly values: readonly MemberValue[] } | undefined;
 }
 
 /** Encodes the values of `count` rows, at least one of which has a value. `undefined`: the texts are too long together. */
@@ -86,11 +88,10 @@ export function encodeMember(
     return { bytes, known: bounds };
   }
   const times = asTimes(values);
-  if (times)
-    return {
-      bytes: encodeDecimals(KIND.times, { numbers: times, digits: 0 }, rows, count),
-      known: { values: [...new Set(values)] },
-    };
+  if (times) {
+    const bytes = encodeDecimals(KIND.times, { numbers: times, digits: 0 }, rows, count);
+    return { bytes, known: undefined };
+  }
   return encodeDictionary(values, rows, count, maxCharacters);
 }
 
@@ -218,13 +219,16 @@ export class MemberColumn {
     return (this.#keys[code] ??= attributeKey(this.#valueOf(code)));
   }
 
-  /** What a test of the values says about each row. */
-  outcomes(matches: ValueTest): Uint8Array {
+  /**
+   * What a test of the values says about each row. `only`: the texts that pass, and numbers and booleans with these texts,
+   * and lists with one of them; `undefined`: any may pass.
+   */
+  outcomes(matches: ValueTest, only?: readonly string[]): Uint8Array {
     const out = new Uint8Array(this.#rows);
     const outcome = (value: MemberValue): number => (matches(value) ? ROW_MATCH : ROW_MISMATCH);
     if (this.#codes !== undefined) {
       const codes = this.#codes;
-      const table = new Uint8Array(this.#texts!.count + 1);
+      const table = this.#outcomesOfTexts(outcome, only);
       for (let row = 0; row < out.length; row++) {
         const code = codes[row]!;
         out[row] = table[code] ||= outcome(this.#valueOf(code));
@@ -232,12 +236,26 @@ export class MemberColumn {
       return out;
     }
     const ofMissing = outcome(undefined);
-    const numbers = this.numbers;
+    const { ofTime } = matches;
+    const test: (value: number) => boolean =
+      this.#times === undefined ? matches : (ofTime ?? ((ms) => matches(new Date(ms).toISOString())));
+    const numbers = (this.numbers ?? this.#times)!;
     for (let row = 0; row < out.length; row++) {
-      const value = numbers === undefined ? this.value(row) : numbers[row]!;
-      out[row] = value === undefined || value !== value ? ofMissing : outcome(value);
+      const number = numbers[row]!;
+      out[row] = Number.isNaN(number) ? ofMissing : test(number) ? ROW_MATCH : ROW_MISMATCH;
     }
     return out;
+  }
+
+  /** By number of the text; 0: not known yet. */
+  #outcomesOfTexts(outcome: (value: MemberValue) => number, only: readonly string[] | undefined): Uint8Array {
+    const texts = this.#texts!;
+    const table = new Uint8Array(texts.count + 1);
+    if (only === undefined || outcome(undefined) === ROW_MATCH) return table;
+    const wanted = texts.find(only.flatMap((text) => [JSON.stringify(text), text]));
+    for (let code = 0; code < texts.count; code++)
+      if (!wanted.has(code) && texts.firstByte(code) !== LIST) table[code] = ROW_MISMATCH;
+    return table;
   }
 
   #valueOf(code: number): MemberValue {

@@ -9,9 +9,11 @@ import type { MemberValue } from './member-column.ts';
 const MAX_VALUES = 64;
 const MAX_CHARACTERS = 1024;
 
-/** Of a column: bounds of its numbers, or all values; `null`: its texts are in the Bloom filter of the block. */
+/** Of a column: bounds of its numbers, or all values, or whether its texts are in the Bloom filter of the block. */
 type MemberFacts =
-  { readonly min: number; readonly max: number } | { readonly values: readonly MemberValue[] } | null;
+  | { readonly min: number; readonly max: number }
+  | { readonly values: readonly MemberValue[] }
+  | { readonly isHashed: boolean };
 
 /** As in the directory. Readers ignore members that they do not know. */
 export interface MemberDirectory {
@@ -24,9 +26,10 @@ export interface MemberDirectory {
 }
 
 function factsOf(known: EncodedMembers['columns'][number]['known']): MemberFacts {
+  if (known === undefined) return { isHashed: false };
   if ('min' in known) return known;
-  if (known.values.length > MAX_VALUES) return null;
-  return JSON.stringify(known.values).length <= MAX_CHARACTERS ? { values: known.values } : null;
+  const areFew = known.values.length <= MAX_VALUES && JSON.stringify(known.values).length <= MAX_CHARACTERS;
+  return areFew ? known : { isHashed: true };
 }
 
 export function memberDirectory({ names, columns }: EncodedMembers): MemberDirectory {
@@ -48,7 +51,7 @@ const isScalar = (value: unknown): value is string | number | boolean =>
 /** Adds hashes of the values that the directory does not list, and of the items of lists. */
 export function addMemberHashes({ names, columns }: EncodedMembers, add: (hash: number) => void): void {
   for (const [i, { known }] of columns.entries()) {
-    if ('min' in known || factsOf(known) !== null) continue;
+    if (known === undefined || 'min' in known || !('isHashed' in factsOf(known))) continue;
     for (const value of known.values)
       for (const item of Array.isArray(value) ? (value as unknown[]) : [value])
         if (isScalar(item)) add(hashOfMember(names.columns[i]!, String(item)));
@@ -92,14 +95,15 @@ export class MemberKnowledge extends MemberIndex {
   known(name: string): Known | undefined {
     const column = this.find(name);
     if (column === 'missing') return MISSING;
-    const facts = column === undefined ? null : this.#facts[column]!;
-    if (facts === null) return undefined;
+    const facts = column === undefined ? undefined : this.#facts[column]!;
+    if (facts === undefined || 'isHashed' in facts) return undefined;
     return 'values' in facts ? { values: [undefined, ...facts.values] } : { ...facts, mayBeMissing: true };
   }
 
   /** True if the texts of a name are in the Bloom filter of the block. */
   hasHashes(name: string): boolean {
     const column = this.find(name);
-    return typeof column === 'number' && this.#facts[column] === null;
+    const facts = typeof column === 'number' ? this.#facts[column] : undefined;
+    return facts !== undefined && 'isHashed' in facts && facts.isHashed;
   }
 }

@@ -2,7 +2,7 @@
 // whose columns do not have the value.
 // Invariant: a value is the one that record-value.ts reads from the record.
 import { attributesOf, type LogRecord } from '../log-record.ts';
-import { isColumn } from '../query/field-names.ts';
+import { HAS_PARENT, isColumn } from '../query/field-names.ts';
 import { attributeAt, attributePath } from '../query/field-test.ts';
 import type { KeyValue } from '../query/group-query.ts';
 import { attributeKey, isAttribute, keyReader } from '../query/record-value.ts';
@@ -39,6 +39,7 @@ export type ShapeValue = KeyValue | ReadRow;
 export function valuesOf(page: Page, name: string, records: PageRecords): readonly ShapeValue[] {
   if (name === 'level')
     return page.encodedShapes.column('severity').map((value) => severityText(value as number) || null);
+  if (name === HAS_PARENT) return page.shapes.map(({ has }) => ((has & HAS.parent) === 0 ? null : true));
   if (isShapeColumn(name)) return page.encodedShapes.column(name).map((value) => value || null);
   const read = keyReader(name);
   const ofRecord: ReadRow = isAttribute(name)

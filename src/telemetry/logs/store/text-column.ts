@@ -114,6 +114,11 @@ export class TextColumn {
     ));
   }
 
+  /** The first byte of the text with a number; that of another text if it is empty. */
+  firstByte(number: number): number {
+    return this.#bytes[this.#from + this.#ends[number]!]!;
+  }
+
   /** The number of the text of a row. */
   numberAt(row: number): number {
     return this.numbers ? this.numbers[row]! : row;

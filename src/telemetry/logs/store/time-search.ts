@@ -178,10 +178,10 @@ export class TimeSearch {
     else this.#blocks.pop();
   }
 
-  /** Replaces the first item by the pages of the block. */
-  openBlock({ block }: ClosedBlock): void {
+  /** Replaces the first item, a block, by those of its pages that may have a match. */
+  openBlock(pages: readonly PageRef[]): void {
     this.#blocks.pop();
-    for (const page of block.pages) this.#addPage(page);
+    for (const page of pages) this.#addPage(page);
   }
 
   /** Replaces the first item, a page, by its candidates. */
