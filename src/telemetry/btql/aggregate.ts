@@ -1,6 +1,7 @@
 // The aggregates of BTQL: count, count_distinct, sum, avg, min, max, percentile, any_value.
 // Invariant: values that are kept until the end take from a budget, so that a query has a bound on its memory.
 import { asNumber, NO_ROW, type Compiled, type Scope, type ValueType } from './compiled.ts';
+import { percentilesOf } from '../logs/logs.ts';
 import { compile } from './evaluate.ts';
 import { functionName, QueryError, type FunctionCall } from './tree.ts';
 import { compareForSort } from './values.ts';
@@ -142,12 +143,7 @@ class Percentile implements Accumulator {
 
   result(): number | null {
     if (this.#count === 0) return null;
-    const sorted = this.#values.subarray(0, this.#count).sort();
-    const at = this.#p * (this.#count - 1);
-    const low = Math.floor(at);
-    const below = sorted[low]!;
-    const above = sorted[Math.min(low + 1, this.#count - 1)]!;
-    return below + (above - below) * (at - low);
+    return percentilesOf(this.#values, this.#count, [this.#p])[0]!;
   }
 }
 

@@ -235,16 +235,14 @@ export class Groups {
   }
 
   add<Row>({ keys, aggregates }: GroupReading<Row>, row: Row): void {
-    let values: unknown[] = [];
+    let values: unknown[] | undefined;
     let key: unknown = '';
-    if (keys.length === 1) {
-      key = plainKey(keys[0]!.of(row));
-      values = [key];
-    } else if (keys.length > 1) {
-      for (const one of keys) values.push(plainKey(one.of(row)));
+    if (keys.length === 1) key = plainKey(keys[0]!.of(row));
+    else if (keys.length > 1) {
+      values = keys.map((one) => plainKey(one.of(row)));
       key = JSON.stringify(values);
     }
-    const group = this.#open.get(key) ?? this.#begin(key, values);
+    const group = this.#open.get(key) ?? this.#begin(key, values ?? [key]);
     if (group === undefined) {
       this.others++;
       return;

@@ -94,9 +94,17 @@ class Columns {
   }
 }
 
+const BRACE = 0x7b;
+const BRACKET = 0x5b;
+
 /** True if a value may be the JSON of a list or an object, which has members. */
-const mayBeJson = (value: KeyValue): boolean =>
-  typeof value === 'string' && (value.startsWith('{') || value.startsWith('['));
+function mayHaveJson(values: readonly KeyValue[]): boolean {
+  for (const value of values) {
+    const first = typeof value === 'string' ? value.charCodeAt(0) : 0;
+    if (first === BRACE || first === BRACKET) return true;
+  }
+  return false;
+}
 
 /** Adds all matching spans to their groups. Yields between calls of the store. */
 export function* scanGroups(
@@ -119,15 +127,20 @@ export function* scanGroups(
     const row = spans.at(seq);
     if (row && plan.test(row)) groups.add(ofRows, row);
   };
-  yield* spans.scan(query, (seq, timeMs, values) => {
+  let lastSeq = 0;
+  const steps = spans.scan(query, (seq, timeMs, values) => {
     progress.read++;
-    progress.reached = { timeNs: BigInt(timeMs) * 1_000_000n, seq };
-    if (values[0] !== null || values.some(mayBeJson)) {
+    lastSeq = seq;
+    current.timeMs = timeMs;
+    if (values[0] !== null || mayHaveJson(values)) {
       addRow(seq);
       return;
     }
-    current.timeMs = timeMs;
     current.values = values;
     if (test === undefined || truth(test(current)) === true) groups.add(reading, current);
   });
+  for (const step of steps) {
+    progress.reached = { timeNs: BigInt(current.timeMs) * 1_000_000n, seq: lastSeq };
+    yield step;
+  }
 }

@@ -63,6 +63,7 @@ export { wordMatcher } from './query/phrase.ts';
 export { parseQuery } from './query/parse.ts';
 export type { Subscription } from './query/subscription.ts';
 export type { FeedPage } from './store/store-reader.ts';
+export { percentilesOf } from './store/order-statistic.ts';
 export type { ScanQuery } from './store/scan-query.ts';
 export type { PagePosition } from './store/page-position.ts';
 export type { QueriedStore, ReadRecords, ReadStore } from './threads/reader-module.ts';

@@ -203,7 +203,7 @@ export const isIn = (times: TimeParts, { fromNs, toNs }: TimeRange): boolean =>
   overlaps(times, Number(fromNs / NS_PER_MS), Number(toNs / NS_PER_MS));
 
 /** True if all times are in the range. */
-const covers = ({ fromNs, toNs }: TimeRange, times: TimeParts): boolean =>
+export const covers = ({ fromNs, toNs }: TimeRange, times: TimeParts): boolean =>
   fromNs <= BigInt(firstTime(times)) * NS_PER_MS && toNs >= BigInt(lastTime(times) + 1) * NS_PER_MS - 1n;
 
 /** Removes the marks of the rows outside the parts of the time range. */

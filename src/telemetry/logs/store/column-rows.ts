@@ -2,10 +2,9 @@
 // Invariant: the rows are those of the records that match, with the values of these records (query/record-value.ts).
 import type { KeyValue } from '../query/group-query.ts';
 import type { Block, PageRef } from './block.ts';
-import { isIn, rangeTest, type GroupPages } from './column-groups.ts';
+import { covers, isIn, rangeTest, type GroupPages } from './column-groups.ts';
 import type { OpenPage } from './open-page.ts';
 import { PageRecords, valuesOf, type ShapeValue } from './page-values.ts';
-import type { Page } from './page.ts';
 import { canBeTraced } from './request-traces.ts';
 import { isMatch, MATCH, maskOf, NEEDS_RECORD, NO_MATCH } from './row-mask.ts';
 import type { RowVisitor, ScanQuery } from './scan-query.ts';
@@ -126,7 +125,7 @@ export class ColumnRows {
     let reached: number | undefined;
     this.#pages.read(ref, (open) => {
       const marks = this.#marksOf(open, mayMatch);
-      if (marks !== undefined) reached = this.#visit(open.page, marks, seq);
+      if (marks !== undefined) reached = this.#visit(open, marks, seq);
     });
     return reached;
   }
@@ -144,19 +143,19 @@ export class ColumnRows {
     return marks;
   }
 
-  #visit(page: Page, marks: Uint8Array, seq: number): number | undefined {
+  #visit({ page, times }: OpenPage, marks: Uint8Array, seq: number): number | undefined {
     const { query } = this.#plan;
     const { names } = this.#query;
     const { changes } = this.#pages;
     const records = new PageRecords(page);
     const rowValues = new RowValues(names.map((name) => valuesOf(page, name, records)));
     const isTraced = page.shapes.map((shape) => this.#usesTrace && isTracedLater(shape));
-    const isInRange = rangeTest(page, this.#query);
+    const isInRange = covers(this.#query, times) ? undefined : rangeTest(page, this.#query);
     const { shape, timeMs, firstSeq } = page;
     const values = this.#values;
     for (let row = Math.max(0, seq + 1 - firstSeq); row < marks.length; row++) {
       const mark = marks[row]!;
-      if (mark === NO_MATCH || !isInRange(row)) continue;
+      if (mark === NO_MATCH || isInRange?.(row) === false) continue;
       let goesOn: boolean;
       if (mark === NEEDS_RECORD) {
         const record = changes!.merged(records.at(row));
