@@ -57,9 +57,21 @@ function membersOf(text: string, onParsed: (value: unknown) => void): Member[] |
   if (value !== undefined) onParsed(value);
   if (typeof value !== 'object' || value === null || !text.startsWith('{') || !text.endsWith('}'))
     return undefined;
-  const members = Object.entries(value).map(([name, one]): Member => [name, JSON.stringify(one)]);
-  const again = `{${members.map(([name, one]) => `${JSON.stringify(name)}:${one}`).join()}}`;
-  return again === text ? members : [[undefined, text.slice(1, -1)]];
+  return writtenMembers(text, value as Readonly<Record<string, unknown>>) ?? [[undefined, text.slice(1, -1)]];
+}
+
+/** The members of an object, if its text is what JSON.stringify writes. */
+function writtenMembers(text: string, object: Readonly<Record<string, unknown>>): Member[] | undefined {
+  const members: Member[] = [];
+  let at = 0;
+  for (const name of Object.keys(object)) {
+    const value = JSON.stringify(object[name]);
+    const before = `${at === 0 ? '{' : ','}${JSON.stringify(name)}:`;
+    if (!text.startsWith(before, at) || !text.startsWith(value, at + before.length)) return undefined;
+    members.push([name, value]);
+    at += before.length + value.length;
+  }
+  return at === text.length - 1 || text === '{}' ? members : undefined;
 }
 
 /** An object as one member, as it is. */

@@ -32,12 +32,14 @@ export type MemberValue = unknown;
 /** The numbers times ten to the power of the digits, if all of them are whole numbers then. */
 function asDecimals(values: readonly number[]): { numbers: number[]; digits: number } | undefined {
   let digits = 0;
+  let factor = 1;
   for (const value of values) {
-    while (Math.round(value * 10 ** digits) / 10 ** digits !== value)
+    while (Math.round(value * factor) / factor !== value) {
       if (++digits > MAX_DIGITS) return undefined;
+      factor *= 10;
+    }
     if (Object.is(value, -0)) return undefined;
   }
-  const factor = 10 ** digits;
   const numbers = values.map((value) => Math.round(value * factor));
   const isExact = numbers.every((number, i) => Math.abs(number) < 2 ** 51 && number / factor === values[i]);
   return isExact ? { numbers, digits } : undefined;
@@ -45,12 +47,18 @@ function asDecimals(values: readonly number[]): { numbers: number[]; digits: num
 
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
+/** Date.parse reads some days after it as days of the next month, and 24:00 as that of the next day. */
+const LAST_SURE_DAY = '28';
+
 /** Milliseconds of texts that Date.toISOString has written. */
 function asTimes(values: readonly MemberValue[]): number[] | undefined {
   const times: number[] = [];
   for (const value of values) {
     const ms = typeof value === 'string' && ISO.test(value) ? Date.parse(value) : NaN;
-    if (Number.isNaN(ms) || new Date(ms).toISOString() !== value) return undefined;
+    if (Number.isNaN(ms)) return undefined;
+    const mayBeOther =
+      (value as string).slice(8, 10) > LAST_SURE_DAY || (value as string).startsWith('24', 11);
+    if (mayBeOther && new Date(ms).toISOString() !== value) return undefined;
     times.push(ms);
   }
   return times;

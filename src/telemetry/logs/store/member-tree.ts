@@ -72,6 +72,11 @@ const isShort = (value: MemberValue): boolean =>
           typeof item === 'string' ? item.length <= MAX_TEXT : typeof item !== 'object' || item === null,
         ));
 
+function isEmpty(object: object): boolean {
+  for (const _ in object) return false;
+  return true;
+}
+
 export class MemberTree {
   readonly #root = new MemberNode('');
   readonly #byName = new Map<string, MemberNode>();
@@ -83,11 +88,11 @@ export class MemberTree {
   }
 
   #add(parent: MemberNode, row: number, object: Readonly<Record<string, unknown>>, level: number): void {
-    for (const key of Object.keys(object)) {
+    for (const key in object) {
       const node = parent.children.get(key) ?? this.#begin(parent, key);
       if (node === undefined) continue;
       const value = object[key];
-      if (!isPlainObject(value) || Object.keys(value).length === 0) this.#set(node, row, value);
+      if (typeof value !== 'object' || !isPlainObject(value) || isEmpty(value)) this.#set(node, row, value);
       else {
         node.isObject = true;
         if (level < MAX_LEVELS) this.#add(node, row, value, level + 1);
@@ -98,7 +103,7 @@ export class MemberTree {
 
   #set(node: MemberNode, row: number, value: MemberValue): void {
     if (node.isLong) return;
-    if (isShort(value)) {
+    if (typeof value === 'number' || isShort(value)) {
       node.rows.push(row);
       node.values.push(value);
       return;

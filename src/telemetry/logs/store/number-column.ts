@@ -1,7 +1,7 @@
 // Columns of whole numbers as bytes: all lowest bytes first, then all second ones and so on, which compresses well.
 // Invariant: any list of whole numbers from 0 to 2^53 - 1, or from -2^51 to 2^51, is read back exactly.
 
-import { ByteWriter } from './byte-writer.ts';
+import type { ByteWriter } from './byte-writer.ts';
 
 /** Width (u8), scale (u8) and smallest number (f64). */
 const HEADER_BYTES = 10;
@@ -50,13 +50,6 @@ export function writeNumbers(out: ByteWriter, values: ArrayLike<number>, from: n
         rest = Math.floor(rest / 256);
       }
     }
-}
-
-/** Encodes `count` numbers as bytes of their own. */
-export function encodeNumbers(values: ArrayLike<number>, count: number): Uint8Array<ArrayBuffer> {
-  const out = new ByteWriter(HEADER_BYTES + 8 * count);
-  writeNumbers(out, values, 0, count);
-  return out.part(0);
 }
 
 /** Bytes of an encoded column that begins at `at`. */

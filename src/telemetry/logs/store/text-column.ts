@@ -1,11 +1,17 @@
 // Columns of texts: the bytes of all texts one after the other, with their lengths. Texts that repeat are stored once.
 // Invariant: well-formed texts are read back exactly; others have U+FFFD for each half of a broken pair.
-import type { ByteWriter } from './byte-writer.ts';
-import { decodeNumbers, encodedLength, encodeNumbers, writeNumbers } from './number-column.ts';
+import { ByteWriter } from './byte-writer.ts';
+import { decodeNumbers, encodedLength, writeNumbers } from './number-column.ts';
 import type { RowTexts } from './row-texts.ts';
 
 /** Number of texts (u32), their bytes (u32), and whether rows refer to them by number (u8). */
 const HEADER_BYTES = 9;
+
+/** Memory for one column after the other, since new memory takes longer than to encode a column of few texts. */
+let memory = new ByteWriter();
+let textMemory = Buffer.allocUnsafe(64 * 1024);
+/** Larger memory is not kept. */
+const MAX_KEPT_BYTES = 1024 ** 2;
 
 /** Encodes one text for each row. `repeats`: texts are likely to repeat. */
 export function encodeTexts(texts: readonly string[], repeats: boolean): Uint8Array<ArrayBuffer> {
@@ -20,29 +26,29 @@ export function encodeTexts(texts: readonly string[], repeats: boolean): Uint8Ar
     }
   const stored = rows ? Array.from(numbers.keys()) : texts;
   const lengths = new Uint32Array(stored.length);
-  let most = 0;
-  for (const text of stored) most += text.length;
-  let bytes = Buffer.allocUnsafe(most + 64);
   let end = 0;
   for (let i = 0; i < lengths.length; i++) {
     const text = stored[i]!;
-    if (end + text.length * 3 > bytes.length) {
-      const larger = Buffer.allocUnsafe(Math.max(2 * bytes.length, end + text.length * 3));
-      bytes.copy(larger, 0, 0, end);
-      bytes = larger;
+    if (end + text.length * 3 > textMemory.length) {
+      const larger = Buffer.allocUnsafe(2 * (end + text.length * 3));
+      textMemory.copy(larger, 0, 0, end);
+      textMemory = larger;
     }
-    const length = bytes.write(text, end);
+    const length = textMemory.write(text, end);
     lengths[i] = length;
     end += length;
   }
-  const header = Buffer.alloc(HEADER_BYTES);
-  header.writeUInt32LE(stored.length, 0);
-  header.writeUInt32LE(end, 4);
-  header[8] = rows ? 1 : 0;
-  const parts: Uint8Array[] = [header, encodeNumbers(lengths, stored.length)];
-  if (rows) parts.push(encodeNumbers(rows, rows.length));
-  parts.push(bytes.subarray(0, end));
-  return Buffer.concat(parts);
+  memory.reset();
+  memory.putU32(stored.length);
+  memory.putU32(end);
+  memory.put(Uint8Array.of(rows ? 1 : 0));
+  writeNumbers(memory, lengths, 0, stored.length);
+  if (rows) writeNumbers(memory, rows, 0, rows.length);
+  memory.put(textMemory.subarray(0, end));
+  const column = memory.part(0).slice();
+  if (textMemory.length > MAX_KEPT_BYTES) textMemory = Buffer.allocUnsafe(64 * 1024);
+  if (memory.bytes.length > MAX_KEPT_BYTES) memory = new ByteWriter();
+  return column;
 }
 
 /** Writes the column of the texts of the rows `picked`. No other row from `from` to before `to` has a text. */

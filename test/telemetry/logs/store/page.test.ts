@@ -8,6 +8,7 @@ import {
 } from '../../../../src/telemetry/logs/store/attribute-columns.ts';
 import { DamagedBlobError, fromBlob, toBlob } from '../../../../src/telemetry/logs/store/blob.ts';
 import { BlockRows } from '../../../../src/telemetry/logs/store/block-rows.ts';
+import { ByteWriter } from '../../../../src/telemetry/logs/store/byte-writer.ts';
 import { BloomFilter, hashOfId, mayHave } from '../../../../src/telemetry/logs/store/bloom-filter.ts';
 import { encodePage } from '../../../../src/telemetry/logs/store/encode-page.ts';
 import {
@@ -16,9 +17,9 @@ import {
   decodeNumbers,
   deltas,
   encodedLength,
-  encodeNumbers,
   numberAt,
   undeltas,
+  writeNumbers,
 } from '../../../../src/telemetry/logs/store/number-column.ts';
 import { Page } from '../../../../src/telemetry/logs/store/page.ts';
 import { HashList } from '../../../../src/telemetry/logs/store/page-words.ts';
@@ -26,6 +27,13 @@ import { fromTailBlob, toTailBlob } from '../../../../src/telemetry/logs/store/t
 import { encodeTexts, TextColumn } from '../../../../src/telemetry/logs/store/text-column.ts';
 import { recordOf, text } from '../query/arbitrary.ts';
 import { anyRow, lineRow, type Row } from './stored-rows.ts';
+
+/** A column of numbers as bytes. */
+function encodeNumbers(values: ArrayLike<number>, count: number): Uint8Array {
+  const out = new ByteWriter();
+  writeNumbers(out, values, 0, count);
+  return out.part(0);
+}
 
 const FIRST = 1000;
 
