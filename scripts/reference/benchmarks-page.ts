@@ -85,6 +85,12 @@ export const benchmarksPage = (): string =>
       logTable(figures, 'rows of spans'),
     ),
     'Repeat it with `npm run bench:rows`.',
+    '## Queries of spans',
+    'Processor time of queries of BTQL over spans with ten fields of metadata, from the text of the query to the JSON of the answer. The files are in the memory of the system.',
+    resultsOf('btql.json', 'npm run bench:btql', ({ figures }: { figures: LogFigure[] }) =>
+      logTable(figures, 'queries of spans'),
+    ),
+    'Repeat it with `npm run bench:btql`.',
     '## Export jobs',
     'Files of requests to language models with all columns but the bodies, written by one job after the other. Processor time includes reading the store.',
     resultsOf('exports.json', 'npm run bench:exports', ({ figures }: { figures: LogFigure[] }) =>
