@@ -13,6 +13,7 @@ import {
   CapturePolicy,
   Logs,
   type LogRecord,
+  type MaskPlace,
   type RecorderClient,
   type RecordWriter,
 } from '../telemetry/logs/logs.ts';
@@ -227,6 +228,13 @@ function openLogs(
       redactsCommonSecrets: logs.redact,
       maxBodyBytes: logs.max_body,
       redactPatterns: logs.redact_patterns,
+      masking: {
+        rules: logs.mask,
+        places: logs.mask_in as readonly MaskPlace[],
+        paths: logs.mask_paths,
+        routes: logs.routes,
+        keyFolder: data.dir,
+      },
       files: logs.files,
       fileOrigin: firstReplica(deployments),
     },

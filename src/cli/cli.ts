@@ -5,6 +5,7 @@ import { nearest } from '../core/nearest-name.ts';
 import { check } from './commands/check.ts';
 import { health } from './commands/health.ts';
 import { logs } from './commands/logs.ts';
+import { mask } from './commands/mask.ts';
 import { run } from './commands/run.ts';
 import { EXIT, printProblems } from './usage-errors.ts';
 import type { Command } from './command.ts';
@@ -22,6 +23,7 @@ export const commands: readonly Command[] = [
   health,
   logs,
   keys,
+  mask,
   showVersion,
 ];
 

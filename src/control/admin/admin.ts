@@ -28,6 +28,7 @@ import { countEndpoints } from './routes/counts.ts';
 import { healthEndpoints, type WithMetrics } from './routes/health.ts';
 import { postLogEndpoints } from './routes/post-logs.ts';
 import { keyEndpoints, type WithKeys } from './routes/keys.ts';
+import { maskingEndpoints } from './routes/masking.ts';
 import { destinationEndpoints, type WithConnections } from './routes/otlp-destinations.ts';
 import { priceEndpoints, type WithPrices } from './routes/prices.ts';
 import { recordEndpoints } from './routes/record.ts';
@@ -64,6 +65,7 @@ export const endpoints: readonly Endpoint<Context>[] = [
   ...exportEndpoints,
   ...destinationEndpoints,
   ...keyEndpoints,
+  ...maskingEndpoints,
   ...priceEndpoints,
   ...replicaEndpoints,
   ...settingsEndpoints,

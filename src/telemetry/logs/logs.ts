@@ -32,6 +32,8 @@ import type { GroupQuery, GroupResult } from './query/group-query.ts';
 import { callGroup, type GroupLimits } from './threads/group-call.ts';
 
 export { CapturePolicy } from './ingest/capture-policy.ts';
+export { testMasking, unknownRules } from './masking/masking-test.ts';
+export type { MaskPlace } from './masking/masking-options.ts';
 export {
   MODEL_ATTRIBUTE,
   POD_ATTRIBUTE,

@@ -11,6 +11,9 @@ import {
   text,
   wordList,
 } from '../../core/settings.ts';
+import { parseJsonPath } from './masking/json-path.ts';
+import { MASK_WORDS } from './masking/mask-rules.ts';
+import { DEFAULT_MASK, MASK_PLACES, PATH_ACTIONS, type MaskPlace } from './masking/masking-options.ts';
 import { compileRegex } from './regex.ts';
 
 const isFollowable = (path: string): boolean =>
@@ -19,6 +22,7 @@ const isFollowable = (path: string): boolean =>
 const DAY = 86_400_000;
 
 const MODES = ['metadata', 'full', 'off'] as const;
+const RULES = MASK_WORDS.join(', ');
 const PATH = /^[/*][^\s?#]{0,255}$/;
 
 export const logsOptions = section({
@@ -44,6 +48,12 @@ export const logsOptions = section({
       follow: flag({
         default: true,
         doc: 'Read model, tokens and times of tokens from the bodies of these requests (`llm.follow`). Never with `capture: off`.',
+      }),
+      mask: wordList({
+        default: [DEFAULT_MASK],
+        pattern: { test: (word) => [DEFAULT_MASK, 'none', ...MASK_WORDS].includes(word) },
+        like: `rules (${RULES}), \`none\` or \`${DEFAULT_MASK}\``,
+        doc: 'Rules that mask the bodies of these requests instead of `logs.mask`, which `default` stands for.',
       }),
     }),
   ),
@@ -93,6 +103,35 @@ export const logsOptions = section({
     like: 'RE2 expressions, one per line, without lookaround and backreferences',
     doc: 'RE2 expressions whose matches are redacted too. A list in the configuration file, otherwise one per line.',
   }),
+  mask: wordList({
+    default: [],
+    pattern: { test: (word) => MASK_WORDS.includes(word) },
+    like: `rules: ${RULES}`,
+    doc: `Replace personal data by the name of its rule, such as \`[email]\`, before it is stored: ${RULES}. \`national_id\` stands for all national numbers.`,
+  }),
+  mask_in: wordList({
+    default: ['bodies', 'posts'],
+    pattern: { test: (word) => MASK_PLACES.includes(word as MaskPlace) },
+    like: MASK_PLACES.join(', '),
+    doc: 'Where `mask` applies. `bodies`: captured bodies. `posts`: posted records, rows and spans, with their bodies. `lines`: log lines, and the paths and metadata of requests.',
+  }),
+  mask_paths: listOf(
+    section({
+      path: required(
+        'a path',
+        'Path in JSON bodies: `$.user.email`, `$.messages[*].name`, `$..password`.',
+        (input) => {
+          const parsed = parseJsonPath(input);
+          return typeof parsed === 'string' ? { problem: `a path: ${parsed}` } : { value: input };
+        },
+        String,
+      ),
+      action: choice(PATH_ACTIONS, {
+        default: 'drop',
+        doc: '`drop`: the value becomes `[dropped]`. `hash`: it becomes a keyed hash, the same for equal values.',
+      }),
+    }),
+  ),
   download_unlimited: flag({
     default: false,
     doc: 'Allow downloads of more than 7 days or 100,000 rows.',

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 export interface Regex {
   /** Returns true if the text contains a match. */
   test(text: string): boolean;
-  /** Replaces every match with `by`. `$` has no special meaning in `by`. */
+  /** Replaces every match with `by`, matches without a gap between them once. An empty match replaces nothing. */
   replaceAll(text: string, by: string): string;
 }
 
@@ -25,8 +25,22 @@ export function compileRegex(pattern: string): Regex | string {
     const compiled = RE2JS.compile(pattern);
     return {
       test: (text: string) => compiled.test(text),
-      replaceAll: (text: string, by: string) =>
-        compiled.test(text) ? compiled.matcher(text).replaceAll(() => by) : text,
+      replaceAll(text: string, by: string): string {
+        if (!compiled.test(text)) return text;
+        const matcher = compiled.matcher(text);
+        let out = '';
+        let from = 0;
+        // Where the last match ends.
+        let last = -1;
+        while (matcher.find()) {
+          const [start, end] = [matcher.start(), matcher.end()];
+          if (start === end) continue;
+          if (start !== last) out += text.slice(from, start) + by;
+          from = end;
+          last = end;
+        }
+        return out + text.slice(from);
+      },
     };
   } catch (error) {
     if (error instanceof RE2JSException) return `invalid regular expression: ${error.message}`;

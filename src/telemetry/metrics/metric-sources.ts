@@ -85,6 +85,10 @@ export interface LogStoreFigures {
   readonly bodiesSkipped: number;
   /** Requests whose copied bodies were not stored, since there was no room for them on the way to the recorder. */
   readonly bodiesDropped: number;
+  /** Bodies that were not kept, since they could not be masked. */
+  readonly bodiesUnmaskable: number;
+  /** Number of masked values, by rule. Rules that masked nothing are left out. */
+  readonly masked: ReadonlyMap<string, number>;
   /** Bytes of output, posts and bodies that are not stored yet. */
   readonly queuedBytes: number;
   /** Bytes in the ring that the recorder has not read. */

@@ -16,6 +16,12 @@ describe('compileRegex', () => {
     expect(regex.replaceAll('abbab', '$1$&')).toBe('a$1$&a$1$&');
   });
 
+  it('replaces nothing for empty matches, and matches beside each other once', () => {
+    expect(compiled('x*').replaceAll('abc', 'X')).toBe('abc');
+    expect(compiled('.').replaceAll('abc', 'X')).toBe('X');
+    expect(compiled('[ab]').replaceAll('aabcab', 'X')).toBe('XcX');
+  });
+
   it.each([
     ['(a', /^invalid regular expression: .*missing closing/],
     [String.raw`(a)\1`, /^invalid regular expression: /],

@@ -6,10 +6,10 @@ import { LogFileFollower, type FollowerOptions } from './log-file-follower.ts';
 import { StreamRecords } from './stream-records.ts';
 import { RequestOwners, type RequestOwner } from './request-owners.ts';
 import type { LineOrigin, LogRecord, RecordWriter } from '../log-record.ts';
-import { Redactor } from './redact.ts';
-import { compileRegex } from '../regex.ts';
+import type { OnMasked } from '../masking/masker.ts';
+import { Redactors, type RedactorsOptions } from './redactors.ts';
 
-export interface IngesterOptions {
+export interface IngesterOptions extends RedactorsOptions {
   /** Maximum length of a line in bytes; a longer line is cut. */
   readonly maxLineBytes: number;
   /** Paths of log files to follow (log-file-follower.ts). */
@@ -22,28 +22,20 @@ export interface IngesterOptions {
   readonly own: RecordWriter;
   /** Maximum size of a stored body, in bytes. */
   readonly maxBodyBytes: number;
-  /** Redact secrets with the built-in rules. */
-  readonly redactsCommonSecrets: boolean;
-  /** Valid RE2 expressions whose matches are redacted too. */
-  readonly redactPatterns: readonly string[];
 }
 
 export class Ingester {
   readonly #options: IngesterOptions;
-  readonly redactor: Redactor;
+  readonly redactors: Redactors;
   readonly #readers = new Map<number, StreamRecords>();
   readonly #owners = new RequestOwners();
   #fileOwner: RequestOwner;
 
-  constructor(options: IngesterOptions) {
+  /** `onMasked`: is told what was masked. */
+  constructor(options: IngesterOptions, onMasked?: OnMasked) {
     this.#options = options;
     this.#fileOwner = options.fileOrigin;
-    this.redactor = new Redactor({
-      builtIn: options.redactsCommonSecrets,
-      custom: options.redactPatterns
-        .map((pattern) => compileRegex(pattern))
-        .filter((one) => typeof one !== 'string'),
-    });
+    this.redactors = new Redactors(options, onMasked);
   }
 
   /** Opens a stream of lines. For an open stream, sets the origin of later lines. */
@@ -89,7 +81,7 @@ export class Ingester {
 
   /** Returns the records of lines that were posted together. */
   linesOf(bytes: Uint8Array, origin: LineOrigin): LogRecord[] {
-    const reader = this.#reader(origin);
+    const reader = this.#reader(origin, this.redactors.posts);
     return [...reader.push(bytes, nowNs()), ...reader.end()];
   }
 
@@ -112,8 +104,8 @@ export class Ingester {
       ...record,
       pod: record.pod || own.pod,
       modelId: record.modelId || own.modelId,
-      message: message === '' ? '' : this.redactor.redactText(message),
-      attributes: attributesText(isCut ? { is_cut: true, bytes, ...posted } : posted, this.redactor),
+      message: message === '' ? '' : this.redactors.posts.redactText(message),
+      attributes: attributesText(isCut ? { is_cut: true, bytes, ...posted } : posted, this.redactors.posts),
     };
   }
 
@@ -155,8 +147,8 @@ export class Ingester {
     return records;
   }
 
-  #reader(origin: LineOrigin): StreamRecords {
+  #reader(origin: LineOrigin, redactor = this.redactors.lines): StreamRecords {
     const { maxLineBytes, retentionMs, own } = this.#options;
-    return new StreamRecords({ ...origin, ...own }, { maxLineBytes, retentionMs, redactor: this.redactor });
+    return new StreamRecords({ ...origin, ...own }, { maxLineBytes, retentionMs, redactor });
   }
 }

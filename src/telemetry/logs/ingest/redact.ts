@@ -1,7 +1,10 @@
-// Redacts secrets in text: built-in rules for common secrets, and expressions of the user.
+// Redacts text: secrets by built-in rules, personal data by the rules that settings name (masking/), and matches of
+// expressions of the user.
 // A built-in rule begins with a fixed word, followed by bounded repeats or by one character class that cannot contain
 // another start of the rule.
 // Invariant: every rule takes time linear in the text.
+import { JsonMasker, looksLikeJson, type PathRule } from '../masking/json-text.ts';
+import type { Masker } from '../masking/masker.ts';
 import type { Regex } from '../regex.ts';
 import { RULE, rulesFor } from './secret-triggers.ts';
 
@@ -81,26 +84,81 @@ function redactBuiltIn(text: string, wanted: number): string {
   return out;
 }
 
+export interface RedactorOptions {
+  /** Redact secrets by the built-in rules. */
+  readonly builtIn: boolean;
+  /** Expressions whose matches are redacted after the built-in rules, in this order. */
+  readonly custom: readonly Regex[];
+  /** Masks personal data. */
+  readonly masker?: Masker | undefined;
+  /** What is done with values in JSON bodies. */
+  readonly paths?: readonly PathRule[];
+}
+
+/** A text that own expressions make longer than this is redacted as a whole. */
+const mostOf = (text: string): number => 2 * text.length + 64;
+/** Characters that a value has at most, so that many are dropped at most where a text was cut. */
+const LONGEST_VALUE = 320;
+
 /** Redacts secrets in texts, and knows the names of secret values. */
 export class Redactor {
   readonly #hasBuiltIn: boolean;
   readonly #custom: readonly Regex[];
+  readonly #masker: Masker | undefined;
+  readonly #json: JsonMasker;
+  readonly #hasPaths: boolean;
 
-  /** `custom`: expressions whose matches are redacted after the built-in rules, in this order. */
-  constructor(options: { readonly builtIn: boolean; readonly custom: readonly Regex[] }) {
-    this.#hasBuiltIn = options.builtIn;
-    this.#custom = options.custom;
+  constructor({ builtIn, custom, masker, paths = [] }: RedactorOptions) {
+    this.#hasBuiltIn = builtIn;
+    this.#custom = custom;
+    this.#masker = masker;
+    this.#hasPaths = paths.length > 0;
+    this.#json = new JsonMasker((text, before) => masker?.mask(text, before) ?? text, paths);
+  }
+
+  /** True if it masks more than secrets. A value may be split over the events of a stream, and is not found there. */
+  get masks(): boolean {
+    return this.#masker !== undefined || this.#hasPaths;
   }
 
   /** Replaces every secret that a rule finds with `[redacted]`. `rules`: those that may change the text, if known. */
   redactText(text: string, rules?: number): string {
-    let out = this.#hasBuiltIn ? redactBuiltIn(text, rules ?? rulesFor(text)) : text;
-    for (const regex of this.#custom) out = regex.replaceAll(out, REDACTED);
-    return out;
+    const out = this.#hasBuiltIn ? redactBuiltIn(text, rules ?? rulesFor(text)) : text;
+    return this.#redactCustom(this.#masker === undefined ? out : this.#masker.mask(out));
+  }
+
+  /**
+   * Redacts a body. `isCut`: it ends before its end. `undefined`: it seems to be JSON but is not, so that values at paths
+   * cannot be found.
+   */
+  redactBody(body: string, isCut: boolean): string | undefined {
+    if (!this.masks) return this.redactText(body);
+    const text = isCut ? withoutPartialValue(body) : body;
+    const out = this.#hasBuiltIn ? redactBuiltIn(text, rulesFor(text)) : text;
+    if (!looksLikeJson(out)) return this.#redactCustom(this.#masker?.mask(out) ?? out);
+    const { text: masked, isJson } = this.#json.mask(out);
+    return isJson || !this.#hasPaths ? this.#redactCustom(masked) : undefined;
   }
 
   /** True if every value of this name is a secret. */
   isSecretName(name: string): boolean {
     return this.#hasBuiltIn && SECRET_NAME.test(name.slice(-64));
   }
+
+  #redactCustom(text: string): string {
+    if (this.#custom.length === 0) return text;
+    let out = text;
+    for (const regex of this.#custom) out = regex.replaceAll(out, REDACTED);
+    return out.length > mostOf(text) ? REDACTED : out;
+  }
+}
+
+/** The text without its end, which may be the beginning of a value that no rule finds without the rest. */
+function withoutPartialValue(text: string): string {
+  const from = Math.max(0, text.length - LONGEST_VALUE);
+  const end = text
+    .slice(from)
+    .replace(/[^\s"',;<>]*$/, '')
+    .replace(/[\d\s().+/-]*$/, '');
+  return text.slice(0, from) + end;
 }

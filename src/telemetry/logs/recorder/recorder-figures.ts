@@ -1,6 +1,10 @@
 // Counts of the recorder thread in shared memory, so that the main thread reads them without a message.
 // Invariant: only the recorder writes, except `isFollowed`, and the main thread while there is no recorder. Counts only
 // grow.
+import { MASK_RULES, type MaskRule } from '../masking/mask-rules.ts';
+
+/** Name of the count of values that a rule masked. */
+export const maskedName = <R extends MaskRule>(rule: R): `masked_${R}` => `masked_${rule}`;
 
 const NAMES = [
   'storedRequests',
@@ -28,6 +32,9 @@ const NAMES = [
   'flushed',
   /** Set by the main thread: 1 if it wants to be told of stored records. */
   'isFollowed',
+  /** Bodies that were not kept, since they could not be masked. */
+  'bodiesUnmaskable',
+  ...MASK_RULES.map(maskedName<MaskRule>),
 ] as const;
 
 type FigureName = (typeof NAMES)[number];

@@ -111,11 +111,17 @@ function addNames(rows: BlockRows, row: number, u8: Uint8Array, at: number, seco
 /** How texts of records are redacted. */
 interface RecordRedaction {
   redact(text: string): string;
+  /** For a part of a body of a request with this path. */
+  redactOfBody(text: string, path: string): string;
   /** Attributes as JSON text, redacted and limited; empty if there are none. */
   attributesText(attributes: Readonly<Record<string, unknown>>): string;
 }
 
-const NO_REDACTION: RecordRedaction = { redact: (text) => text, attributesText: textOfAttributes };
+const NO_REDACTION: RecordRedaction = {
+  redact: (text) => text,
+  redactOfBody: (text) => text,
+  attributesText: textOfAttributes,
+};
 
 /** JSON text of attributes; empty if there are none. */
 function textOfAttributes(attributes: object): string {
@@ -183,6 +189,11 @@ export class RequestFrames {
     return this.#sharedOf(frames, at).native.cause === 'ok';
   }
 
+  /** Its path, without a query. */
+  pathOf({ u32 }: FrameBytes, at: number): string {
+    return this.#texts[u32[(at >> 2) + REQUEST.path]!] ?? '';
+  }
+
   /** Its id, deployment and replica. */
   ownerOf(frames: FrameBytes, at: number): RunningRequest {
     const { deployment, environment, replica } = this.#sharedOf(frames, at);
@@ -221,7 +232,7 @@ export class RequestFrames {
     const double = at >> 3;
     const shared = this.#sharedOf(frames, at);
     const { hasLlm } = shared;
-    const facts = hasLlm ? this.#withError(llm, bodies?.facts) : bodies?.facts;
+    const facts = hasLlm ? this.#withError(llm, bodies?.facts, frames, at) : bodies?.facts;
     const attributes = this.#attributesOf(facts, u8, at);
     const columns =
       (second & COLUMN_FLAGS) | (attributes === '' ? 0 : 1) | (bodies?.hasBodies === true ? 2 : 0);
@@ -323,13 +334,19 @@ export class RequestFrames {
   }
 
   /** Attributes of the bodies, and those of an error that a stream reported. */
-  #withError(llm: LlmFrame, facts: BodyFacts | undefined): BodyFacts | undefined {
+  #withError(
+    llm: LlmFrame,
+    facts: BodyFacts | undefined,
+    frames: FrameBytes,
+    at: number,
+  ): BodyFacts | undefined {
     if (facts === undefined && llm.error === 0) return undefined;
     // The shape may say already that it is a stream.
     const isKnown = this.#sharedMembers(llm.shared).includes('"is_stream":true');
     const others = facts && { ...facts, is_stream: isKnown ? undefined : facts.is_stream };
     if (llm.error === 0 || facts?.response_error !== undefined) return others;
-    const clean = (number: number): string => cleanError(this.#texts[number] ?? '', this.#redact);
+    const redact = (text: string): string => this.#redaction.redactOfBody(text, this.pathOf(frames, at));
+    const clean = (number: number): string => cleanError(this.#texts[number] ?? '', redact);
     const response_error_type = clean(llm.errorType) || undefined;
     return { ...others, response_error: clean(llm.error).slice(1), response_error_type };
   }

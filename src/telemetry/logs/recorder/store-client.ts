@@ -11,7 +11,8 @@ import { RunningRequests } from '../ingest/running-requests.ts';
 import type { LineOrigin, LogRecord, RecordWriter } from '../log-record.ts';
 import type { WriterOptions } from '../store/day-files.ts';
 import type { RecorderClient } from './recorder-client.ts';
-import { steadyMs } from './recorder-figures.ts';
+import { MASK_RULES } from '../masking/mask-rules.ts';
+import { maskedName, steadyMs } from './recorder-figures.ts';
 import type {
   DroppedRecords,
   FromRecorder,
@@ -31,6 +32,10 @@ export interface StoreFigures {
   readonly dropped: ReadonlyMap<DroppedRecords, number>;
   /** Requests that were stored without their captured bodies, since there was no room for them. */
   readonly bodiesDropped: number;
+  /** Bodies that were not kept, since they could not be masked. */
+  readonly bodiesUnmaskable: number;
+  /** Number of masked values by rule; empty: none was masked. */
+  readonly masked: ReadonlyMap<string, number>;
   /** Weight of the messages that the recorder has not acknowledged. */
   readonly queuedBytes: number;
   /** Bytes in the ring that the recorder has not read. */
@@ -151,6 +156,10 @@ export class StoreClient {
       stored,
       dropped,
       bodiesDropped: this.#bodiesDropped,
+      bodiesUnmaskable: figures.get('bodiesUnmaskable'),
+      masked: new Map(
+        MASK_RULES.map((rule) => [rule, figures.get(maskedName(rule))] as const).filter(([, n]) => n > 0),
+      ),
       queuedBytes: this.#queuedBytes,
       ringBytes: this.#recorder.unreadBytes,
       lagSeconds: waitingSinceMs === 0 ? 0 : Math.max(0, steadyMs() - waitingSinceMs) / 1000,

@@ -4,7 +4,7 @@
 import { backoffMs } from '../../../core/backoff.ts';
 import type { EventName } from '../../../core/events.ts';
 import type { RawBodies } from '../../../core/exchange/body-capture.ts';
-import { BodyReader, type BodyFacts } from '../ingest/bodies/body-reader.ts';
+import { BodyReader, UNMASKABLE, type BodyFacts } from '../ingest/bodies/body-reader.ts';
 import { attributesText } from '../ingest/attributes.ts';
 import { Ingester } from '../ingest/ingester.ts';
 import type { LogFileFollower, FilePosition } from '../ingest/log-file-follower.ts';
@@ -15,7 +15,7 @@ import type { Bodies } from '../store/bodies.ts';
 import { BLOCK_ROWS } from '../store/block-rows.ts';
 import { StoreWriter } from '../store/store-writer.ts';
 import { DelayedLines } from './delayed-lines.ts';
-import { steadyMs, type RecorderFigures } from './recorder-figures.ts';
+import { maskedName, steadyMs, type RecorderFigures } from './recorder-figures.ts';
 import type {
   DroppedRecords,
   FromRecorder,
@@ -83,8 +83,8 @@ export class StoreSession {
     const { writer, ingest } = options;
     this.#options = options;
     this.#figures = figures;
-    this.#ingester = new Ingester(ingest);
-    this.#bodies = new BodyReader(ingest.maxBodyBytes, this.#ingester.redactor);
+    this.#ingester = new Ingester(ingest, (rule, count) => figures.add(maskedName(rule), count));
+    this.#bodies = new BodyReader(ingest.maxBodyBytes, this.#ingester.redactors.postedBodies);
     const log = (
       level: LoggedLine['level'],
       event: string,
@@ -103,10 +103,13 @@ export class StoreSession {
     this.#tryOpen();
   }
 
-  readonly redact = (text: string): string => this.#ingester.redactor.redactText(text);
+  readonly redact = (text: string): string => this.#ingester.redactors.lines.redactText(text);
+  /** Redacts a part of a body of a request with this path. */
+  readonly redactOfBody = (text: string, path: string): string =>
+    this.#ingester.redactors.bodiesOf(path).redactText(text);
   /** Attributes as JSON text, redacted and limited; empty if there are none. */
   readonly attributesText = (attributes: Readonly<Record<string, unknown>>): string =>
-    attributesText(attributes, this.#ingester.redactor);
+    attributesText(attributes, this.#ingester.redactors.lines);
 
   /** True if lines wait for further lines or for the owner of their request, so that `tick` must be called. */
   get needsTicks(): boolean {
@@ -133,7 +136,7 @@ export class StoreSession {
   ): void {
     const rows = this.#usableRows();
     if (rows === undefined) return this.#figures.add('settledRequests', 1);
-    const bodies = raw && this.#readBodies(raw, requests.isComplete(frames, at));
+    const bodies = raw && this.#readBodies(raw, frames, at, requests);
     if (bodies?.stored) this.#writer.addBodies({ seq: rows.nextSeq, ...bodies.stored });
     requests.addRow(frames, at, llm, rows, bodies);
     this.#count('request');
@@ -283,6 +286,7 @@ export class StoreSession {
     const all = records.map((record) => this.#ingester.sanitized(record));
     const stored = bodies.map((one, i) => {
       const read = one && this.#bodies.readPosted(one);
+      if (read) this.#countUnmaskable(read.facts);
       if (read?.bodies !== undefined) all[i] = withBodies(all[i]!, read.facts);
       return read?.bodies;
     });
@@ -301,7 +305,7 @@ export class StoreSession {
     this.#rows ??= new RowIntake(
       this.#options.writer.folder,
       this.#options.ingest.own,
-      this.#ingester.redactor,
+      this.#ingester.redactors.posts,
       this.#writer,
     );
     const losses = this.#losses;
@@ -328,9 +332,25 @@ export class StoreSession {
     this.#results.push({ n, problem });
   }
 
-  #readBodies(raw: RawBodies, isEnded: boolean): BodiesOfRequest & { readonly stored: Bodies | undefined } {
-    const { facts, bodies, isFailedStream } = this.#bodies.read(raw, isEnded);
+  #readBodies(
+    raw: RawBodies,
+    frames: FrameBytes,
+    at: number,
+    requests: RequestFrames,
+  ): BodiesOfRequest & { readonly stored: Bodies | undefined } {
+    const { redactors } = this.#ingester;
+    const redactor = redactors.bodiesOf(redactors.usesPath ? requests.pathOf(frames, at) : '');
+    const { facts, bodies, isFailedStream } = this.#bodies.read(
+      raw,
+      requests.isComplete(frames, at),
+      redactor,
+    );
+    if (redactor.masks) this.#countUnmaskable(facts);
     return { facts, hasBodies: bodies !== undefined, isFailedStream, stored: bodies };
+  }
+
+  #countUnmaskable({ request_body: request, response_body: response }: BodyFacts): void {
+    for (const mark of [request, response]) if (mark === UNMASKABLE) this.#figures.add('bodiesUnmaskable', 1);
   }
 
   #count(kind: RecordKind): void {

@@ -63,6 +63,20 @@ export const logFamilies: readonly Family[] = [
     'Requests stored without their bodies because there was no room for the bodies.',
     (of) => of.bodiesSkipped + of.bodiesDropped,
   ),
+  {
+    name: 'weir_log_masked_values_total',
+    type: 'counter',
+    help: 'Values that `logs.mask` replaced before they were stored, by rule. Rules that replaced nothing are left out.',
+    labels: ['rule'],
+    samples: ({ logStore }) =>
+      Array.from(logStore()?.masked ?? [], ([rule, value]) => ({ labels: { rule }, value })),
+  },
+  single(
+    'weir_log_bodies_unmaskable_total',
+    'counter',
+    'Bodies that were not stored because `logs.mask` or `logs.mask_paths` could not be applied to them.',
+    (of) => of.bodiesUnmaskable,
+  ),
   single(
     'weir_log_ring_bytes',
     'gauge',

@@ -90,6 +90,13 @@ describe('Redactor', () => {
     });
   });
 
+  it('redacts the whole text if custom expressions would make it much longer', () => {
+    const all = new Redactor({ builtIn: false, custom: [compiled('[aeiou]')] });
+    expect(all.redactText('a book')).toBe('[redacted] b[redacted]k');
+    expect(all.redactText('a book '.repeat(100))).toBe(REDACTED);
+    expect(new Redactor({ builtIn: false, custom: [compiled('.*')] }).redactText('a book')).toBe(REDACTED);
+  });
+
   it('redacts matches of custom expressions, with or without the built-in rules', () => {
     const patterns = [compiled(String.raw`user-\d+`), compiled('(?i)card [0-9]{4}')];
     const text = 'user-12 paid with CARD 1234, password=x';

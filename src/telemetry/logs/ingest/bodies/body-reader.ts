@@ -50,6 +50,8 @@ interface TextBody {
   readonly bytes?: Uint8Array | undefined;
   /** Value of `request_body` or `response_body`. */
   readonly mark: string | undefined;
+  /** True: the events as they came. */
+  readonly isEvents?: boolean;
 }
 
 const NO_BODY: TextBody = { text: undefined, mark: undefined };
@@ -61,14 +63,14 @@ export class BodyReader {
   #lastType = '';
   #isLastStream = false;
 
-  /** `maxBytes`: maximum stored size of each body. */
+  /** `maxBytes`: maximum stored size of each body. `redactor`: of bodies for which `read` gets none. */
   constructor(maxBytes: number, redactor: Redactor) {
     this.#maxBytes = maxBytes;
     this.#redactor = redactor;
   }
 
   /** `isEnded`: the response is complete according to its framing. */
-  read({ request, response }: RawBodies, isEnded = true): BodyResult {
+  read({ request, response }: RawBodies, isEnded = true, redactor = this.#redactor): BodyResult {
     const plainRequest = this.#decode(request);
     const plainResponse = this.#decode(response);
     const isStream = response !== undefined && this.#isStream(response.type);
@@ -77,15 +79,19 @@ export class BodyReader {
         ? assembleStream(response, plainResponse.text, isEnded)
         : undefined;
     const error = stream ? stream.error : errorIn(response, plainResponse.text);
-    const finalResponse = stream?.body ?? plainResponse;
-    const [storedRequest, isRequestCut] = this.#toStored(plainRequest);
-    const [storedResponse, isResponseCut] = this.#toStored(finalResponse);
+    const [storedRequest, requestMark] = this.#toStored(plainRequest, redactor);
+    const [storedResponse, responseMark] = this.#toStored(
+      redactor.masks && isStream && (stream?.body === undefined || stream.body.isEvents === true)
+        ? unmaskable(plainResponse)
+        : (stream?.body ?? plainResponse),
+      redactor,
+    );
     const facts: BodyFacts = {
-      request_body: plainRequest.mark ?? (isRequestCut ? 'cut' : undefined),
-      response_body: finalResponse.mark ?? (isResponseCut ? 'cut' : undefined),
+      request_body: requestMark,
+      response_body: responseMark,
       is_stream: isStream || undefined,
       is_assembled: stream?.isWhole,
-      ...this.#errorFacts(error),
+      ...errorFacts(error, redactor),
     };
     const isAny = storedRequest !== undefined || storedResponse !== undefined;
     return {
@@ -118,24 +124,35 @@ export class BodyReader {
     return { text: read.text, bytes: read.bytes, mark: body.isCut ? 'cut' : undefined };
   }
 
-  #errorFacts(error: ResponseError | undefined): Partial<BodyFacts> {
-    if (error === undefined) return {};
-    const clean = (text: string): string => cleanError(text, (part) => this.#redactor.redactText(part));
-    return { response_error: clean(error.message), response_error_type: clean(error.type) || undefined };
-  }
-
-  /** Redacts a body and cuts it to the stored size. */
-  #toStored({ text, bytes: given }: TextBody): [body: Uint8Array | undefined, isCut: boolean] {
-    if (text === undefined) return [undefined, false];
+  /** Redacts a body and cuts it to the stored size. Returns its mark too. */
+  #toStored(
+    { text, bytes: given, mark }: TextBody,
+    redactor: Redactor,
+  ): readonly [body: Uint8Array | undefined, mark: string | undefined] {
+    if (text === undefined) return [undefined, mark];
     const max = this.#maxBytes;
-    const redacted = this.#redactor.redactText(text.slice(0, max + MARGIN));
+    const isLonger = text.length > max + MARGIN;
+    const redacted = redactor.redactBody(text.slice(0, max + MARGIN), isLonger || mark === 'cut');
+    if (redacted === undefined) return [undefined, UNMASKABLE];
     // Most bodies contain no secret, and their bytes need not be made again.
-    if (given !== undefined && given.length <= max && redacted === text) return [given, false];
+    if (given !== undefined && given.length <= max && redacted === text) return [given, mark];
     const bytes = Buffer.from(redacted);
-    if (bytes.length <= max && text.length <= max + MARGIN) return [bytes, false];
+    if (bytes.length <= max && !isLonger) return [bytes, mark];
     const cut = bytes.subarray(0, max);
-    return [cut.subarray(0, completeCharacters(cut)), true];
+    return [cut.subarray(0, completeCharacters(cut)), 'cut'];
   }
+}
+
+/** Mark of a body that is not kept, since it may have values that masking does not find. */
+export const UNMASKABLE = 'unmaskable';
+
+const unmaskable = ({ text, mark }: TextBody): TextBody =>
+  text === undefined ? { ...NO_BODY, mark } : { ...NO_BODY, mark: UNMASKABLE };
+
+function errorFacts(error: ResponseError | undefined, redactor: Redactor): Partial<BodyFacts> {
+  if (error === undefined) return {};
+  const clean = (text: string): string => cleanError(text, (part) => redactor.redactText(part));
+  return { response_error: clean(error.message), response_error_type: clean(error.type) || undefined };
 }
 
 /** The type that a body seems to have. */
@@ -180,7 +197,7 @@ function assembleStream(
   const mark = isCut ? 'cut' : undefined;
   const whole = textOfJson(result.response);
   return {
-    body: { text: result.isExact && whole !== undefined ? whole : text, mark },
+    body: result.isExact && whole !== undefined ? { text: whole, mark } : { text, mark, isEvents: true },
     isWhole: result.isWhole && result.isExact && whole !== undefined && isEnded && !isCut,
     error,
   };
