@@ -11,6 +11,8 @@ export const FILES: readonly (readonly [names: string, content: string])[] = [
     'logs/logs-DAY-SEQ.sqlite',
     'day files of the log store, one or more a day; `logs.retention` and `logs.max_bytes` limit them',
   ],
+  ['logs/logs-DAY-SEQ-rN.sqlite', 'a day file that was written anew without deleted records'],
+  ['logs/deletions.json', 'deletions of records, and how far they are; created with the first one'],
   ['logs/lock.sqlite', 'lock of the log store'],
   ['queue.sqlite', 'asynchronous requests; created with the first one'],
   ['keys.json', 'digests of the keys that were made through the admin API, for it and for clients'],
@@ -23,6 +25,7 @@ export const FILES: readonly (readonly [names: string, content: string])[] = [
     'url-key',
     'key that signs URLs which are used without an admin key; without it, signed URLs stop working',
   ],
+  ['mask.key', 'key of hashes of `logs.mask_paths`; created with the first hash'],
   ['projects.json', 'projects and their tags'],
   [
     'attachments/',

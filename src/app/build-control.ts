@@ -77,6 +77,7 @@ export function buildAdmin(modules: Modules, explain: () => unknown): Admin {
       spansOf: (record) => logPipeline.spansOf(record),
       exports: modules.exports,
       scoring: modules.scoring,
+      deletions: modules.logPipeline.deletions,
       btql: logPipeline.btql,
       projects: modules.projects,
       attachments: modules.attachments,

@@ -11,6 +11,7 @@ import type { Exchanges, Observer } from '../core/exchange/exchange.ts';
 import { OtlpExport, READER_OPERATIONS, readerBatches } from '../telemetry/otlp-export/otlp-export.ts';
 import {
   CapturePolicy,
+  Deletions,
   Logs,
   type LogRecord,
   type MaskPlace,
@@ -44,6 +45,8 @@ export class LogPipeline {
   readonly logs: Logs | undefined;
   /** Export to OTLP destinations; `undefined` without a log store. */
   readonly connections: OtlpExport | undefined;
+  /** Deletion of records; `undefined` without a log store. */
+  readonly deletions: Deletions | undefined;
   /** Queries of Braintrust's language; `undefined` without a log store. */
   readonly btql: Btql | undefined;
   /** True after the start. Otherwise `weir_stopped` is not written at the end. */
@@ -85,6 +88,7 @@ export class LogPipeline {
         to: 'export.traces_endpoint',
       });
     this.connections = logs && this.#openExport(logs, own);
+    this.deletions = logs && new Deletions(storeFolder(config), logs, log);
     this.btql = logs && new Btql(logs, traceSubject(config), priceLists);
   }
 
@@ -95,7 +99,9 @@ export class LogPipeline {
       start: () => undefined,
       stop: (deadlineMs) => this.#writeLastEvent(deadlineMs),
     };
-    return [this.logs, this.connections, this.btql, lastEvent].filter((one) => one !== undefined);
+    return [this.logs, this.connections, this.deletions, this.btql, lastEvent].filter(
+      (one) => one !== undefined,
+    );
   }
 
   /** Receives the output of the supervised process; `undefined`: the process writes to weir's own output. */
@@ -211,6 +217,8 @@ function podOf({ logs, kubernetes }: Config, folderId: string): string {
   return `${name.replace(/[^\w.-]/g, '-')}-${folderId}`;
 }
 
+const storeFolder = ({ data }: Pick<Config, 'data'>): string => join(data.dir, 'logs');
+
 function openLogs(
   { data, logs, deployments }: Config,
   recorder: RecorderClient,
@@ -219,7 +227,7 @@ function openLogs(
 ): Logs {
   return new Logs(
     {
-      folder: join(data.dir, 'logs'),
+      folder: storeFolder({ data }),
       maxBytes: logs.max_bytes,
       own,
       readerModule: READER_OPERATIONS,

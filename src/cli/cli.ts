@@ -12,6 +12,7 @@ import type { Command } from './command.ts';
 import { keys } from './commands/keys.ts';
 import { serve } from './commands/serve.ts';
 import { showSettings } from './commands/settings.ts';
+import { store } from './commands/store.ts';
 import { showVersion } from './commands/version.ts';
 
 /** All commands, in the order of `weir --help`. */
@@ -24,6 +25,7 @@ export const commands: readonly Command[] = [
   logs,
   keys,
   mask,
+  store,
   showVersion,
 ];
 

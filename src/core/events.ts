@@ -334,6 +334,20 @@ export const EVENTS = {
     'log store is being written again',
     (of) => `Log store is being written again; records lost: ${of.lost}.`,
   ),
+  store_deletion: byOperator<
+    EventTable & {
+      deletion: string;
+      state: 'hidden' | 'removed';
+      q: string;
+      by: string;
+      records: number;
+      annotations: number;
+    }
+  >('info', 'records deleted', (of) =>
+    of.state === 'hidden'
+      ? `Deletion ${of.deletion}: ${of.records} records were deleted; their files are written anew within a day.`
+      : `Deletion ${of.deletion}: no file of the log store has the ${of.records} records any more.`,
+  ),
   pods_lost: kind<EventTable & { problem: string }>(
     'warn',
     'pods cannot be watched',

@@ -21,6 +21,7 @@ const listed = FILES.flatMap(([names]) => names.split(', ')).map((name) => {
   const pattern = name
     .replace('DAY', '\\d{8}')
     .replace('SEQ', '\\d+')
+    .replace('-rN', '-r\\d+')
     .replaceAll('.', '\\.')
     .replace(/\/$/, '/.*');
   return new RegExp(`^${pattern}(?:-wal|-shm)?$`);

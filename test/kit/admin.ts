@@ -12,7 +12,7 @@ import { Exports } from '../../src/telemetry/exports/exports.ts';
 import { Scoring } from '../../src/telemetry/scoring/scoring.ts';
 import { Attachments, Projects } from '../../src/telemetry/projects/projects.ts';
 import { Prices } from '../../src/telemetry/llm/prices.ts';
-import { Logs, RecorderClient, type LogStore } from '../../src/telemetry/logs/logs.ts';
+import { Deletions, Logs, RecorderClient, type LogStore } from '../../src/telemetry/logs/logs.ts';
 import { configOf } from './deployment.ts';
 import { folder } from './folder.ts';
 
@@ -88,6 +88,8 @@ export async function startAdmin({
     new RecorderClient({ fd: -1, isText: false }),
     log,
   );
+  const deletions = new Deletions(`${path}/logs`, logs, log, { delayMs: 3_600_000, retryMs: 1000 });
+  await deletions.start();
   const prices = new Prices(config.llm, path, log);
   await prices.start();
   const exports = new Exports(config.export_jobs, `${path}/exports`, logs, log);
@@ -132,6 +134,7 @@ export async function startAdmin({
       prices,
       spansOf: (one) => tracing.spansOf(one),
       exports,
+      deletions,
       btql,
       scoring,
       projects,
@@ -161,6 +164,7 @@ export async function startAdmin({
       await scoring.stop(performance.now() + 5000);
       await exports.stop(performance.now() + 5000);
       await btql.stop();
+      await deletions.stop(performance.now() + 5000);
       await logs.stop(performance.now() + 5000);
       attachments.stop();
       await projects.stop();

@@ -37,7 +37,7 @@ export function bytesIn(folder: string): Map<string, Buffer> {
   // Before SQLite opens them, since that moves the write-ahead log.
   for (const path of filesIn(folder)) found.set(path, readFileSync(path));
   for (const path of found.keys()) {
-    if (!/logs-\d{8}-\d{15}\.sqlite$/.test(path)) continue;
+    if (!/logs-\d{8}-\d{15}(?:-r\d+)?\.sqlite$/.test(path)) continue;
     const parts = valuesIn(path).map((value) =>
       value instanceof Uint8Array && looksLikeBlob(value) ? fromBlob(value) : Buffer.from(String(value)),
     );

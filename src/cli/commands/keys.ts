@@ -8,8 +8,9 @@ import { digestOf, LIMIT_NAMES, newSecret, readNewKey } from '../../core/keys/ap
 import type { KeyObject } from '../../core/keys/key-store.ts';
 import { SCOPES } from '../../core/keys/scopes.ts';
 import type { Command } from '../command.ts';
-import { CLIENT_FILES_HELP, clientFiles, readClientTls } from '../client-tls.ts';
-import { adminAccess, AdminError, callAdmin, CODES, type AdminTarget } from '../logs/admin-client.ts';
+import { CLIENT_FILES_HELP } from '../client-tls.ts';
+import { AdminError, callAdmin, CODES, type AdminTarget } from '../logs/admin-client.ts';
+import { adminTarget, TARGET_FLAGS } from '../logs/admin-target.ts';
 import { printProblems } from '../usage-errors.ts';
 
 const DETAILS = `Commands:
@@ -41,11 +42,7 @@ Exit codes: those of weir logs.`;
 const one = { type: 'string' } as const;
 const many = { type: 'string', multiple: true } as const;
 const FLAGS = {
-  url: one,
-  key: one,
-  'ca-file': one,
-  'cert-file': one,
-  'key-file': one,
+  ...TARGET_FLAGS,
   name: one,
   scope: many,
   expires: one,
@@ -123,16 +120,13 @@ async function printHash(): Promise<number> {
 
 async function run(word: string, id: string | undefined, values: Values): Promise<number> {
   const problems: string[] = [];
-  const access = adminAccess(values, process.env, problems);
-  const tls = readClientTls(clientFiles((name) => values[name], process.env));
-  if ('problems' in tls) problems.push(...tls.problems);
+  const target = adminTarget(values, process.env, problems);
   const { output = 'text' } = values;
   if (word === 'revoke' && id === undefined)
     problems.push('revoke: needs the id of a key; weir keys list prints them');
   if (output !== 'text' && output !== 'json')
     problems.push(`--output: is ${JSON.stringify(output)}, must be text or json`);
-  if ('problems' in tls || problems.length > 0) return printProblems(problems);
-  const target: AdminTarget = { ...access, tls: tls.tls };
+  if (target === undefined || problems.length > 0) return printProblems(problems);
   if (word === 'hash') return printHash();
   if (word === 'list') return list(target, output === 'json');
   if (word === 'create')

@@ -29,6 +29,7 @@ import { healthEndpoints, type WithMetrics } from './routes/health.ts';
 import { postLogEndpoints } from './routes/post-logs.ts';
 import { keyEndpoints, type WithKeys } from './routes/keys.ts';
 import { maskingEndpoints } from './routes/masking.ts';
+import { deletionEndpoints, type WithDeletions } from './routes/deletions.ts';
 import { destinationEndpoints, type WithConnections } from './routes/otlp-destinations.ts';
 import { priceEndpoints, type WithPrices } from './routes/prices.ts';
 import { recordEndpoints } from './routes/record.ts';
@@ -48,6 +49,7 @@ type Context = WithMetrics &
   WithPrices &
   WithExports &
   WithSeries &
+  WithDeletions &
   WithBraintrust;
 /** Modules that the routes use. */
 export type AdminDeps = Omit<Context, 'tails' | 'deniedFields'>;
@@ -65,6 +67,7 @@ export const endpoints: readonly Endpoint<Context>[] = [
   ...exportEndpoints,
   ...destinationEndpoints,
   ...keyEndpoints,
+  ...deletionEndpoints,
   ...maskingEndpoints,
   ...priceEndpoints,
   ...replicaEndpoints,

@@ -226,7 +226,7 @@ export function annotationOf(record: Pick<LogRecord, 'kind' | 'attributes'>): An
 type TargetFacts = Pick<LogRecord, 'requestId' | 'traceId' | 'spanId'>;
 
 const requestKey = (id: string): string => `request ${id}`;
-const traceKey = (id: string): string => `trace ${id}`;
+export const traceKey = (id: string): string => `trace ${id}`;
 const spanKey = (traceId: string, spanId: string): string => `span ${traceId} ${spanId}`;
 const seqKey = (seq: number): string => `seq ${seq}`;
 

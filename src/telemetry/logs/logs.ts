@@ -5,6 +5,8 @@
 //   ingest/    turns output streams, log files, posts, OTLP messages and captured bodies into redacted records
 //   store/     day files: writes pages and blocks, reads them, deletes old files (calls query); v1/ reads older files
 //   query/     parses queries, evaluates them for records and for groups of records; calls no other folder
+//   deletion/  deletes records for good (calls threads, and store in them)
+//   masking/   the rules by which ingest masks personal data
 //   rows/      rows of spans that clients log: merges them and makes their records (calls ingest and store)
 //   threads/   the reader thread (calls store, and a module of its user) and its client
 // Invariant: recording never waits for the store; what does not fit into the ring and the limits of messages is dropped
@@ -32,6 +34,8 @@ import type { GroupQuery, GroupResult } from './query/group-query.ts';
 import { callGroup, type GroupLimits } from './threads/group-call.ts';
 
 export { CapturePolicy } from './ingest/capture-policy.ts';
+export { countOf, Deletions, type DeletionRequest } from './deletion/deletions.ts';
+export type { DeletionJob } from './deletion/deletion-job.ts';
 export { testMasking, unknownRules } from './masking/masking-test.ts';
 export type { MaskPlace } from './masking/masking-options.ts';
 export {
@@ -204,6 +208,11 @@ export class Logs implements Component, LogStore {
     return this.#writer.postRows(rows);
   }
 
+  /** Ends a day file; empty: none. Resolves when all records before are stored, or lost. */
+  endFile(path: string): Promise<PostResult> {
+    return this.#writer.endFile(path);
+  }
+
   postLines(bytes: Uint8Array, origin: LineOrigin, count: number): Promise<PostResult> {
     return this.#writer.post([], { lines: { bytes, origin, count } });
   }
@@ -247,6 +256,11 @@ export class Logs implements Component, LogStore {
     const { headSeq } = await this.#reader.ask('after', ALL, MAX_SEQ, 1);
     const behind = cursor === undefined ? 0 : Math.max(0, headSeq - seqOfPlace(cursor));
     return { place: placeOfSeq(headSeq), behind };
+  }
+
+  /** Sequence number of the newest record. */
+  async headSeq(): Promise<number> {
+    return seqOfPlace((await this.head()).place);
   }
 
   at(place: Place): Promise<LogRecord | undefined> {

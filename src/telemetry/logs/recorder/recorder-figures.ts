@@ -55,6 +55,12 @@ export class RecorderFigures {
     return Number(Atomics.load(this.#values, NAMES.indexOf(name)));
   }
 
+  /** Number of values that each rule masked, without the rules that masked none. */
+  get masked(): ReadonlyMap<string, number> {
+    const counts = MASK_RULES.map((rule) => [rule, this.get(maskedName(rule))] as const);
+    return new Map(counts.filter(([, count]) => count > 0));
+  }
+
   set(name: FigureName, value: number): void {
     Atomics.store(this.#values, NAMES.indexOf(name), BigInt(value));
   }

@@ -36,6 +36,8 @@ export interface StorePost {
   readonly bodies?: readonly (Bodies | undefined)[] | undefined;
   readonly lines?: PostedLines | undefined;
   readonly rows?: PostedRows | undefined;
+  /** Path of a file to which nothing is added any more after this post; empty: none. The post has nothing else. */
+  readonly endFile?: string;
 }
 
 /** A message to the recorder. `weight`: estimated bytes in memory, which it acknowledges. */

@@ -11,8 +11,7 @@ import { RunningRequests } from '../ingest/running-requests.ts';
 import type { LineOrigin, LogRecord, RecordWriter } from '../log-record.ts';
 import type { WriterOptions } from '../store/day-files.ts';
 import type { RecorderClient } from './recorder-client.ts';
-import { MASK_RULES } from '../masking/mask-rules.ts';
-import { maskedName, steadyMs } from './recorder-figures.ts';
+import { steadyMs } from './recorder-figures.ts';
 import type {
   DroppedRecords,
   FromRecorder,
@@ -157,9 +156,7 @@ export class StoreClient {
       dropped,
       bodiesDropped: this.#bodiesDropped,
       bodiesUnmaskable: figures.get('bodiesUnmaskable'),
-      masked: new Map(
-        MASK_RULES.map((rule) => [rule, figures.get(maskedName(rule))] as const).filter(([, n]) => n > 0),
-      ),
+      masked: figures.masked,
       queuedBytes: this.#queuedBytes,
       ringBytes: this.#recorder.unreadBytes,
       lagSeconds: waitingSinceMs === 0 ? 0 : Math.max(0, steadyMs() - waitingSinceMs) / 1000,
@@ -259,6 +256,11 @@ export class StoreClient {
   async postRows(rows: PostedRows): Promise<RowsResult> {
     const reply = await this.#send({ records: [], rows }, 1, rows.bytes.length);
     return 'stored' in reply ? reply.rows! : reply;
+  }
+
+  /** Ends a file; empty: none. Resolves when all records before are stored, or lost. */
+  endFile(path: string): Promise<PostResult> {
+    return this.#send({ records: [], endFile: path }, 0, 0) as Promise<PostResult>;
   }
 
   #send(post: Omit<StorePost, 'n'>, count: number, weight: number): Promise<PostReply> {

@@ -75,6 +75,7 @@ export class StoreSession {
   /** Opened by the first row. */
   #rows: RowIntake | undefined;
   readonly #options: StoreOptions;
+  #endings: { readonly n: number; readonly path: string }[] = [];
   #results: FromRecorder['posts'][number][] = [];
   #logged: LoggedLine[] = [];
   #headSeq = 0;
@@ -118,7 +119,7 @@ export class StoreSession {
 
   /** True if records wait to be stored. */
   get isPending(): boolean {
-    return this.#addedWeight > 0 || this.#addedCount > 0 || this.#addedPosts.length > 0;
+    return this.#addedWeight + this.#addedCount + this.#addedPosts.length + this.#endings.length > 0;
   }
 
   /** Path of the file that is written, and by how much its write-ahead log has grown. */
@@ -199,6 +200,18 @@ export class StoreSession {
     }
     this.#figures.set('headSeq', this.#writer.headSeq);
     this.#applyLimits();
+    return this.#endFiles();
+  }
+
+  /** Ends the files that are to end. Returns false if another process has locked one of them. */
+  #endFiles(): boolean {
+    // The rows in memory may have been deleted from the store.
+    if (this.#endings.length > 0) this.#rows?.forget();
+    for (let [ending] = this.#endings; ending !== undefined; [ending] = this.#endings) {
+      if (ending.path !== '' && !this.#writer.rollOver(ending.path)) return false;
+      this.#results.push({ n: ending.n, stored: 0 });
+      this.#endings.shift();
+    }
     return true;
   }
 
@@ -281,8 +294,9 @@ export class StoreSession {
     this.#count(record.kind);
   }
 
-  #addPost({ n, records, bodies = [], lines, rows }: StorePost): void {
+  #addPost({ n, records, bodies = [], lines, rows, endFile }: StorePost): void {
     if (rows !== undefined) return this.#addRows(n, rows);
+    if (endFile !== undefined) return void this.#endings.push({ n, path: endFile });
     const all = records.map((record) => this.#ingester.sanitized(record));
     const stored = bodies.map((one, i) => {
       const read = one && this.#bodies.readPosted(one);
@@ -302,12 +316,8 @@ export class StoreSession {
   #addRows(n: number, posted: PostedRows): void {
     const problem = this.#problemFor(1);
     if (problem !== undefined) return this.#refuse(n, problem, 1);
-    this.#rows ??= new RowIntake(
-      this.#options.writer.folder,
-      this.#options.ingest.own,
-      this.#ingester.redactors.posts,
-      this.#writer,
-    );
+    const { writer, ingest } = this.#options;
+    this.#rows ??= new RowIntake(writer.folder, ingest.own, this.#ingester.redactors.posts, this.#writer);
     const losses = this.#losses;
     const hasRoom = (count: number): boolean =>
       this.#problemFor(count) === undefined && this.#losses === losses;
@@ -339,7 +349,8 @@ export class StoreSession {
     requests: RequestFrames,
   ): BodiesOfRequest & { readonly stored: Bodies | undefined } {
     const { redactors } = this.#ingester;
-    const redactor = redactors.bodiesOf(redactors.usesPath ? requests.pathOf(frames, at) : '');
+    const path = redactors.usesPath ? requests.pathOf(frames, at) : '';
+    const redactor = redactors.bodiesOf(path);
     const { facts, bodies, isFailedStream } = this.#bodies.read(
       raw,
       requests.isComplete(frames, at),
@@ -370,6 +381,8 @@ export class StoreSession {
     for (const { n, count, rows } of this.#addedPosts)
       this.#results.push(why === undefined ? { n, stored: count, rows } : { n, problem: why });
     this.#addedPosts = [];
+    if (why !== undefined)
+      for (const { n } of this.#endings.splice(0)) this.#results.push({ n, problem: why });
     this.#figures.add('doneWeight', this.#addedWeight);
     this.#figures.set('waitingSinceMs', 0);
     this.#addedWeight = 0;

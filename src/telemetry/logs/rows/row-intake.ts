@@ -168,6 +168,12 @@ export class RowIntake {
     this.#cache.clear();
   }
 
+  /** Stored rows and files are read again, since records may have been deleted. All that were added must be stored. */
+  forget(): void {
+    this.#cache.clear();
+    this.#reader.refresh();
+  }
+
   /** The rows that the changes are for, and their parents, as they are known; `undefined`: too many are large. */
   #open(changes: readonly RowChange[]): Map<string, OpenRow> | undefined {
     const open = new Map<string, OpenRow>();

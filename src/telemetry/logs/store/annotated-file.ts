@@ -59,6 +59,8 @@ export class AnnotatedFile {
 
   /** Reads new annotations. `isComplete`: nothing is added to the file any more. */
   refreshAnnotations(isComplete: boolean): void {
+    // Annotations may have been deleted.
+    if (!this.#annotations.isEmpty) this.#reader.lastSeq();
     this.#table?.refresh(isComplete);
   }
 

@@ -18,6 +18,7 @@ export interface TargetedAnnotation extends StoredAnnotation {
 
 export class AnnotationTable {
   readonly #path: string;
+  readonly #isHidden: (seq: number) => boolean;
   #db: DatabaseSync | undefined;
   readonly #statements = new Map<string, StatementSync>();
   /** Hashes of the names of all targets. */
@@ -30,8 +31,10 @@ export class AnnotationTable {
   #lastSeq = 0;
   #isComplete = false;
 
-  constructor(path: string) {
+  /** `isHidden`: whether a record was deleted. */
+  constructor(path: string, isHidden: (seq: number) => boolean) {
     this.#path = path;
+    this.#isHidden = isHidden;
   }
 
   get isEmpty(): boolean {
@@ -65,12 +68,9 @@ export class AnnotationTable {
 
   /** The annotations of a target. */
   of(target: string): StoredAnnotation[] {
-    return this.#all('SELECT seq, content FROM annotations WHERE target = ?', target).map(
-      ([seq, content]) => ({
-        seq: seq as number,
-        content: readAnnotation(parsed(content)),
-      }),
-    );
+    return this.#all('SELECT seq, content FROM annotations WHERE target = ?', target)
+      .filter(([seq]) => !this.#isHidden(seq as number))
+      .map(([seq, content]) => ({ seq: seq as number, content: readAnnotation(parsed(content)) }));
   }
 
   /** Targets of the annotations that change these attributes. `names`: lists as in `names`. */

@@ -1,6 +1,6 @@
 // The annotations of all files of the log store, and the records that a query matches only because of them.
 // Invariant: a merged record has all annotations of its target, whichever files they are in, in the order of storing.
-import { keysOf, readKey } from '../annotation.ts';
+import { keysOf, readKey, traceKey } from '../annotation.ts';
 import type { LogRecord } from '../log-record.ts';
 import { withAnnotations } from '../merge-annotations.ts';
 import { annotationFilter, type AnnotationFilter } from '../query/annotation-filter.ts';
@@ -140,6 +140,16 @@ export class Annotations {
     if (found.length === 0) return record;
     const contents = found.sort((a, b) => a.seq - b.seq).map(({ content }) => content);
     return withAnnotations(record, contents);
+  }
+
+  /** Sequence numbers of the annotations of this record alone, also of those that were deleted. */
+  seqsOf(record: LogRecord): number[] {
+    if (this.isEmpty) return [];
+    const ofTrace = record.traceId === '' ? undefined : traceKey(record.traceId);
+    const keys = keysOf(record).filter((key) => key !== ofTrace);
+    return this.tables.flatMap((table) =>
+      keys.flatMap((key) => (table.mayHave(key) ? table.of(key).map(({ seq }) => seq) : [])),
+    );
   }
 
   /** True if the query matches the record with its annotations, but not without them. */

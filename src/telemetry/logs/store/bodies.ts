@@ -139,22 +139,30 @@ export class OpenBodies {
 
   /** The bodies of the request with a sequence number; `undefined` if they are not in the group. */
   of(seq: number): DecodedBodies | undefined {
+    for (const one of this.all()) if (one.seq === seq) return one.bodies();
+    return undefined;
+  }
+
+  /** The requests of the group. `bodies` copies those of one. */
+  *all(): Generator<{ readonly seq: number; readonly bodies: () => DecodedBodies }> {
     const bytes = this.#bytes;
     const count = bytes.readUInt32LE(0);
     let at = COUNT_BYTES + ENTRY_BYTES * count;
     for (let i = 0; i < count; i++) {
       const entry = COUNT_BYTES + i * ENTRY_BYTES;
       const [request, response] = [bytes.readUInt32LE(entry + 8), bytes.readUInt32LE(entry + 12)];
+      const start = at;
       const between = at + sizeOf(request);
       const end = between + sizeOf(response);
-      if (bytes.readDoubleLE(entry) === seq)
-        return {
-          request: request === NONE ? undefined : Buffer.from(bytes.subarray(at, between)),
+      yield {
+        seq: bytes.readDoubleLE(entry),
+        bodies: () => ({
+          request: request === NONE ? undefined : Buffer.from(bytes.subarray(start, between)),
           response: response === NONE ? undefined : Buffer.from(bytes.subarray(between, end)),
-        };
+        }),
+      };
       at = end;
     }
-    return undefined;
   }
 }
 

@@ -200,7 +200,9 @@ export class DayFileReader implements FileReader {
   }
 
   bodies(seq: number): { request: Buffer | undefined; response: Buffer | undefined } | undefined {
-    return this.#index.bodies(seq);
+    // Reads what was deleted meanwhile.
+    this.#index.lastSeq();
+    return this.#replaced.has(seq) ? undefined : this.#index.bodies(seq);
   }
 
   groups(

@@ -7,6 +7,7 @@
 //   bodies   bodies of requests, those of one drain together; notes: texts by name
 //   annotations  finds the annotations of a record; each is a record in `tail` or a block too
 //   replaced  sequence numbers of records of which this file has a newer version; the records may be in other files
+//   hidden   records of this file that were deleted: bits of 4,096 sequence numbers each (hide-records.ts)
 // Values have checksums (blob.ts), except notes and annotations. Damaged ones are moved to `damaged`, by their places.
 // Invariant: a record is in `tail` or in a block, never in both, and is written in one transaction with its bodies and
 // its row of `annotations`.
@@ -270,9 +271,26 @@ export class DayFile {
     return written;
   }
 
+  /** Copies rows from another file, whose tables are `old.…` in the statements, in one transaction. */
+  copyRows(from: string, statements: readonly string[]): void {
+    this.#file.run('ATTACH ? AS old', from);
+    try {
+      this.#file.transaction(() => {
+        for (const sql of statements) this.#file.exec(sql);
+      });
+    } finally {
+      this.#file.exec('DETACH old');
+    }
+  }
+
+  /** Moves the write-ahead log into the file as far as readers allow. */
+  checkpoint(): void {
+    this.#file.checkpoint();
+  }
+
   /** Moves the write-ahead log into the file as far as readers allow, and closes it. For a file that is complete. */
   finish(): void {
-    this.#file.checkpoint();
+    this.checkpoint();
     this.#file.close();
   }
 

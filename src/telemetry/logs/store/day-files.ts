@@ -9,7 +9,15 @@ import { SqliteFile, sqliteError } from '../../../core/sqlite-file.ts';
 import { DayFile, PLACES_PER_RECORD } from './day-file.ts';
 import { fileVersion } from './file-version.ts';
 import { RetentionClock, type Clocks } from './retention-clock.ts';
-import { listSegments, removeSegment, renameDamaged, segmentBytes, segmentPath, utcDay } from './segments.ts';
+import {
+  listSegments,
+  removeReplacedSegments,
+  removeSegment,
+  renameDamaged,
+  segmentBytes,
+  segmentPath,
+  utcDay,
+} from './segments.ts';
 import { readV1Head } from './v1/v1-head.ts';
 
 export interface WriterOptions {
@@ -87,6 +95,7 @@ export class DayFiles {
       // Locked until `close`, since two writers would assign the same sequence numbers.
       this.#lock = new SqliteFile(join(folder, 'lock.sqlite'), { sync: 'off', maxBytes: 2 ** 20 });
       this.#lock.exec('CREATE TABLE IF NOT EXISTS held (by INTEGER); DELETE FROM held');
+      removeReplacedSegments(folder);
       const newest = listSegments(folder).at(-1);
       const newestMs = newest === undefined ? 0 : statSync(newest.path).mtimeMs;
       this.#retention = new RetentionClock(this.#clocks, newestMs);
@@ -139,6 +148,12 @@ export class DayFiles {
     this.#setDay(day);
     this.#isLarge = false;
     return file;
+  }
+
+  /** Closes the current file, to which nothing is added any more. The next record starts another one. */
+  finishCurrent(): void {
+    this.#file?.finish();
+    this.#file = undefined;
   }
 
   /** Writes the note in the current transaction of the file. The caller sets `note` when that is committed. */

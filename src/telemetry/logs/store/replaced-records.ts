@@ -1,73 +1,38 @@
-// The records that readers leave out, since newer versions of them are stored (day-file.ts, table `replaced`).
-// Invariant: a record is left out from the transaction on that stored its newer version.
+// The records that readers leave out, since newer versions of them are stored or since they were deleted (day-file.ts,
+// tables `replaced` and `hidden`).
+// Invariant: a record is left out from the transaction on that stored its newer version, or that hid it.
 import type { Page } from './page.ts';
+import { SeqSet } from './seq-set.ts';
 import { HAS } from './shape.ts';
-
-/** Records in one entry of the map. */
-const GROUP = 4096;
-
-/** Replaced records, by sequence number, as one file names them. */
-class ReplacedList {
-  readonly #groups = new Map<number, Uint8Array>();
-
-  get isEmpty(): boolean {
-    return this.#groups.size === 0;
-  }
-
-  add(seq: number): void {
-    const group = Math.floor(seq / GROUP);
-    let bits = this.#groups.get(group);
-    if (bits === undefined) this.#groups.set(group, (bits = new Uint8Array(GROUP / 8)));
-    const bit = seq % GROUP;
-    bits[bit >> 3]! |= 1 << (bit & 7);
-  }
-
-  has(seq: number): boolean {
-    const bit = seq % GROUP;
-    return ((this.#groups.get(Math.floor(seq / GROUP))?.[bit >> 3] ?? 0) & (1 << (bit & 7))) !== 0;
-  }
-
-  /** False if none of the records from one sequence number to another is replaced. */
-  mayHave(first: number, last: number): boolean {
-    for (let group = Math.floor(first / GROUP); group <= last / GROUP; group++)
-      if (this.#groups.has(group)) return true;
-    return false;
-  }
-
-  /** Forgets the records from one sequence number to another. */
-  remove(first: number, last: number): void {
-    for (let seq = first; seq <= last;) {
-      const group = Math.floor(seq / GROUP);
-      const end = Math.min(last + 1, (group + 1) * GROUP);
-      const bits = this.#groups.get(group);
-      if (bits !== undefined) {
-        for (; seq < end; seq++) bits[(seq % GROUP) >> 3]! &= ~(1 << (seq & 7));
-        if (bits.every((byte) => byte === 0)) this.#groups.delete(group);
-      }
-      seq = end;
-    }
-  }
-}
 
 /** Reads rows of a file of the log store. */
 type ReadRows = (sql: string, ...values: number[]) => unknown[][];
 
-/** The replaced records that one file names. */
+/** The replaced and deleted records that one file names. */
 export class ReplacedTable {
   readonly #all: ReplacedRecords;
-  readonly #list = new ReplacedList();
+  readonly #list = new SeqSet();
+  readonly #hidden = new SeqSet();
   #last = 0;
+  #lastHidden = 0;
   #exists = false;
+  #hasHidden = false;
 
   /** `all`: those of all files. */
   constructor(all: ReplacedRecords) {
     this.#all = all;
     all.lists.add(this.#list);
+    all.lists.add(this.#hidden);
   }
 
   /** Reads what is new. */
   refresh(read: ReadRows): void {
-    this.#exists ||= read("SELECT 1 FROM sqlite_master WHERE name = 'replaced'").length > 0;
+    if (!this.#exists || !this.#hasHidden)
+      for (const [name] of read("SELECT name FROM sqlite_master WHERE name IN ('replaced', 'hidden')")) {
+        this.#exists ||= name === 'replaced';
+        this.#hasHidden ||= name === 'hidden';
+      }
+    if (this.#hasHidden) this.#readHidden(read);
     if (!this.#exists) return;
     for (const [n, seq] of read('SELECT n, seq FROM replaced WHERE n > ? ORDER BY n', this.#last)) {
       this.#last = n as number;
@@ -85,12 +50,26 @@ export class ReplacedTable {
 
   close(): void {
     this.#all.lists.delete(this.#list);
+    this.#all.lists.delete(this.#hidden);
+  }
+
+  #readHidden(read: ReadRows): void {
+    for (const [n, first, bits] of read(
+      'SELECT n, seq, bits FROM hidden WHERE n > ? ORDER BY n',
+      this.#lastHidden,
+    )) {
+      this.#lastHidden = n as number;
+      this.#hidden.addGroup(first as number, bits as Uint8Array);
+      this.#all.deletions++;
+    }
   }
 }
 
-/** The replaced records of all files. */
+/** The replaced and deleted records of all files. */
 export class ReplacedRecords {
-  readonly lists = new Set<ReplacedList>();
+  readonly lists = new Set<SeqSet>();
+  /** Grows when records are deleted. */
+  deletions = 0;
 
   has(seq: number): boolean {
     for (const list of this.lists) if (list.has(seq)) return true;
@@ -101,6 +80,13 @@ export class ReplacedRecords {
   mayHave(first: number, last: number): boolean {
     for (const list of this.lists) if (!list.isEmpty && list.mayHave(first, last)) return true;
     return false;
+  }
+
+  /** How many of the records from one sequence number to another are replaced or deleted, as the files name them. */
+  countIn(first: number, last: number): number {
+    let count = 0;
+    for (const list of this.lists) count += list.countIn(first, last);
+    return count;
   }
 
   /** False if no record of the page is replaced. */

@@ -12,6 +12,8 @@ export type AddRequest = (requestId: string, traceId: string, seq: number) => bo
 export interface RequestSource {
   /** Sequence number up to which all records can be read. */
   headSeq(): number;
+  /** Grows when records are deleted. */
+  deletions(): number;
   /**
    * Calls `add` for each request above `afterSeq` that has a trace id and meets `wanted`, which has only a list of
    * request ids or of trace ids, in the order in which they were stored.
@@ -36,6 +38,7 @@ export class RequestTraces {
    * this id and a trace id.
    */
   readonly #known = new Map<string, string | number>();
+  #deletions = 0;
 
   constructor(source: RequestSource) {
     this.#source = source;
@@ -46,6 +49,9 @@ export class RequestTraces {
     const ids = new Set<string>();
     for (const record of records) if (isTracedByRequest(record)) ids.add(record.requestId);
     if (ids.size === 0) return records;
+    const deletions = this.#source.deletions();
+    if (deletions !== this.#deletions) this.#known.clear();
+    this.#deletions = deletions;
     const traces = this.#tracesOf(ids);
     if (traces.size === 0) return records;
     return records.map((record) => {

@@ -20,6 +20,7 @@ import type { GroupAccumulator } from './group-accumulator.ts';
 import { StoreGroups, type GroupFile } from './store-groups.ts';
 import { OpenGroups, type GroupStep } from './open-groups.ts';
 import { RequestTraces, type AddRequest, type RequestSource } from './request-traces.ts';
+import { LeftOutRecords } from './left-out-records.ts';
 import { ReplacedRecords } from './replaced-records.ts';
 import type { AddRow, ScanProgress, ScanQuery } from './scan-query.ts';
 import { StoreQuery } from './store-query.ts';
@@ -89,6 +90,7 @@ export class StoreReader {
   readonly #compiled = new Map<string, StoreQuery>();
   readonly #requests: RequestSource = {
     headSeq: () => this.#headSeq(this.#segments()),
+    deletions: () => this.#replaced.deletions,
     requests: (...args) => this.#eachRequest(...args),
   };
   readonly #traces = new RequestTraces(this.#requests);
@@ -98,6 +100,13 @@ export class StoreReader {
     segments: () => this.#annotatedSegments(),
     headSeq: (segments) => this.#headSeq(segments),
     read: (segment, use) => this.#read(segment, use),
+  });
+  /** The records that are left out. */
+  readonly leftOut = new LeftOutRecords({
+    replaced: this.#replaced,
+    annotations: this.#annotations,
+    segments: () => this.#annotatedSegments(),
+    lastSeq: (segment) => this.#read(segment, (reader) => reader.lastSeq()) ?? 0,
   });
   readonly #groups = new OpenGroups((query, accumulator) => this.#beginGroup(query, accumulator));
 
@@ -314,7 +323,11 @@ export class StoreReader {
         : new DayFileReader(path, this.#replaced, (place, problem) =>
             this.#events.damagedPage?.(path, place, problem),
           );
-      reader = new AnnotatedFile(file, isV1 ? undefined : new AnnotationTable(path), this.#annotations);
+      reader = new AnnotatedFile(
+        file,
+        isV1 ? undefined : new AnnotationTable(path, (seq) => this.#replaced.has(seq)),
+        this.#annotations,
+      );
       this.#readers.set(path, reader);
       this.#inodes.set(path, inodeOf(path));
     }
@@ -330,7 +343,12 @@ export class StoreReader {
       this.#readers.get(segment.path)?.close();
       this.#readers.delete(segment.path);
       if (sqliteError(error) === 'damaged') this.#events.damaged(segment.path, describe(error));
-      else if (listSegments(this.#folder).some(({ path }) => path === segment.path)) throw error;
+      else {
+        const now = listSegments(this.#folder).find(({ firstSeq }) => firstSeq === segment.firstSeq);
+        // It was written anew without deleted records.
+        if (now !== undefined && now.rewrites > segment.rewrites) return this.#read(now, read);
+        if (now?.path === segment.path) throw error;
+      }
       return undefined;
     }
   }

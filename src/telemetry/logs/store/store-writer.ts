@@ -214,6 +214,19 @@ export class StoreWriter {
     }
   }
 
+  /**
+   * Ends a file, so that another one begins with the next record, unless it has ended before. All its records must be
+   * stored. Returns false if another process has locked it; then try again.
+   */
+  rollOver(path: string): boolean {
+    if (this.#files.previous?.path !== path) return true;
+    const last = this.#blocks.at(-1);
+    if (last !== undefined && last.count > 0) last.close();
+    if (this.store().kind === 'busy') return false;
+    if (this.#files.previous?.path === path) this.#files.finishCurrent();
+    return true;
+  }
+
   /** Deletes files that exceed the limits. To be called regularly. */
   applyLimits(): void {
     this.#files.applyLimits();
@@ -258,7 +271,7 @@ export class StoreWriter {
 
   #storeAll(): void {
     const [oldest] = this.#blocks;
-    const hasNew = oldest !== undefined && (oldest.count > this.#storedRows || this.#blocks.length > 1);
+    const hasNew = oldest !== undefined && (oldest.count > this.#storedRows || oldest.isFull);
     if (!hasNew && this.#note === undefined) return;
     for (let [rows] = this.#blocks; rows?.isFull === true; [rows] = this.#blocks)
       this.#seal(this.#fileOfFirst(), rows);

@@ -10,10 +10,10 @@ export type ReadRecords = (node: QueryNode, afterSeq: number, limit: number) => 
 export type ReadStore = Pick<StoreReader, 'bodies' | 'scan'>;
 
 /** All ways of reading, for modules that run queries of their own. */
-export type QueriedStore = Pick<StoreReader, 'at' | 'bodies' | 'group' | 'page' | 'scan'>;
+export type QueriedStore = Pick<StoreReader, 'at' | 'bodies' | 'group' | 'leftOut' | 'page' | 'scan'>;
 
 /** What the module exports. */
 export interface ReaderModule {
-  /** Returns the operations by name. One that takes long returns a promise, so that other calls run meanwhile. */
-  readonly operations: (after: ReadRecords, store: QueriedStore) => object;
+  /** Returns the operations by name. `folder`: of the day files. One that takes long returns a promise, so that other calls run meanwhile. */
+  readonly operations: (after: ReadRecords, store: QueriedStore, folder: string) => object;
 }

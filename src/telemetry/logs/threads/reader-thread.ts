@@ -56,7 +56,7 @@ let further: Operations | undefined;
 function furtherOperations(): Operations {
   if (further !== undefined) return further;
   const { operations: made } = createRequire(import.meta.url)(fileURLToPath(module!)) as ReaderModule;
-  return (further = made((...asked) => reader.after(...asked), reader) as Operations);
+  return (further = made((...asked) => reader.after(...asked), reader, folder) as Operations);
 }
 
 function run(operation: string, args: readonly unknown[]): unknown {

@@ -23,6 +23,7 @@ export class ReferenceStore {
   #joined: readonly LogRecord[] | undefined;
   /** Of each record, when it was stored. */
   readonly #days: string[] = [];
+  readonly #deleted = new Set<number>();
   readonly #bodies = new Map<number, Bodies>();
   readonly #rules: StoreRules;
   /** Trace ids by day and request id, if files have them. */
@@ -47,9 +48,26 @@ export class ReferenceStore {
     }
   }
 
-  /** All records by sequence number. */
+  /** All records by sequence number, without those that were deleted. */
   get all(): readonly LogRecord[] {
     return (this.#joined ??= this.#join());
+  }
+
+  /** Sequence number of the last record, deleted or not. */
+  get headSeq(): number {
+    return this.#records.length;
+  }
+
+  at(seq: number): LogRecord | undefined {
+    return this.all.find((record) => record.seq === seq);
+  }
+
+  delete(seqs: readonly number[]): void {
+    this.#joined = undefined;
+    for (const seq of seqs) {
+      this.#deleted.add(seq);
+      this.#bodies.delete(seq);
+    }
   }
 
   /** The matching records by sequence number. */
@@ -71,7 +89,7 @@ export class ReferenceStore {
         ? record
         : { ...record, traceId };
     });
-    return withRequestTraces(inFiles);
+    return withRequestTraces(inFiles.filter(({ seq }) => !this.#deleted.has(seq)));
   }
 
   bodies(seq: number): Bodies | undefined {
