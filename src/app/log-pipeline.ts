@@ -88,7 +88,8 @@ export class LogPipeline {
         to: 'export.traces_endpoint',
       });
     this.connections = logs && this.#openExport(logs, own);
-    this.deletions = logs && new Deletions(storeFolder(config), logs, log);
+    this.deletions =
+      logs && new Deletions({ folder: storeFolder(config), bodiesMs: bodiesMs(config) }, logs, log);
     this.btql = logs && new Btql(logs, traceSubject(config), priceLists);
   }
 
@@ -216,6 +217,10 @@ function podOf({ logs, kubernetes }: Config, folderId: string): string {
   const name = logs.pod || kubernetes.pod_name || hostname();
   return `${name.replace(/[^\w.-]/g, '-')}-${folderId}`;
 }
+
+/** How long bodies are kept; `undefined`: as long as their records. */
+const bodiesMs = ({ logs }: Config): number | undefined =>
+  logs.retention_bodies === 0 || logs.retention_bodies >= logs.retention ? undefined : logs.retention_bodies;
 
 const storeFolder = ({ data }: Pick<Config, 'data'>): string => join(data.dir, 'logs');
 

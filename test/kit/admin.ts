@@ -35,6 +35,8 @@ export interface StartAdminOptions {
   /** Replaces the log store that the admin server gets. */
   readonly wrap?: (logs: Logs) => AdminDeps['logs'];
   readonly deps?: Partial<AdminDeps>;
+  /** How long bodies are kept; default: as long as their records. */
+  readonly bodiesMs?: number;
 }
 
 /** The log store with some functions replaced. */
@@ -63,6 +65,7 @@ export async function startAdmin({
   limits = {},
   wrap = (logs) => logs,
   deps = {},
+  bodiesMs,
 }: StartAdminOptions = {}): Promise<OpenAdmin> {
   const config = configOf(['--admin=127.0.0.1:0', '--model-id=mdl1', ...args]);
   const logLines: string[] = [];
@@ -88,7 +91,10 @@ export async function startAdmin({
     new RecorderClient({ fd: -1, isText: false }),
     log,
   );
-  const deletions = new Deletions(`${path}/logs`, logs, log, { delayMs: 3_600_000, retryMs: 1000 });
+  const deletions = new Deletions({ folder: `${path}/logs`, bodiesMs }, logs, log, {
+    delayMs: bodiesMs === undefined ? 3_600_000 : 200,
+    retryMs: 1000,
+  });
   await deletions.start();
   const prices = new Prices(config.llm, path, log);
   await prices.start();

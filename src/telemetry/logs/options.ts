@@ -69,6 +69,11 @@ export const logsOptions = section({
     max: 366 * DAY,
     doc: 'Records older than this are deleted, whole days at a time.',
   }),
+  retention_bodies: duration({
+    default: 0,
+    max: 366 * DAY,
+    doc: 'Bodies of requests older than this are deleted, whole days at a time, and their records stay. 0: they are kept as long as their records.',
+  }),
   max_bytes: bytes({
     default: 4 * 1024 ** 3,
     min: 16 * 1024 ** 2,

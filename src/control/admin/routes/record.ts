@@ -2,7 +2,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { traceIdOfText } from '../../../core/exchange/foreign-ids.ts';
 import { EARLIEST_NS, LATEST_NS, nowNs } from '../../../core/time.ts';
-import type { LogRecord, LogStore, Place, QueryNode } from '../../../telemetry/logs/logs.ts';
+import {
+  attributesOf,
+  type LogRecord,
+  type LogStore,
+  type Place,
+  type QueryNode,
+} from '../../../telemetry/logs/logs.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
 import {
   allOf,
@@ -45,7 +51,10 @@ export const recordEndpoints: readonly Endpoint<WithLogs>[] = [
       const object = { ...logObject(record), lines_count: lines };
       if (record.kind !== 'request') return sendObject(res, 200, object);
       const { request, response } = await bodiesOf(logs, logs.placeOf(record));
-      sendObject(res, 200, { ...object, ...portkeyLog(record, request, response) });
+      const isGone = request === undefined && response === undefined;
+      const hadBodies = isGone && attributesOf(record)['has_bodies'] === true;
+      const log = { ...object, ...portkeyLog(record, request, response) };
+      sendObject(res, 200, hadBodies ? { ...log, bodies_deleted: true } : log);
     },
   },
   {

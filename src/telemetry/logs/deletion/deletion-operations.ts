@@ -7,7 +7,7 @@ import { DAY_FILE_VERSION } from '../store/day-file.ts';
 import { fileVersion } from '../store/file-version.ts';
 import { hideRecords } from '../store/hide-records.ts';
 import type { PagePosition } from '../store/page-position.ts';
-import { FileRewrite, removedBefore } from '../store/rewrite-file.ts';
+import { FileRewrite, fileNotes } from '../store/rewrite-file.ts';
 import { SeqSet } from '../store/seq-set.ts';
 import { removeReplacedSegments } from '../store/segments.ts';
 import type { TimeRange } from '../store/segment-query.ts';
@@ -29,13 +29,13 @@ export interface FoundPart extends FoundRecords {
   readonly next: PagePosition | undefined;
 }
 
-/** A file of the store, as the removal sees it. */
+/** A file that is to be written anew. */
 export interface RemovalFile {
   readonly path: string;
   /** Records that readers leave out. */
   readonly leftOut: number;
-  /** The same when the file was written anew; 0: it was not. */
-  readonly removed: number;
+  /** Without bodies of requests. */
+  readonly isWithoutBodies: boolean;
 }
 
 const PAGE = 1000;
@@ -108,21 +108,23 @@ export function operationsOf(folder: string, store: QueriedStore) {
     },
     /** Forgets the records that `find` found. */
     forget: (id: string): boolean => searches.delete(id),
-    files(): RemovalFile[] {
+    /** The files that are to be written anew. `bodiesDay`: bodies of requests of earlier days are not kept; empty: all. */
+    files(bodiesDay: string): RemovalFile[] {
       removeReplacedSegments(folder);
-      const files = store.leftOut.files();
-      return files.map(({ segment: { path }, leftOut }) => ({
-        path,
-        leftOut,
-        removed: leftOut === 0 ? 0 : removedBefore(path),
-      }));
+      return store.leftOut.files().flatMap(({ segment: { path, day }, leftOut }): RemovalFile[] => {
+        if ((leftOut === 0 && day >= bodiesDay) || fileVersion(path) !== DAY_FILE_VERSION) return [];
+        const { removed, mayHaveBodies } = fileNotes(path);
+        const isWithoutBodies = day < bodiesDay && mayHaveBodies;
+        return leftOut > removed || isWithoutBodies ? [{ path, leftOut, isWithoutBodies }] : [];
+      });
     },
     /** Begins to write a file anew. Returns false if it was deleted meanwhile. */
-    begin(path: string): boolean {
+    begin(path: string, isWithoutBodies: boolean): boolean {
       const file = fileOf(path);
       if (file === undefined) return false;
       rewrite = new FileRewrite(folder, file.segment, (seq) => store.leftOut.has(seq), {
         leftOut: file.leftOut,
+        isWithoutBodies,
       });
       return true;
     },

@@ -4,7 +4,7 @@
 //   file-removal.ts         the background
 // Invariant: a job that was answered as hidden is hidden after any crash. No step holds up the recorder for long.
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { describe } from '../../../core/errors.ts';
 import type { Component } from '../../../core/lifecycle.ts';
 import type { Logger } from '../../../core/logger.ts';
@@ -13,7 +13,9 @@ import { threadFile } from '../../../core/worker-rpc.ts';
 import { contractQuery } from '../query/contract-params.ts';
 import type { QueryNode } from '../query/query-node.ts';
 import type { PagePosition } from '../store/page-position.ts';
+import { RetentionClock } from '../store/retention-clock.ts';
 import type { TimeRange } from '../store/segment-query.ts';
+import { listSegments, utcDay } from '../store/segments.ts';
 import type { LogReader } from '../logs.ts';
 import type { PostResult } from '../recorder/recorder-messages.ts';
 import { DeletionJobs, type DeletionJob } from './deletion-job.ts';
@@ -29,6 +31,13 @@ export interface DeletedLogs {
   openReader(module: string, name: string): LogReader;
   /** Sequence number of the newest record. */
   headSeq(): Promise<number>;
+}
+
+export interface DeletionsOptions {
+  /** Of the day files. */
+  readonly folder: string;
+  /** How long bodies of requests are kept, in milliseconds; `undefined`: as long as their records. */
+  readonly bodiesMs: number | undefined;
 }
 
 /** What is to be deleted. */
@@ -62,15 +71,26 @@ export class Deletions implements Component {
   #reader: LogReader | undefined;
   /** One search runs at a time. */
   #searches: Promise<unknown> = Promise.resolve();
+  readonly #bodiesMs: number | undefined;
+  #clock: RetentionClock | undefined;
   #isStopped = false;
 
-  /** `folder`: of the day files. */
-  constructor(folder: string, logs: DeletedLogs, log: Logger, pace: RemovalPace = REMOVAL_PACE) {
+  constructor(options: DeletionsOptions, logs: DeletedLogs, log: Logger, pace: RemovalPace = REMOVAL_PACE) {
+    const { folder } = options;
     this.#folder = folder;
+    this.#bodiesMs = options.bodiesMs;
     this.#logs = logs;
     this.#log = log;
     this.#jobs = new DeletionJobs(folder);
-    this.#removal = new FileRemoval(logs, this.#jobs, this.#mutex, log, pace, (job) => this.#event(job));
+    this.#removal = new FileRemoval(
+      logs,
+      this.#jobs,
+      this.#mutex,
+      log,
+      pace,
+      () => this.#bodiesDay(),
+      (job) => this.#event(job),
+    );
   }
 
   /** Reads the jobs. Those that were interrupted go on. */
@@ -83,6 +103,9 @@ export class Deletions implements Component {
     );
     for (const job of this.#jobs.all)
       if (job.state === 'hiding') void this.#hide(job).catch((error: unknown) => this.#failed(job, error));
+    const newest = listSegments(this.#folder).at(-1);
+    const newestMs = newest === undefined ? 0 : statSync(newest.path).mtimeMs;
+    this.#clock = new RetentionClock({ now: Date.now, steady: () => performance.now() }, newestMs);
     this.#removal.start();
   }
 
@@ -202,6 +225,12 @@ export class Deletions implements Component {
   #ask(operation: string, ...args: readonly unknown[]): Promise<unknown> {
     this.#reader ??= this.#logs.openReader(DELETION_OPERATIONS, 'weir deletion');
     return this.#reader.run(operation, ...args);
+  }
+
+  /** Bodies of requests of earlier days are to be deleted; empty: none. */
+  #bodiesDay(): string {
+    const isKnown = this.#bodiesMs !== undefined && this.#clock?.isTrusted === true;
+    return isKnown ? utcDay(Date.now() - this.#bodiesMs) : '';
   }
 
   #event(job: DeletionJob): void {

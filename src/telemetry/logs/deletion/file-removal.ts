@@ -39,19 +39,24 @@ export class FileRemoval {
   readonly #mutex: Mutex;
   readonly #log: Logger;
   readonly #pace: RemovalPace;
+  readonly #bodiesDay: () => string;
   readonly #removed: (job: DeletionJob) => void;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   readonly #stopped = Promise.withResolvers<void>();
   #isStopped = false;
 
-  /** `mutex`: held while records are hidden. `removed`: called for each job whose records are in no file any more. */
+  /**
+   * `mutex`: held while records are hidden. `bodiesDay`: bodies of requests of earlier days are to be deleted, `20261121`;
+   * empty: none. `removed`: called for each job whose records are in no file any more.
+   */
   constructor(
     logs: DeletedLogs,
     jobs: DeletionJobs,
     mutex: Mutex,
     log: Logger,
     pace: RemovalPace,
+    bodiesDay: () => string,
     removed: (job: DeletionJob) => void,
   ) {
     this.#logs = logs;
@@ -59,6 +64,7 @@ export class FileRemoval {
     this.#mutex = mutex;
     this.#log = log;
     this.#pace = pace;
+    this.#bodiesDay = bodiesDay;
     this.#removed = removed;
   }
 
@@ -71,9 +77,9 @@ export class FileRemoval {
   wake(): void {
     if (this.#isStopped || this.#running !== undefined) return;
     const jobs = this.#waiting();
-    if (jobs.length === 0) return;
+    if (jobs.length === 0 && this.#bodiesDay() === '') return;
     clearTimeout(this.#timer);
-    const sinceMs = Math.min(...jobs.map(({ hidden_ms: hiddenMs = 0 }) => hiddenMs));
+    const sinceMs = Math.min(Date.now(), ...jobs.map(({ hidden_ms: hiddenMs = 0 }) => hiddenMs));
     const isUrgent = jobs.some(({ is_urgent: one }) => one);
     const delayMs = isUrgent ? 0 : Math.max(0, sinceMs + this.#pace.delayMs - Date.now());
     this.#timer = setTimeout(() => this.#begin(), Math.min(delayMs, this.#pace.delayMs)).unref();
@@ -101,9 +107,10 @@ export class FileRemoval {
   async #run(): Promise<void> {
     const jobs = this.#waiting();
     const reader = this.#logs.openReader(REMOVAL_OPERATIONS, 'weir removal');
+    const done = new Map<string, number>();
     try {
       for (;;) {
-        const file = await this.#nextFile(reader);
+        const file = await this.#nextFile(reader, done);
         if (file === undefined) break;
         await this.#rewrite(reader, file);
         if (this.#isStopped) return;
@@ -127,17 +134,22 @@ export class FileRemoval {
     this.#removed(removed);
   }
 
-  /** A file with records that are to be removed. */
-  async #nextFile(reader: LogReader): Promise<RemovalFile | undefined> {
-    const files = (await this.#mutex.run(() => reader.run('files'))) as RemovalFile[];
-    return files.find(({ leftOut, removed }) => leftOut > removed);
+  /** A file that is to be written anew. `done`: those of this run, with their records that were left out. */
+  async #nextFile(reader: LogReader, done: Map<string, number>): Promise<RemovalFile | undefined> {
+    const files = (await this.#mutex.run(() => reader.run('files', this.#bodiesDay()))) as RemovalFile[];
+    const [file] = files;
+    if (file === undefined) return undefined;
+    const name = file.path.replace(/-r\d+(?=\.sqlite$)/, '');
+    if (done.get(name) === file.leftOut) throw new Error(`${file.path} still has deleted records`);
+    done.set(name, file.leftOut);
+    return file;
   }
 
-  async #rewrite(reader: LogReader, { path }: RemovalFile): Promise<void> {
+  async #rewrite(reader: LogReader, { path, isWithoutBodies }: RemovalFile): Promise<void> {
     const ended = await this.#logs.endFile(path);
     // Then the folder may be in use by another weir.
     if ('problem' in ended) throw new Error(`the log store cannot be used: ${ended.problem}`);
-    if ((await this.#mutex.run(() => reader.run('begin', path))) !== true) return;
+    if ((await this.#mutex.run(() => reader.run('begin', path, isWithoutBodies))) !== true) return;
     try {
       for (;;) {
         const from = performance.now();

@@ -26,19 +26,36 @@ const SEQS_AT_ONCE = 1000;
 /** Name of the note with the number of records that other files still name as replaced. */
 const NOTE = 'rewritten';
 
+/** Name of the note of a file without bodies of requests. */
+const BODIES_NOTE = 'bodies';
+
 interface RewriteOptions {
-  /** No bodies are copied. */
+  /** No bodies of requests are copied. Large rows of spans, which are stored as bodies, are. */
   readonly isWithoutBodies?: boolean;
   /** Number of records of the file that readers leave out (left-out-records.ts). */
   readonly leftOut?: number;
 }
 
-/** How many records of a file are named as replaced although they are gone, since it was written anew; 0: it was not. */
-export function removedBefore(path: string): number {
+/** What a file says about how it was written. */
+export interface FileNotes {
+  /** How many of its records are named as replaced although they are gone; 0 unless it was written anew. */
+  readonly removed: number;
+  /** It may have bodies of requests. */
+  readonly mayHaveBodies: boolean;
+}
+
+/** Reads the notes of a file. */
+export function fileNotes(path: string): FileNotes {
   const db = new DatabaseSync(path, { readOnly: true, timeout: 1000 });
   try {
-    const row = db.prepare('SELECT value FROM notes WHERE name = ?').get(NOTE);
-    return Number((row as { value: string } | undefined)?.value ?? 0);
+    const noteOf = (name: string): string | undefined =>
+      (db.prepare('SELECT value FROM notes WHERE name = ?').get(name) as { value: string } | undefined)
+        ?.value;
+    return {
+      removed: Number(noteOf(NOTE) ?? 0),
+      mayHaveBodies:
+        noteOf(BODIES_NOTE) === undefined && db.prepare('SELECT 1 FROM bodies LIMIT 1').get() !== undefined,
+    };
   } finally {
     db.close();
   }
@@ -56,6 +73,7 @@ export class FileRewrite {
   readonly #shapes = new Map<string, Shape>();
   /** All records that are not copied. */
   readonly #dead = new SeqSet();
+  readonly #spans = new SeqSet();
   readonly #work: Generator<void>;
   #rows: BlockRows | undefined;
   #written = 0;
@@ -123,13 +141,12 @@ export class FileRewrite {
     for (const [seq] of this.#all('SELECT seq FROM tail ORDER BY seq')) this.#copyTail(seq as number);
     this.#seal();
     yield;
-    if (!isWithoutBodies)
-      for (const [seq] of this.#all('SELECT seq FROM bodies ORDER BY seq')) {
-        this.#copyBodies(seq as number);
-        this.#checkpoint();
-        yield;
-      }
-    this.#copyTables(leftOut);
+    for (const [seq] of this.#all('SELECT seq FROM bodies ORDER BY seq')) {
+      this.#copyBodies(seq as number, isWithoutBodies);
+      this.#checkpoint();
+      yield;
+    }
+    this.#copyTables(leftOut, isWithoutBodies);
   }
 
   #copyBlock(seq: number, rows: number, directory: Uint8Array): void {
@@ -163,7 +180,9 @@ export class FileRewrite {
         rows.addReplaced(page.timeMs[row]!);
         continue;
       }
-      rows.copy(page, row, (shapes[index] ??= this.#shared(page.shapeOf(row))));
+      const shape = (shapes[index] ??= this.#shared(page.shapeOf(row)));
+      if (shape.kind === 'span') this.#spans.add(seq);
+      rows.copy(page, row, shape);
       this.kept++;
     }
   }
@@ -188,13 +207,15 @@ export class FileRewrite {
     this.#shapes.clear();
   }
 
-  #copyBodies(first: number): void {
+  #copyBodies(first: number, isOfSpans: boolean): void {
     const [row] = this.#all('SELECT bodies FROM bodies WHERE seq = ?', first);
     const blob = row![0] as Uint8Array;
     const group = intact(() => new OpenBodies(blob));
     if (group === undefined) return;
     const all = [...group.all()];
-    const kept = all.filter(({ seq }) => !this.#dead.has(seq) && !this.#isDead(seq));
+    const kept = all.filter(
+      ({ seq }) => !this.#dead.has(seq) && !this.#isDead(seq) && (!isOfSpans || this.#spans.has(seq)),
+    );
     if (kept.length === 0) return;
     if (kept.length === all.length) return this.#file.transaction(() => this.#file.addBodies(first, blob));
     const groups = new BodyGroups();
@@ -205,7 +226,7 @@ export class FileRewrite {
   }
 
   /** Copies what is not in pages. Of damaged values only their places are kept. */
-  #copyTables(leftOut: number): void {
+  #copyTables(leftOut: number, isWithoutBodies: boolean): void {
     const [first, last] = [
       this.#number(
         'SELECT coalesce(min(seq), 0) FROM (SELECT seq FROM blocks UNION ALL SELECT seq FROM tail)',
@@ -229,7 +250,10 @@ export class FileRewrite {
     }
     this.#file.copyRows(this.#from, statements);
     // So many records of the new file are still named by others, although they are gone.
-    this.#file.transaction(() => this.#file.setNote(NOTE, String(Math.max(0, leftOut - named))));
+    this.#file.transaction(() => {
+      this.#file.setNote(NOTE, String(Math.max(0, leftOut - named)));
+      if (isWithoutBodies) this.#file.setNote(BODIES_NOTE, 'deleted');
+    });
   }
 
   /** Inserted, and never deleted afterwards, since deleted rows leave their bytes. */
