@@ -78,6 +78,7 @@ export function buildAdmin(modules: Modules, explain: () => unknown): Admin {
       exports: modules.exports,
       scoring: modules.scoring,
       deletions: modules.logPipeline.deletions,
+      backups: modules.logPipeline.backups,
       btql: logPipeline.btql,
       projects: modules.projects,
       attachments: modules.attachments,

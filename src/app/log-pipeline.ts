@@ -10,6 +10,7 @@ import type { Config } from '../config/config.ts';
 import type { Exchanges, Observer } from '../core/exchange/exchange.ts';
 import { OtlpExport, READER_OPERATIONS, readerBatches } from '../telemetry/otlp-export/otlp-export.ts';
 import {
+  Backups,
   CapturePolicy,
   Deletions,
   Logs,
@@ -45,6 +46,8 @@ export class LogPipeline {
   readonly logs: Logs | undefined;
   /** Export to OTLP destinations; `undefined` without a log store. */
   readonly connections: OtlpExport | undefined;
+  /** Backups of the data folder; `undefined` without a log store. */
+  readonly backups: Backups | undefined;
   /** Deletion of records; `undefined` without a log store. */
   readonly deletions: Deletions | undefined;
   /** Queries of Braintrust's language; `undefined` without a log store. */
@@ -88,6 +91,7 @@ export class LogPipeline {
         to: 'export.traces_endpoint',
       });
     this.connections = logs && this.#openExport(logs, own);
+    this.backups = logs && new Backups(config.data.dir, logs, log);
     this.deletions =
       logs && new Deletions({ folder: storeFolder(config), bodiesMs: bodiesMs(config) }, logs, log);
     this.btql = logs && new Btql(logs, traceSubject(config), priceLists);
@@ -100,7 +104,7 @@ export class LogPipeline {
       start: () => undefined,
       stop: (deadlineMs) => this.#writeLastEvent(deadlineMs),
     };
-    return [this.logs, this.connections, this.deletions, this.btql, lastEvent].filter(
+    return [this.logs, this.connections, this.deletions, this.backups, this.btql, lastEvent].filter(
       (one) => one !== undefined,
     );
   }

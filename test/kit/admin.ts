@@ -12,7 +12,7 @@ import { Exports } from '../../src/telemetry/exports/exports.ts';
 import { Scoring } from '../../src/telemetry/scoring/scoring.ts';
 import { Attachments, Projects } from '../../src/telemetry/projects/projects.ts';
 import { Prices } from '../../src/telemetry/llm/prices.ts';
-import { Deletions, Logs, RecorderClient, type LogStore } from '../../src/telemetry/logs/logs.ts';
+import { Backups, Deletions, Logs, RecorderClient, type LogStore } from '../../src/telemetry/logs/logs.ts';
 import { configOf } from './deployment.ts';
 import { folder } from './folder.ts';
 
@@ -96,6 +96,7 @@ export async function startAdmin({
     retryMs: 1000,
   });
   await deletions.start();
+  const backups = new Backups(path, logs, log);
   const prices = new Prices(config.llm, path, log);
   await prices.start();
   const exports = new Exports(config.export_jobs, `${path}/exports`, logs, log);
@@ -141,6 +142,7 @@ export async function startAdmin({
       spansOf: (one) => tracing.spansOf(one),
       exports,
       deletions,
+      backups,
       btql,
       scoring,
       projects,
@@ -170,6 +172,7 @@ export async function startAdmin({
       await scoring.stop(performance.now() + 5000);
       await exports.stop(performance.now() + 5000);
       await btql.stop();
+      await backups.stop();
       await deletions.stop(performance.now() + 5000);
       await logs.stop(performance.now() + 5000);
       attachments.stop();

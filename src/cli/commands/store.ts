@@ -1,7 +1,11 @@
-// weir store: deletes records of a running weir.
+// weir store: deletes records of a running weir, backs up its data folder, and restores it.
 // Invariant: nothing is deleted without --where, and with --dry-run nothing is deleted at all.
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { load } from '../../config/config.ts';
 import { describe } from '../../core/errors.ts';
+import { formatBytes } from '../../core/units.ts';
+import { restoreBackup } from '../../telemetry/logs/logs.ts';
 import type { Command } from '../command.ts';
 import { AdminError, callAdmin, CODES } from '../logs/admin-client.ts';
 import { adminTarget, TARGET_FLAGS } from '../logs/admin-target.ts';
@@ -57,19 +61,83 @@ async function deleteRecords(args: readonly string[]): Promise<number> {
   return job.state === 'failed' ? CODES.failed : CODES.ok;
 }
 
+interface Backup {
+  readonly state: string;
+  readonly dir: string;
+  readonly files: number;
+  readonly bytes: number;
+  readonly head_seq: number;
+  readonly problem?: string;
+}
+
+async function backUp(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    options: { url: FLAGS.url, key: FLAGS.key },
+    allowPositionals: true,
+  });
+  const [dir, ...more] = positionals;
+  if (dir === undefined || more.length > 0) return printProblems(['usage: weir store backup DIR']);
+  const problems: string[] = [];
+  const target = adminTarget(values, process.env, problems);
+  if (target === undefined) return printProblems(problems);
+  let backup = (await callAdmin(target, 'POST', '/v1/store/backup', { dir: resolve(dir) })) as Backup;
+  while (backup.state === 'running') {
+    await new Promise((done) => void setTimeout(done, PAUSE_MS));
+    backup = (await callAdmin(target, 'GET', '/v1/store/backup')) as Backup;
+  }
+  if (backup.state !== 'finished') {
+    process.stderr.write(`weir: backup failed: ${backup.problem}\n`);
+    return CODES.failed;
+  }
+  const { files, bytes, head_seq: headSeq } = backup;
+  process.stdout.write(`${files} files, ${formatBytes(bytes)}, records up to ${headSeq} in ${backup.dir}\n`);
+  return CODES.ok;
+}
+
+function restore([dir, ...args]: readonly string[]): Promise<number> {
+  if (dir === undefined || dir.startsWith('-'))
+    return Promise.resolve(printProblems(['usage: weir store restore DIR [--data-dir PATH]']));
+  const loaded = load(args, process.env, { replica: false });
+  if (!loaded.ok) return Promise.resolve(printProblems(loaded.problems));
+  const to = loaded.config.data.dir;
+  const restored = restoreBackup(dir, to);
+  if (typeof restored === 'string') {
+    process.stderr.write(`weir: ${restored}\n`);
+    return Promise.resolve(CODES.failed);
+  }
+  const { files, created_at: createdAt } = restored;
+  process.stdout.write(
+    `restored ${files.length} files of ${createdAt} into ${to}; start weir with this folder\n`,
+  );
+  return Promise.resolve(CODES.ok);
+}
+
 const ACTIONS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
   delete: deleteRecords,
+  backup: backUp,
+  restore,
 };
 
 export const store: Command = {
   name: 'store',
-  usage: 'store delete --where QUERY [--start TIME] [--end TIME] [--dry-run] [--urgent]',
-  summary: 'Deletes records of a running weir: from all answers at once, from the files within a day.',
-  details: `  --where QUERY     the records, in the query language of weir logs
+  usage: 'store delete --where QUERY … | store backup DIR | store restore DIR',
+  summary: 'Deletes records of a running weir, backs up its data folder, or restores a backup.',
+  details: `weir store delete --where QUERY [--start TIME] [--end TIME] [--dry-run] [--urgent]
+Records are gone from all answers when the command ends, and from the files within a day.
+
+  --where QUERY     the records, in the query language of weir logs
   --start, --end TIME
                     only records of this time; ISO 8601, without a zone: UTC
   --dry-run         count the records and delete none
   --urgent          write the files anew at once, not together with other deletions
+
+weir store backup DIR
+DIR is an empty or new folder on the machine of weir.
+
+weir store restore DIR [--data-dir PATH]
+Makes a data folder of a backup. The folder must be empty or new, and no weir may use it.
+
   --url URL         URL of the admin server [WEIR_CLIENT_URL, http://127.0.0.1:9464]
   --key KEY         API key with the scope admin [WEIR_CLIENT_KEY]`,
   async run([action = '', ...args]) {

@@ -23,6 +23,7 @@ import type { AdminOptions } from './options.ts';
 import { exportEndpoints, type WithExports } from './portkey/export-routes.ts';
 import { feedbackEndpoints } from './portkey/feedback-routes.ts';
 import { braintrustEndpoints, type WithBraintrust } from './braintrust/braintrust.ts';
+import { backupEndpoints, type WithBackups } from './routes/backups.ts';
 import { contractLogEndpoints, type WithModel } from './routes/contract-logs.ts';
 import { countEndpoints } from './routes/counts.ts';
 import { healthEndpoints, type WithMetrics } from './routes/health.ts';
@@ -50,6 +51,7 @@ type Context = WithMetrics &
   WithExports &
   WithSeries &
   WithDeletions &
+  WithBackups &
   WithBraintrust;
 /** Modules that the routes use. */
 export type AdminDeps = Omit<Context, 'tails' | 'deniedFields'>;
@@ -68,6 +70,7 @@ export const endpoints: readonly Endpoint<Context>[] = [
   ...destinationEndpoints,
   ...keyEndpoints,
   ...deletionEndpoints,
+  ...backupEndpoints,
   ...maskingEndpoints,
   ...priceEndpoints,
   ...replicaEndpoints,

@@ -6,6 +6,7 @@
 //   store/     day files: writes pages and blocks, reads them, deletes old files (calls query); v1/ reads older files
 //   query/     parses queries, evaluates them for records and for groups of records; calls no other folder
 //   deletion/  deletes records for good (calls threads, and store in them)
+//   backup/    copies the data folder while weir runs, and makes a data folder of a copy (calls threads)
 //   masking/   the rules by which ingest masks personal data
 //   rows/      rows of spans that clients log: merges them and makes their records (calls ingest and store)
 //   threads/   the reader thread (calls store, and a module of its user) and its client
@@ -34,6 +35,8 @@ import type { GroupQuery, GroupResult } from './query/group-query.ts';
 import { callGroup, type GroupLimits } from './threads/group-call.ts';
 
 export { CapturePolicy } from './ingest/capture-policy.ts';
+export { Backups } from './backup/backups.ts';
+export { restoreBackup } from './backup/restore.ts';
 export { countOf, Deletions, type DeletionRequest } from './deletion/deletions.ts';
 export type { DeletionJob } from './deletion/deletion-job.ts';
 export { testMasking, unknownRules } from './masking/masking-test.ts';
