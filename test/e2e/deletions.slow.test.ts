@@ -6,7 +6,7 @@ import { folder, removeFolders } from '../kit/folder.ts';
 import { post } from '../kit/log-api.ts';
 import { closeReplicas, startReplica } from '../kit/replica.ts';
 import { bytesIn } from '../kit/stored-bytes.ts';
-import { until } from '../kit/until.ts';
+import { START_TIMEOUT_MS, until } from '../kit/until.ts';
 import { startWeir, stopAll, type Weir } from '../kit/weir.ts';
 
 afterEach(async () => {
@@ -76,11 +76,12 @@ it('is neither lost nor undone by kill -9 while other records are written', asyn
   interface Listed {
     readonly deletions: readonly { readonly state: string; readonly records: number }[];
   }
-  await until('all deletions are removed from the files', async () => {
+  const isRemoved = async (): Promise<boolean> => {
     const { text } = await call(weir.admin, '/v1/logs/deletions');
     const { deletions } = JSON.parse(text) as Listed;
     return deletions.length > 0 && deletions.every(({ state }) => state === 'removed');
-  });
+  };
+  await until('all deletions are removed from the files', isRemoved, START_TIMEOUT_MS);
   expect(isHidden).toBe(true);
   expect(await countOf(weir, 'user:ann')).toBe(0);
   expect(await countOf(weir, 'user:bob')).toBe((PARTS * LINES) / 2);
@@ -88,4 +89,4 @@ it('is neither lost nor undone by kill -9 while other records are written', asyn
   expect(await countOf(weir, 'event:store_deletion')).toBeGreaterThan(0);
   await weir.stop('SIGTERM');
   for (const [file, bytes] of bytesIn(data)) expect(bytes.includes('secret-text'), file).toBe(false);
-}, 120_000);
+}, 240_000);

@@ -104,7 +104,7 @@ describe('weir store backup and restore', () => {
     await post({ url: other.admin }, [{ message: 'after the restore' }]);
     const [after] = (await search({ url: other.admin }, { q: '"after the restore"' })).logs;
     expect(after!.seq).toBeGreaterThan(headSeq);
-  }, 60_000);
+  }, 120_000);
 
   it('refuse folders that are not empty, and backups that are not complete or damaged', async () => {
     const weir = await start(folder());
@@ -116,7 +116,7 @@ describe('weir store backup and restore', () => {
     const restore = (to: string) => runWeir(['store', 'restore', backup, '--data-dir', to]);
     expect((await restore(full)).err).toContain('is not empty');
     const target = join(folder(), 'data');
-    const [name] = readdirSync(join(backup, 'logs')).filter((one) => one.endsWith('.sqlite'));
+    const name = readdirSync(join(backup, 'logs')).find((one) => one.endsWith('.sqlite'));
     appendFileSync(join(backup, 'logs', name!), 'x');
     const damaged = await restore(target);
     expect(damaged).toMatchObject({ code: 1 });
@@ -124,7 +124,7 @@ describe('weir store backup and restore', () => {
     rmSync(join(backup, 'manifest.json'));
     expect((await restore(target)).err).toContain('not a complete one');
     expect(existsSync(target)).toBe(false);
-  });
+  }, 60_000);
 });
 
 describe('weir store delete', () => {

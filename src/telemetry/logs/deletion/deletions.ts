@@ -49,12 +49,19 @@ export interface DeletionRequest extends TimeRange {
   readonly isUrgent: boolean;
 }
 
-/** Events of earlier deletions stay. */
+const isEvent = (name: string): QueryNode => ({
+  op: 'field',
+  name: '@event',
+  compare: '=',
+  value: name,
+});
+
+/** Who deleted and changed what stays. */
 const IS_AUDIT: QueryNode = {
   op: 'and',
   of: [
     { op: 'field', name: 'kind', compare: '=', value: 'event' },
-    { op: 'field', name: '@event', compare: '=', value: 'store_deletion' },
+    { op: 'or', of: [isEvent('store_deletion'), isEvent('admin_change')] },
   ],
 };
 

@@ -8,7 +8,7 @@ import { call } from '../../../kit/client.ts';
 import { folder, removeFolders } from '../../../kit/folder.ts';
 import { BLANK } from '../../../kit/records.ts';
 import { bytesIn } from '../../../kit/stored-bytes.ts';
-import { until } from '../../../kit/until.ts';
+import { START_TIMEOUT_MS, until } from '../../../kit/until.ts';
 
 const DAY = 86_400_000;
 
@@ -44,7 +44,8 @@ it('deletes bodies of requests by days, and keeps their records and the rows of 
   const admin = await startAdmin({ path, bodiesMs: 2 * DAY });
   const recordOf = async (id: string): Promise<Record<string, unknown>> =>
     JSON.parse((await call(admin.url, `/v1/logs/${id}`)).text) as Record<string, unknown>;
-  await until('the old bodies are deleted', async () => (await recordOf('old'))['bodies_deleted'] === true);
+  const isDeleted = async (): Promise<boolean> => (await recordOf('old'))['bodies_deleted'] === true;
+  await until('the old bodies are deleted', isDeleted, START_TIMEOUT_MS);
   expect(await recordOf('old')).toMatchObject({ message: 'old-record' });
   expect(await recordOf('new')).not.toHaveProperty('bodies_deleted');
   expect((await admin.logs.bodies(placeOfSeq(2)))?.request?.toString()).toBeDefined();
@@ -52,7 +53,7 @@ it('deletes bodies of requests by days, and keeps their records and the rows of 
   const stored = Buffer.concat([...bytesIn(path).values()]).toString('latin1');
   expect(stored).not.toContain('old-prompt');
   for (const kept of ['old-record', 'old-row', 'new-prompt', 'new-row']) expect(stored).toContain(kept);
-});
+}, 120_000);
 
 it('keeps bodies as long as their records by default', async () => {
   const path = folder();
