@@ -11,6 +11,7 @@ import { cleanError } from '../ingest/bodies/body-reader.ts';
 import { noteAttributes } from '../ingest/note-attributes.ts';
 import { accessTexts, idText, type AccessLines, type AccessTexts } from './access-lines.ts';
 import type { LlmFrame } from './llm-frame.ts';
+import { NO_REDACTION, textOfAttributes, type RecordRedaction } from './record-redaction.ts';
 import { ModelLine } from './model-line.ts';
 import { FLAG, PROTOCOLS, REQUEST, SHARED, type FrameBytes } from './frames.ts';
 
@@ -106,27 +107,6 @@ function addNames(rows: BlockRows, row: number, u8: Uint8Array, at: number, seco
     texts[row] = idText(u8, next, 2 * bytes, true);
     next += bytes;
   }
-}
-
-/** How texts of records are redacted. */
-interface RecordRedaction {
-  redact(text: string): string;
-  /** For a part of a body of a request with this path. */
-  redactOfBody(text: string, path: string): string;
-  /** Attributes as JSON text, redacted and limited; empty if there are none. */
-  attributesText(attributes: Readonly<Record<string, unknown>>): string;
-}
-
-const NO_REDACTION: RecordRedaction = {
-  redact: (text) => text,
-  redactOfBody: (text) => text,
-  attributesText: textOfAttributes,
-};
-
-/** JSON text of attributes; empty if there are none. */
-function textOfAttributes(attributes: object): string {
-  const text = JSON.stringify(attributes);
-  return text === '{}' ? '' : text;
 }
 
 /** The attribute with the subject of a client's certificate, as a member of a JSON object. */
