@@ -8,7 +8,7 @@ import { recordOfRow } from '../../src/telemetry/logs/rows/row-record.ts';
 import { StoreReader } from '../../src/telemetry/logs/store/store-reader.ts';
 import { StoreWriter } from '../../src/telemetry/logs/store/store-writer.ts';
 
-export const NOW_MS = Date.parse('2026-11-20T12:00:00Z');
+const NOW_MS = Date.parse('2026-11-20T12:00:00Z');
 /** Time between two spans, so that a million of them are two days. */
 const STEP_MS = 172.8;
 const MODELS = ['gpt-4o', 'gpt-4o-mini', 'o3', 'claude-sonnet', 'llama-3.1-8b', 'mistral-large'];

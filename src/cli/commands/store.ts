@@ -6,6 +6,7 @@ import { load } from '../../config/config.ts';
 import { describe } from '../../core/errors.ts';
 import { formatBytes } from '../../core/units.ts';
 import { restoreBackup } from '../../telemetry/logs/logs.ts';
+import { CLIENT_FILES_HELP } from '../client-tls.ts';
 import type { Command } from '../command.ts';
 import { AdminError, callAdmin, CODES } from '../logs/admin-client.ts';
 import { adminTarget, TARGET_FLAGS } from '../logs/admin-target.ts';
@@ -73,7 +74,7 @@ interface Backup {
 async function backUp(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
-    options: { url: FLAGS.url, key: FLAGS.key },
+    options: TARGET_FLAGS,
     allowPositionals: true,
   });
   const [dir, ...more] = positionals;
@@ -139,7 +140,8 @@ weir store restore DIR [--data-dir PATH]
 Makes a data folder of a backup. The folder must be empty or new, and no weir may use it.
 
   --url URL         URL of the admin server [WEIR_CLIENT_URL, http://127.0.0.1:9464]
-  --key KEY         API key with the scope admin [WEIR_CLIENT_KEY]`,
+  --key KEY         API key with the scope admin [WEIR_CLIENT_KEY]
+${CLIENT_FILES_HELP}`,
   async run([action = '', ...args]) {
     const work = Object.hasOwn(ACTIONS, action) ? ACTIONS[action] : undefined;
     if (work === undefined)

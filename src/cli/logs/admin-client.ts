@@ -34,7 +34,7 @@ export class AdminError extends Error {
   }
 }
 
-export const codeOf = (status: number): number => {
+const codeOf = (status: number): number => {
   if (status === 401 || status === 403) return CODES.auth;
   if (status === 404) return CODES.notFound;
   return status >= 500 || status === 429 ? CODES.server : CODES.validation;
@@ -161,7 +161,7 @@ const isOfDataPort = (cause: string): boolean =>
   (Object.hasOwn(catalogue, cause) && catalogue[cause as Failure].origin === 'replica');
 
 /** True if the response came from the data server of a weir. The admin server sends an id only with its errors. */
-export function cameFromDataPort(headers: AdminResponse['headers']): boolean {
+function cameFromDataPort(headers: AdminResponse['headers']): boolean {
   const cause = headers[CAUSE_HEADER_LOWER];
   return headers[ID_HEADER_LOWER] !== undefined && (cause === undefined || isOfDataPort(String(cause)));
 }
@@ -186,7 +186,7 @@ function hintFor(
 }
 
 /** The message in the body of an error response. */
-export async function errorTextOf(response: AdminResponse): Promise<string> {
+async function errorTextOf(response: AdminResponse): Promise<string> {
   const text = await response.text();
   try {
     const { error } = JSON.parse(text) as { error?: unknown };

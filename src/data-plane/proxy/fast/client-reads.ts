@@ -60,7 +60,7 @@ export class ClientReads {
     this.#isHandedOver = true;
     this.#socket.off('data', this.#onData);
     // Like any other socket it is read on until its stream is full, so that the stream notices the end of the connection.
-    this.#socket.pause = Duplex.prototype.pause as Socket['pause'];
+    this.#socket.pause = () => Duplex.prototype.pause.call(this.#socket) as Socket;
   }
 
   readonly #onData = (chunk: Buffer): void => this.#listener(chunk, chunk.length);
