@@ -31,7 +31,14 @@ describe.each(GUIDES)('$file', (page) => {
     const ofKeys = ['name', 'scope', 'environment', 'route', 'expires', 'offline'];
     const ofLimits = LIMIT_NAMES.map((name) => name.replaceAll('_', '-'));
     const ofStore = ['where', 'start', 'end', 'dry-run', 'urgent', 'rules'];
-    const known = [...settings.flatMap(({ flags }) => flags), ...own, ...ofLogs, ...ofKeys, ...ofLimits, ...ofStore];
+    const known = [
+      ...settings.flatMap(({ flags }) => flags),
+      ...own,
+      ...ofLogs,
+      ...ofKeys,
+      ...ofLimits,
+      ...ofStore,
+    ];
     const named = codes
       .filter((code) => /^(?:--|weir )/.test(code))
       .flatMap((code) => [...code.split(' -- ')[0]!.matchAll(/(?<!\S)--([a-z][a-z-]+)/g)])

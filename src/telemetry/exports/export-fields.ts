@@ -202,11 +202,7 @@ const FIELDS: Readonly<Record<ExportField, FieldReader>> = {
   metadata: {
     kind: 'json',
     make: (at) => {
-      const [own, annotated, scores] = [
-        at('metadata'),
-        at('annotations.metadata'),
-        at('annotations.scores'),
-      ];
+      const [own, annotated, scores] = [at('metadata'), at('annotations.metadata'), at('annotations.scores')];
       return ({ values }) =>
         metadataCell(textOf(values[own]), textOf(values[annotated]), textOf(values[scores]));
     },
