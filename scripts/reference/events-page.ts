@@ -1,5 +1,5 @@
 // docs/reference/events.md: every lifecycle event.
-import { EVENTS } from '../../src/core/events.ts';
+import { EVENTS } from '../../src/core/event-table.ts';
 import { code, GENERATED, page, table } from '../markdown.ts';
 
 /** Stands for a list among an event's facts: shows `{name}` when it is joined. */

@@ -68,6 +68,8 @@ export function buildMetrics(modules: Modules): Metrics {
     exporters: logPipeline.connections,
     scoring: modules.scoring,
     output: log.sink,
+    overload: modules.overload,
+    crowdedConnections: () => modules.dataServer.perAddress.refused,
     certificates: () => modules.certificates.all,
   });
 }

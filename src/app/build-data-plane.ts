@@ -40,6 +40,7 @@ export function buildDataServer(modules: Modules): DataServer {
       checkWebhook: (url) => modules.webhooks.check(url),
     },
     modules.access,
+    modules.admission,
     (deployment) => modules.autoscaler.wake(deployment),
     modules.certificates.ingress,
     modules.log,

@@ -21,6 +21,7 @@ export function componentsOf(modules: Modules): Component[] {
     modules.projects,
     modules.attachments,
     modules.counters.eventLoop,
+    modules.overload,
     modules.collectors,
     modules.kubernetes,
     modules.replicaMetrics,

@@ -24,7 +24,13 @@ import {
 import type { Autoscaler } from '../control/scaling/autoscaler.ts';
 import { Proxy } from '../data-plane/proxy/proxy.ts';
 import { MAX_DEPLOYMENTS, type Pool } from '../data-plane/replicas/pool.ts';
-import { ClientAccess, type DataServer } from '../data-plane/server/data-server.ts';
+import {
+  Admission,
+  ClientAccess,
+  OpenPaths,
+  Overload,
+  type DataServer,
+} from '../data-plane/server/data-server.ts';
 import type { Queue } from '../async/queue/queue.ts';
 import type { Webhooks } from '../async/webhook/webhook.ts';
 import { Exports } from '../telemetry/exports/exports.ts';
@@ -68,6 +74,8 @@ export class Modules {
   readonly keyUses: KeyUses;
   /** `undefined`: the data server requires no key. */
   readonly access: ClientAccess | undefined;
+  readonly overload: Overload;
+  readonly admission: Admission | undefined;
   readonly prices: Prices;
   readonly projects: Projects;
   readonly attachments: Attachments;
@@ -119,7 +127,11 @@ export class Modules {
     const { dir } = config.data;
     this.keys = new KeyStore(join(dir, 'keys.json'), config.admin.key, config.client_keys.file);
     this.keyUses = new KeyUses(join(dir, 'key-costs.json'), this.log);
-    this.access = this.#newAccess();
+    this.overload = new Overload(config.ingress.overload_delay, this.log);
+    const open = new OpenPaths(config.client_keys.open_paths);
+    this.access = this.#newAccess(open);
+    const isChecked = this.access !== undefined || config.ingress.overload_delay > 0;
+    this.admission = isChecked ? new Admission(this.overload, open, this.access) : undefined;
     this.prices = new Prices(config.llm, this.dataFolder && config.data.dir, this.log);
     this.projects = new Projects(config.projects, this.dataFolder && config.data.dir, this.log);
     this.attachments = this.#newAttachments();
@@ -153,11 +165,10 @@ export class Modules {
     return new DataFolder(data.dir, logs ? ['logs', EXPORTS] : [], this.log);
   }
 
-  #newAccess(): ClientAccess | undefined {
-    const { required, open_paths } = this.config.client_keys;
-    if (!required) return undefined;
+  #newAccess(open: OpenPaths): ClientAccess | undefined {
+    if (!this.config.client_keys.required) return undefined;
     const deploymentAt = (index: number) => this.pool.deployments[index]?.options;
-    return new ClientAccess(this.keys, this.keyUses, open_paths, deploymentAt);
+    return new ClientAccess(this.keys, this.keyUses, open, deploymentAt);
   }
 
   #newExports(): Exports | undefined {

@@ -162,6 +162,7 @@ export const catalogue = Object.freeze({
     'All replicas are at their concurrency limit',
   ),
   queue_timeout: row('weir', 500, 'timeout', 'DEADLINE_EXCEEDED', true, 'No replica was free in time'),
+  overloaded: row('weir', 503, 'model_unavailable', 'UNAVAILABLE', true, 'This sidecar is overloaded'),
   no_replica: row('weir', 503, 'model_unavailable', 'UNAVAILABLE', true, 'No replica is ready'),
   draining: row('weir', 503, 'model_unavailable', 'UNAVAILABLE', true, 'This sidecar is shutting down'),
   storage_full: row(

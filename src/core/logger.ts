@@ -1,6 +1,7 @@
 // weir's own log: one line per event on stdout, as JSON or text. The access log is made in telemetry/logs/recorder/.
 // Invariant: writing never waits for the reader of stdout; lines beyond the buffer are dropped and counted.
-import { EVENTS, lifecycleEvent, type EventName, type FactsOf, type LifecycleEvent } from './events.ts';
+import { EVENTS } from './event-table.ts';
+import { lifecycleEvent, type EventName, type FactsOf, type LifecycleEvent } from './events.ts';
 import { LogOutput } from './log-output.ts';
 import { RepeatLimiter } from './repeat-limiter.ts';
 

@@ -1,6 +1,7 @@
 // Lifecycle events: one call writes a log line and a record; repeats are limited but counted.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { EVENTS, type LifecycleEvent } from '../../src/core/events.ts';
+import { EVENTS } from '../../src/core/event-table.ts';
+import type { LifecycleEvent } from '../../src/core/events.ts';
 import { Logger, type LogLevel } from '../../src/core/logger.ts';
 import { RepeatLimiter } from '../../src/core/repeat-limiter.ts';
 

@@ -6,7 +6,7 @@ import { isServiceLink } from '../../src/config/service-links.ts';
 import { CLIENT, OLD_CLIENT } from '../../src/config/variables.ts';
 import { catalogue } from '../../src/core/errors.ts';
 import { LIMIT_NAMES } from '../../src/core/keys/api-key.ts';
-import { EVENTS } from '../../src/core/events.ts';
+import { EVENTS } from '../../src/core/event-table.ts';
 import { exportResult } from '../../src/telemetry/otlp-export/delivery-result.ts';
 import { GUIDES, inlineCodeOf, type MarkdownPage } from '../kit/markdown-pages.ts';
 

@@ -7,7 +7,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
 import { backoffMs } from '../../core/backoff.ts';
 import { WeirError } from '../../core/errors.ts';
-import type { EventTable } from '../../core/events.ts';
+import type { EventSubject } from '../../core/event-table.ts';
 import type { Logger } from '../../core/logger.ts';
 import { TIMED_OUT, waitAtMost } from '../../core/wait.ts';
 import type { ChildOptions } from './options.ts';
@@ -29,7 +29,7 @@ export class ChildSupervisor {
   readonly #log: Logger;
   readonly #restarted: () => void;
   readonly #output: ChildOutput | undefined;
-  readonly #eventFields: () => EventTable;
+  readonly #eventFields: () => EventSubject;
   #process: ChildProcess | undefined;
   #timer: NodeJS.Timeout | undefined;
   #quickExits = 0;
@@ -49,7 +49,7 @@ export class ChildSupervisor {
     log: Logger,
     restarted: () => void,
     output?: ChildOutput,
-    eventFields: () => EventTable = () => ({}),
+    eventFields: () => EventSubject = () => ({}),
   ) {
     this.#command = command;
     this.#options = options;

@@ -1,6 +1,6 @@
 // Writes lifecycle events of replicas and deployments to the log (core/events.ts).
 // Invariant: every change of a replica's state is one event.
-import type { EventTable } from '../../core/events.ts';
+import type { EventSubject } from '../../core/event-table.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { DeploymentOptions, ReplicaOptions } from './options.ts';
 import type { PoolEvents, ReplicaChange } from './pool-events.ts';
@@ -59,7 +59,7 @@ function logDifferences(log: Logger, before: DeploymentOptions, now: DeploymentO
   if (from !== to) log.event('deployment_weight_changed', { ...identity(now), from, to });
   const without = (list: readonly ReplicaOptions[], others: readonly ReplicaOptions[]) =>
     list.filter(({ url }) => !others.some((other) => other.url.href === url.href));
-  const facts = ({ id, url }: ReplicaOptions): Required<EventTable> & { url: string } => ({
+  const facts = ({ id, url }: ReplicaOptions): Required<EventSubject> & { url: string } => ({
     ...identity(now),
     replica: id,
     url: url.href,

@@ -10,6 +10,7 @@ import { isClientScope } from '../../core/keys/scopes.ts';
 import { UNKNOWN } from '../../core/exchange/llm-facts.ts';
 import { wildcard } from '../../core/wildcard.ts';
 import type { KeyMemo } from '../proxy/proxy.ts';
+import type { OpenPaths } from './open-paths.ts';
 import { ROUTE_SCOPES, type RouteKind } from '../routing/route.ts';
 import { routePathOf } from '../routing/route-path.ts';
 
@@ -56,7 +57,7 @@ const MAX_CREDENTIALS = 1024;
 export class ClientAccess implements Observer {
   readonly #keys: KeyTable;
   readonly #uses: KeyUses;
-  readonly #open: ReadonlySet<string>;
+  readonly #open: OpenPaths;
   readonly #deploymentAt: (
     index: number,
   ) => { readonly id: string; readonly environment: string } | undefined;
@@ -64,16 +65,16 @@ export class ClientAccess implements Observer {
   /** Rights that are checked once the deployment of an asynchronous request is known. */
   readonly #pending = new WeakMap<Exchange, Rights>();
 
-  /** `openPaths`: need no key. */
+  /** `open`: paths that need no key. */
   constructor(
     keys: KeyTable,
     uses: KeyUses,
-    openPaths: readonly string[],
+    open: OpenPaths,
     deploymentAt: (index: number) => { readonly id: string; readonly environment: string } | undefined,
   ) {
     this.#keys = keys;
     this.#uses = uses;
-    this.#open = new Set(openPaths);
+    this.#open = open;
     this.#deploymentAt = deploymentAt;
   }
 
@@ -99,7 +100,7 @@ export class ClientAccess implements Observer {
       known = memo.known as Known;
     else {
       const found = this.#lookUp(credentials, nowMs);
-      if (typeof found === 'string') return this.#isOpen(exchange) ? undefined : this.#unauthorized(found);
+      if (typeof found === 'string') return this.#open.has(exchange) ? undefined : this.#unauthorized(found);
       known = found;
       if (memo !== undefined) {
         memo.credentials = credentials;
@@ -169,10 +170,6 @@ export class ClientAccess implements Observer {
       this.#known.set(key, known);
     }
     return known;
-  }
-
-  #isOpen({ protocol, method, target }: Exchange): boolean {
-    return this.#open.has(target) && (protocol === 'grpc' || method === 'GET' || method === 'HEAD');
   }
 
   #unauthorized(reason: RefusalReason): AccessRefusal {

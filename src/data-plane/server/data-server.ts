@@ -13,11 +13,13 @@ import type { ServerCertificate } from '../../core/server-certificate.ts';
 import { waitAtMost } from '../../core/wait.ts';
 import type { Exchanges } from '../../core/exchange/exchange.ts';
 import { awaitFirstBytes, protocolOf } from '../../protocol/http/http2-preface.ts';
+import { ConnectionsPerAddress } from '../../protocol/http/connections-per-address.ts';
 import { boundAddress, listen } from '../../protocol/http/listen.ts';
 import { ServerFront } from '../../protocol/http/server-front.ts';
 import { isTlsHandshake } from '../../protocol/http/tls-acceptor.ts';
 import type { FastLane, Proxy } from '../proxy/proxy.ts';
 import { AsyncRoutes, type AsyncDeps } from './async-routes.ts';
+import type { Admission } from './admission.ts';
 import type { ClientAccess } from './client-access.ts';
 import { Cors } from './cors.ts';
 import { ProtocolRouter, type ServedDeployment } from '../routing/protocol-router.ts';
@@ -25,7 +27,10 @@ import { Http1Server, type Http1Limits } from './http1-server.ts';
 import { Http2Server } from './http2-server.ts';
 import type { DataServerOptions } from './options.ts';
 
+export { Admission } from './admission.ts';
 export { ClientAccess } from './client-access.ts';
+export { OpenPaths } from './open-paths.ts';
+export { Overload } from './overload.ts';
 export { predictPathWarning } from './predict-path-warning.ts';
 
 /** Header lines of a web page's request. */
@@ -41,6 +46,8 @@ export class DataServer {
   readonly #http2: Http2Server;
   readonly #fast: FastLane | undefined;
   readonly #front: ServerFront;
+  /** Open connections of each client address. */
+  readonly perAddress: ConnectionsPerAddress;
   readonly #drainEnded = Promise.withResolvers<void>();
 
   constructor(
@@ -51,6 +58,7 @@ export class DataServer {
     proxy: Proxy,
     async: Omit<AsyncDeps, 'access'>,
     access: ClientAccess | undefined,
+    admission: Admission | undefined,
     onWake: (deployment: number) => void,
     certificate: ServerCertificate | undefined,
     log: Logger,
@@ -60,10 +68,12 @@ export class DataServer {
     this.#proxy = proxy;
     const router = new ProtocolRouter(async.modelId, deployments);
     this.#router = router;
+    this.perAddress = new ConnectionsPerAddress(options.max_connections_per_address);
     this.#front = new ServerFront({
       server: 'ingress',
       listen: options.listen,
       certificate,
+      perAddress: this.perAddress,
       log,
       // HTTP/2 serves only gRPC here. gRPC clients offer only h2; clients that offer both send HTTP requests.
       protocols: () => (router.servesHttp ? ['http/1.1', 'h2'] : ['h2', 'http/1.1']),
@@ -81,7 +91,7 @@ export class DataServer {
         proxy,
         async: new AsyncRoutes({ ...async, access }),
         router,
-        access,
+        admission,
         cors,
         onWake,
         proto,
@@ -94,7 +104,7 @@ export class DataServer {
       proxy,
       decide: (target) => router.routeCall(target),
       subjectHeader,
-      access,
+      admission,
     });
     this.#fast = proxy.fastLane({
       exchanges,
@@ -106,7 +116,7 @@ export class DataServer {
       // The full lane answers web pages.
       decide: ({ method, target, kept }) =>
         cors !== undefined && HAS_ORIGIN.test(kept) ? undefined : router.routeFast(method, target),
-      access,
+      access: admission,
       responseLines: cors?.varies === true ? 'Vary: Origin\r\n' : '',
       handOver: (socket, first) => this.#onHandOver(socket, first),
     });

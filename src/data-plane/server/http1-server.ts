@@ -25,7 +25,8 @@ import { refusalBytes, sendRefusal } from '../../protocol/http/error-response.ts
 import { parseAbsoluteForm, requestProblem, upgradeProblem } from '../../protocol/http/strict-request.ts';
 import type { Proxy, ActiveRequest } from '../proxy/proxy.ts';
 import type { AsyncRoutes } from './async-routes.ts';
-import type { AccessRefusal, ClientAccess } from './client-access.ts';
+import type { Admission } from './admission.ts';
+import type { AccessRefusal } from './client-access.ts';
 import { Cors } from './cors.ts';
 import type { ProtocolRouter } from '../routing/protocol-router.ts';
 import type { DataServerOptions } from './options.ts';
@@ -61,7 +62,7 @@ export interface Http1Deps {
   readonly async: AsyncRoutes;
   readonly router: ProtocolRouter;
   /** `undefined`: no key is required. */
-  readonly access: ClientAccess | undefined;
+  readonly admission: Admission | undefined;
   /** `undefined`: CORS is left to the replica. */
   readonly cors: Cors | undefined;
   /** Called for a request to `wake`. */
@@ -186,8 +187,8 @@ export class Http1Server {
 
   /** Why the client may not make the request; `undefined` if it may. */
   #check(exchange: Exchange, req: IncomingMessage, route: Route): AccessRefusal | undefined {
-    const { access } = this.#deps;
-    return access?.check(exchange, singleValueOf(req.rawHeaders, 'authorization'), route);
+    const { admission } = this.#deps;
+    return admission?.check(exchange, singleValueOf(req.rawHeaders, 'authorization'), route);
   }
 
   /** Answers whether a page of the request's origin may make a request. It needs neither a key nor a replica. */

@@ -30,7 +30,7 @@ import { singleValueOf } from '../../protocol/http/forwarded-headers.ts';
 import { errorResponse } from '../../protocol/http/error-response.ts';
 import { peerOf } from '../../protocol/http/peer.ts';
 import type { Proxy } from '../proxy/proxy.ts';
-import type { ClientAccess } from './client-access.ts';
+import type { Admission } from './admission.ts';
 import type { DataServerOptions } from './options.ts';
 import type { CallRoute, CallTarget } from '../routing/route.ts';
 
@@ -54,7 +54,7 @@ export interface Http2Deps {
   /** `undefined`: replicas are not told the subject of the client's certificate. */
   readonly subjectHeader: SubjectHeader | undefined;
   /** `undefined`: no key is required. */
-  readonly access: ClientAccess | undefined;
+  readonly admission: Admission | undefined;
 }
 
 type Headers = IncomingHttpHeaders & Record<string, string | string[] | undefined>;
@@ -128,7 +128,7 @@ export class Http2Server {
   }
 
   #onStream(stream: ServerHttp2Stream, headers: Headers, isEmpty: boolean, raw: readonly string[]): void {
-    const { exchanges, proxy, decide, subjectHeader, access } = this.#deps;
+    const { exchanges, proxy, decide, subjectHeader, admission } = this.#deps;
     const text = (name: string) => (typeof headers[name] === 'string' ? headers[name] : undefined);
     const exchange = exchanges.open(text(ID_HEADER_LOWER));
     exchange.method = headers[':method'] ?? '';
@@ -145,7 +145,7 @@ export class Http2Server {
       deployment: text('x-baseten-deployment'),
     });
     exchange.requestedDeployment = route.deployment ?? NO_DEPLOYMENT;
-    const denied = access?.check(exchange, credentialsOf(raw), route);
+    const denied = admission?.check(exchange, credentialsOf(raw), route);
     if (denied !== undefined) return refuseCall(stream, exchange, denied.failure, denied.detail);
     if (exchange.method !== 'POST')
       return refuseCall(stream, exchange, 'method_not_allowed', 'gRPC requires POST');

@@ -90,6 +90,17 @@ export const dataServerOptions = section({
     max: 10_000_000,
     doc: 'Maximum open client connections; further ones are closed immediately.',
   }),
+  max_connections_per_address: int({
+    default: 0,
+    min: 0,
+    max: 10_000_000,
+    doc: 'Maximum open client connections from one address (of IPv6: from one /64 network); further ones are closed immediately. 0: no limit. Not behind a load balancer, whose connections all have its address.',
+  }),
+  overload_delay: duration({
+    default: 0,
+    max: 60_000,
+    doc: 'While the event loop of weir runs later than this, new requests get 503, except those to `client_keys.open_paths`. 0: never.',
+  }),
   drain_delay: duration({
     default: 0,
     doc: 'After SIGTERM, time in which connections are still accepted while /readyz already returns 503.',

@@ -5,6 +5,7 @@ import type { Server, Socket } from 'node:net';
 import type { Address } from '../../core/address.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { ServerCertificate } from '../../core/server-certificate.ts';
+import type { ConnectionsPerAddress } from './connections-per-address.ts';
 import { peerOf, cameThroughUnixSocket } from './peer.ts';
 import { TlsAcceptor, type TlsRefusal } from './tls-acceptor.ts';
 
@@ -17,6 +18,8 @@ export interface FrontOptions {
   readonly listen: Address;
   /** `undefined`: clear text. */
   readonly certificate: ServerCertificate | undefined;
+  /** `undefined`: an address may have any number of connections. */
+  readonly perAddress?: ConnectionsPerAddress;
   readonly log: Logger;
   /** Protocols over TLS (ALPN), the preferred one first. */
   readonly protocols: () => readonly string[];
@@ -24,7 +27,7 @@ export interface FrontOptions {
   readonly connected: (socket: Socket, protocol: 'http1' | 'http2' | undefined) => void;
 }
 
-type Kind = TlsRefusal | 'tls';
+type Kind = TlsRefusal | 'tls' | 'crowd';
 
 export class ServerFront {
   readonly #options: FrontOptions;
@@ -50,6 +53,13 @@ export class ServerFront {
   /** Serves a new connection from which nothing was read. */
   readonly accept = (socket: Socket): void => {
     if (this.#options.listen.path !== undefined) cameThroughUnixSocket(socket);
+    else if (this.#options.perAddress?.accepts(socket) === false) {
+      this.#warn('crowd', socket, 'connection refused: its address has too many', {
+        hint: `see ${this.#options.server}.max_connections_per_address`,
+      });
+      socket.destroy();
+      return;
+    }
     if (this.#tls === undefined) this.#options.connected(socket, undefined);
     else this.#tls.accept(socket);
   };

@@ -4,7 +4,8 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe } from '../../../core/errors.ts';
-import { EVENTS, type EventName } from '../../../core/events.ts';
+import { EVENTS } from '../../../core/event-table.ts';
+import type { EventName } from '../../../core/events.ts';
 import { SqliteFile, sqliteError } from '../../../core/sqlite-file.ts';
 import { DayFile, PLACES_PER_RECORD } from './day-file.ts';
 import { fileVersion } from './file-version.ts';

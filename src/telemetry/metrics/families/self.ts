@@ -42,6 +42,18 @@ export const selfFamilies: readonly Family[] = [
     ({ counters }) => counters.eventLoop.maxSeconds,
   ),
   single(
+    'weir_overloaded',
+    'gauge',
+    '1 while new requests are refused since the event loop runs late (ingress.overload_delay), else 0.',
+    ({ overload }) => Number(overload.isOn),
+  ),
+  single(
+    'weir_connections_refused_total',
+    'counter',
+    'Client connections that were closed since their address had too many (ingress.max_connections_per_address).',
+    ({ crowdedConnections }) => crowdedConnections(),
+  ),
+  single(
     'weir_process_cpu_seconds_total',
     'counter',
     'CPU time of this process, user and system, in seconds.',
