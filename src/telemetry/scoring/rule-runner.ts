@@ -45,6 +45,10 @@ export class RuleRunner {
   readonly #deps: RunnerDeps;
   readonly #control = new StopControl();
   readonly #health: RuleHealth;
+  /** Of the backfill, whose failures do not delay new records. */
+  readonly #pastHealth: RuleHealth;
+  /** performance.now() when the backfill goes on after a failure; 0: at once. */
+  #pastAtMs = 0;
   /** `undefined`: not known yet; the rule begins at the end of the store. */
   #cursor: number | undefined;
   /** The cursor as it is on disk. */
@@ -71,6 +75,7 @@ export class RuleRunner {
     this.#backfill = backfill;
     this.#deps = deps;
     this.#health = new RuleHealth(deps.pace);
+    this.#pastHealth = new RuleHealth(deps.pace);
   }
 
   get rule(): ScoringRule {
@@ -94,12 +99,13 @@ export class RuleRunner {
 
   /** Why the rule is paused; empty: it is not. */
   get pauseReason(): string {
-    return this.#health.pauseReason;
+    return this.#health.pauseReason || this.#pastHealth.pauseReason;
   }
 
   /** When a record that failed is tried again, in milliseconds since the epoch; 0: none waits. */
   get retryAtMs(): number {
-    return this.#retryAtMs;
+    if (this.#retryAtMs > 0 || this.#pastWaitMs === 0) return this.#retryAtMs;
+    return Date.now() + this.#pastWaitMs;
   }
 
   start(): void {
@@ -117,13 +123,17 @@ export class RuleRunner {
     this.#rule = rule;
     this.#isOpen = false;
     this.#health.reset();
+    this.#pastHealth.reset();
     this.#retryAtMs = 0;
+    this.#pastAtMs = 0;
     this.#control.interrupt();
     this.wake();
   }
 
   /** Begins a backfill, or replaces it by what has become of it. */
   setBackfill(backfill: Backfill): void {
+    if (this.#backfill?.id !== backfill.id) this.#pastHealth.reset();
+    this.#pastAtMs = 0;
     this.#backfill = backfill;
     this.wake();
   }
@@ -147,15 +157,20 @@ export class RuleRunner {
         this.#retryAtMs = Date.now() + waitMs;
         await this.#control.wait(waitMs);
         this.#retryAtMs = 0;
-      } else if (this.#isAtEnd) {
-        if (!this.#hasNew) await this.#control.waitForRecord();
+      } else if (this.behindRecords === 0 && !this.#hasPastWork) {
+        if (!this.#hasNew && this.#pastWaitMs === 0) await this.#control.waitForRecord();
         await this.#control.wait(this.#deps.pace.idleMs);
       }
     }
   }
 
-  get #isAtEnd(): boolean {
-    return this.behindRecords === 0 && this.#backfill?.state !== 'running';
+  /** Time until the backfill goes on after a failure; 0: it is not waiting. */
+  get #pastWaitMs(): number {
+    return this.#backfill?.state === 'running' ? Math.max(0, this.#pastAtMs - performance.now()) : 0;
+  }
+
+  get #hasPastWork(): boolean {
+    return this.#backfill?.state === 'running' && this.#pastWaitMs === 0;
   }
 
   /** One batch of new records and one of the backfill. Returns how long to wait before the next turn. */
@@ -164,7 +179,8 @@ export class RuleRunner {
     try {
       await this.#open();
       const waitMs = await this.#live();
-      return waitMs > 0 || this.#backfill?.state !== 'running' ? waitMs : await this.#past(this.#backfill);
+      if (waitMs === 0 && this.#hasPastWork) await this.#past(this.#backfill!);
+      return waitMs;
     } catch (error) {
       // The thread ended, or the store cannot be read or written. It may recover.
       if (this.#control.isStopping) return 0;
@@ -193,8 +209,10 @@ export class RuleRunner {
     this.#isOpen = rule === this.#rule;
   }
 
-  #request(more: Pick<BatchRequest, 'afterSeq' | 'endSeq' | 'times' | 'checkSeq'>): BatchRequest {
-    const { isProbing, isLastTry } = this.#health;
+  #request(
+    { isProbing, isLastTry }: RuleHealth,
+    more: Pick<BatchRequest, 'afterSeq' | 'endSeq' | 'times' | 'checkSeq'>,
+  ): BatchRequest {
     // A row for each scorer, and the scored one.
     const most = Math.floor(BATCH_ROWS / (this.#rule.config.scorers.length + 1));
     return { ...this.#deps.limits, ...more, limit: isProbing ? 1 : most, isLastTry };
@@ -202,7 +220,9 @@ export class RuleRunner {
 
   async #live(): Promise<number> {
     const afterSeq = this.#cursor!;
-    const request = this.#request({ ...ALL_RECORDS, afterSeq, checkSeq: this.#checkSeq });
+    // A backfill may have come to them before.
+    const checkSeq = Math.max(this.#checkSeq, this.#backfill?.endSeq ?? 0);
+    const request = this.#request(this.#health, { ...ALL_RECORDS, afterSeq, checkSeq });
     const batch = await this.#deps.thread.score(this.#rule.id, request);
     if (this.#checkSeq === Number.MAX_SAFE_INTEGER) this.#checkSeq = batch.headSeq;
     // Those that are read again may be scored already.
@@ -214,13 +234,13 @@ export class RuleRunner {
     const isAtEnd = batch.lastSeq >= batch.headSeq;
     this.#reachedMs = isAtEnd ? 0 : batch.reachedMs || this.#reachedMs;
     await this.#advance(batch);
-    return this.#afterBatch(batch, request);
+    return this.#afterBatch(this.#health, batch, request);
   }
 
-  #afterBatch(batch: ScoredBatch, { isLastTry }: BatchRequest): number {
-    const wasPaused = this.#health.isPaused;
-    const waitMs = this.#health.after(batch, isLastTry);
-    const { isPaused, pauseReason } = this.#health;
+  #afterBatch(health: RuleHealth, batch: ScoredBatch, { isLastTry }: BatchRequest): number {
+    const wasPaused = health.isPaused;
+    const waitMs = health.after(batch, isLastTry);
+    const { isPaused, pauseReason } = health;
     const { id, name } = this.#rule;
     if (isPaused && !wasPaused)
       this.#deps.log.warn('scoring rule paused', { rule: name, id, problem: pauseReason });
@@ -258,7 +278,7 @@ export class RuleRunner {
     this.#savedSeq = cursor;
   }
 
-  async #past(backfill: Backfill): Promise<number> {
+  async #past(backfill: Backfill): Promise<void> {
     const { cursors, thread } = this.#deps;
     const key = backfillCursor(this.#rule.id);
     const afterSeq = Math.max(backfill.startSeq, cursors.get(key) ?? 0);
@@ -267,24 +287,24 @@ export class RuleRunner {
       toNs: BigInt(backfill.toMs) * NS_PER_MS + NS_PER_MS - 1n,
     };
     const range = { afterSeq, endSeq: backfill.endSeq, times };
-    const request = this.#request({ ...range, checkSeq: Number.MAX_SAFE_INTEGER });
+    const request = this.#request(this.#pastHealth, { ...range, checkSeq: Number.MAX_SAFE_INTEGER });
     const batch = await thread.score(this.#rule.id, request);
     await this.#store(batch);
     this.counts.add(batch);
+    // It may have been cancelled meanwhile, and then the cursor may be that of the next one.
+    if (this.#backfill?.id !== backfill.id || this.#backfill.state !== 'running') return;
+    const isDone = !batch.mustRetry && (batch.lastSeq >= backfill.endSeq || batch.lastSeq >= batch.headSeq);
+    const skipped = Object.values(batch.skipped).reduce((sum, count) => sum + count, 0);
+    const now: Backfill = {
+      ...backfill,
+      scored: backfill.scored + batch.scored,
+      failed: backfill.failed + batch.failed,
+      skipped: backfill.skipped + skipped,
+      ...(isDone ? { state: 'done', finishedAtMs: Date.now() } : {}),
+    };
+    this.#backfill = now;
+    this.#pastAtMs = performance.now() + this.#afterBatch(this.#pastHealth, batch, request);
     await cursors.save(key, batch.lastSeq);
-    // It may have been cancelled meanwhile.
-    if (this.#backfill?.id === backfill.id && this.#backfill.state === 'running') {
-      const isDone = !batch.mustRetry && (batch.lastSeq >= backfill.endSeq || batch.lastSeq >= batch.headSeq);
-      const skipped = Object.values(batch.skipped).reduce((sum, count) => sum + count, 0);
-      this.#backfill = {
-        ...backfill,
-        scored: backfill.scored + batch.scored,
-        failed: backfill.failed + batch.failed,
-        skipped: backfill.skipped + skipped,
-        ...(isDone ? { state: 'done', finishedAtMs: Date.now() } : {}),
-      };
-      await this.#deps.saveBackfill(this.#rule.id, this.#backfill);
-    }
-    return this.#afterBatch(batch, request);
+    await this.#deps.saveBackfill(this.#rule.id, now);
   }
 }

@@ -115,10 +115,13 @@ export class ScoringTable {
     });
   }
 
-  /** Stores what has become of the backfill of a rule. */
+  /** Stores what has become of the backfill of a rule. One that was ended meanwhile stays as it is. */
   saveBackfill(id: string, backfill: Backfill): Promise<Backfill | ScoringRefusal> {
     return this.#change(async () => {
-      if (this.rule(id) === undefined) return noRule(id);
+      const stored = this.rules.find(({ rule }) => rule.id === id);
+      if (stored === undefined) return noRule(id);
+      const known = stored.backfill;
+      if (known?.id === backfill.id && known.state !== 'running') return known;
       await this.#save({
         rules: this.rules.map((one) => (one.rule.id === id ? { rule: one.rule, backfill } : one)),
       });
