@@ -126,6 +126,8 @@ export class RunningRule {
           characters += JSON.stringify(chosen.input).length;
           if (wanted.length >= request.limit || characters > MAX_CHARACTERS) break reading;
         }
+        // A filter can take long for each record.
+        if (performance.now() > endMs) break reading;
       }
       ({ lastSeq } = chunk);
       if (performance.now() > endMs) break;
@@ -189,10 +191,13 @@ export class RunningRule {
     const { node } = this.rule;
     let examined = 0;
     let after: PagePosition | undefined;
+    let isLate = false;
     do {
       const page = this.#store.page({ node, ...request.times, direction: 'down', limit: 128, after });
       for (const record of page.records) {
-        if (wanted.length === request.limit) break;
+        // A filter can take long for each record.
+        isLate = performance.now() > endMs;
+        if (isLate || wanted.length === request.limit) break;
         examined++;
         const chosen = chooseRecord(this.rule, record, this.#store, true);
         if (chosen === undefined) continue;
@@ -202,8 +207,9 @@ export class RunningRule {
       after = wanted.length === request.limit ? undefined : page.next;
       await setImmediate();
     } while (after !== undefined && performance.now() < endMs);
+    const isAll = after === undefined && !isLate;
     const done = await this.#run(wanted, request, TEST_MS);
-    const isComplete = after === undefined && done.length === wanted.length;
+    const isComplete = isAll && done.length === wanted.length;
     return { records: done.map(testedRecord), examined, skipped: countReasons(skipped), isComplete };
   }
 }

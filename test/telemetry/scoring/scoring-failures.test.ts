@@ -359,3 +359,19 @@ it('begins a backfill at its begin although one was cancelled in the middle of a
   await store.until('the backfill is done', rule, (one) => one.backfill?.state === 'done');
   expect(calls).toBe(2);
 });
+
+it('scores with one rule while the filter of another takes long for each span', async () => {
+  const store = await openScoredStore({ [A]: () => scored(1), [B]: () => scored(1) });
+  const slow = await store.rule([A]);
+  const { config, ...rest } = store.scoring.rule(slow)!;
+  const words = Array.from({ length: 300 }, (_, i) => `input MATCH 'a${i}'`);
+  await store.scoring.change(slow, {
+    ...rest,
+    config: { ...config, btql_filter: `NOT (${words.join(' OR ')})` },
+  });
+  const other = await store.rule([B]);
+  const ids = Array.from({ length: 20 }, (_, i) => `s${i}`);
+  await store.spans(ids, { input: 'a'.repeat(50_000) });
+  await store.until('the other rule has scored', other, (one) => one.scored === ids.length);
+  expect(store.state(slow).scored).toBeLessThan(ids.length);
+});
