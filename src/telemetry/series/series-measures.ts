@@ -190,6 +190,6 @@ const RECORD_FIELDS: ReadonlySet<string> = new Set([
 
 /** The field of a group-by that a name stands for. */
 export function seriesField(name: string, of: SeriesSubject): string {
-  const field = BY[of][name] ?? name;
+  const field = Object.hasOwn(BY[of], name) ? BY[of][name]! : name;
   return RECORD_FIELDS.has(field) ? field : attributeName(field);
 }

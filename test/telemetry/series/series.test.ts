@@ -116,6 +116,8 @@ describe('groups', () => {
     ['env', 'spans', 'environment'],
     ['metadata.tier', 'requests', 'metadata.tier'],
     ['message', 'requests', '@message'],
+    ['constructor', 'requests', 'constructor'],
+    ['__proto__', 'spans', '__proto__'],
   ] as const)('by %s of %s are those of %s', (name, of, field) => {
     expect(seriesField(name, of)).toBe(field);
   });
