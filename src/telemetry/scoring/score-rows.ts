@@ -90,7 +90,8 @@ export function rowsOfScores(rule: OpenedRule, scored: ScoredRecord, runs: reado
   const rows = rule.config.skip_logging ? [] : runs.map((run) => scorerSpan(rule, scored, run));
   if (!hasScore(runs)) return rows;
   const { id, project_id: project } = scored.row;
-  return [...rows, { id, project_id: project, _scored_by: rule.id, scores: scoresOf(runs) }];
+  const mark = { _scored_by: rule.id, _scored_base: scored.base };
+  return [...rows, { id, project_id: project, ...mark, scores: scoresOf(runs) }];
 }
 
 /** True if a scorer gave an answer, also one without a score. */

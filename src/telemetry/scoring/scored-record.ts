@@ -26,6 +26,8 @@ export interface ScoredRecord {
   /** As an API shows it. */
   readonly row: ShownRow;
   readonly input: ScorerInput;
+  /** Which of the rows that were logged with this id it is; `undefined`: it is a request. */
+  readonly base: string | undefined;
   /** False: it is not in the sample of the rule. */
   readonly isInSample: boolean;
 }
@@ -79,7 +81,8 @@ function chosenSpan(
   const inSample = isInSample(rule, record);
   if (!inSample && !isTest) return { skipped: 'sampled_out' };
   const { input, output, expected, metadata } = row;
-  return { record, row, input: { input, output, expected, metadata }, isInSample: inSample };
+  const { base } = stored.state;
+  return { record, row, input: { input, output, expected, metadata }, base, isInSample: inSample };
 }
 
 /** A row without a start was not logged as a span that runs, so it is complete. */
@@ -117,7 +120,8 @@ function chosenRequest(
   if (bodies?.request === undefined && bodies?.response === undefined) return { skipped: 'no_body' };
   const { input, expected, metadata } = row;
   const output = answerOf(row['output']);
-  return { record, row, input: { input, output, expected, metadata }, isInSample: inSample };
+  const seen = { input, output, expected, metadata };
+  return { record, row, input: seen, base: undefined, isInSample: inSample };
 }
 
 function isOfScorer(record: LogRecord): boolean {

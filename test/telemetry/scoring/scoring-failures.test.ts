@@ -375,3 +375,23 @@ it('scores with one rule while the filter of another takes long for each span', 
   await store.until('the other rule has scored', other, (one) => one.scored === ids.length);
   expect(store.state(slow).scored).toBeLessThan(ids.length);
 });
+
+it('gives a span that is logged again with other content while it is scored the score of that content', async () => {
+  const { promise: isReplaced, resolve: replaced } = Promise.withResolvers<void>();
+  const seen: unknown[] = [];
+  const store = await openScoredStore({
+    [A]: async ({ output }) => {
+      if (seen.push(output) === 1) await isReplaced;
+      return scored(output === 'right' ? 1 : 0, 's');
+    },
+  });
+  const rule = await store.rule([A]);
+  await store.spans(['a']);
+  await until('it is being scored', () => seen.length === 1);
+  await store.spans(['a'], { output: 'right' });
+  replaced();
+  await store.until('both contents are scored', rule, (one) => one.scored === 2);
+  expect(seen).toEqual(['a', 'right']);
+  expect(store.rows().find(({ id }) => id === 'a')).toMatchObject({ output: 'right', scores: { s: 1 } });
+  expect(store.children().map(({ scores }) => scores)).toEqual([{ s: 1 }]);
+});

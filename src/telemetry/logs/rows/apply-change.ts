@@ -75,12 +75,15 @@ function replaced(
 
 /**
  * The row with the scores of a rule, and the mark that it has them, so that both are stored or none. Once it has the mark,
- * the rule changes nothing any more. A row that was deleted stays deleted.
+ * the rule changes nothing any more. A row that was deleted stays deleted, and one that was replaced while it was scored is
+ * another one, which has no score yet.
  */
 function scored({ row }: RowChange, before: StoredRow | undefined): StoredRow | undefined {
-  const { _scored_by: rule, scores } = row as { readonly _scored_by: string; readonly scores?: Row };
+  const sent = row as { readonly _scored_by: string; readonly _scored_base?: string; readonly scores?: Row };
+  const { _scored_by: rule, _scored_base: base, scores } = sent;
   if (before === undefined || isScoredBy(before, rule)) return before;
   const { state, content } = before;
+  if (base !== undefined && base !== state.base) return before;
   const known = content['scores'];
   const all = { ...(isPlainObject(known) ? known : {}), ...scores };
   return {

@@ -23,6 +23,7 @@ const CONTROL: ReadonlySet<string> = new Set([
   '_audit_metadata',
   '_row',
   '_row_is_cut',
+  '_scored_base',
   '_scored_by',
 ]);
 const NOT_CONTENT: ReadonlySet<string> = new Set([...CONTROL, ...SKIPPED]);

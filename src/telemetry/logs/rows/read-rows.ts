@@ -10,7 +10,8 @@ export interface PostedRows {
   readonly bytes: Uint8Array;
   /** Id of the project of rows that name none. */
   readonly project?: string | undefined;
-  /** They are weir's own: a row with `_scored_by`, the id of a scoring rule, gives the row of its id the rule's scores. */
+  /** They are weir's own: a row with `_scored_by`, the id of a scoring rule, gives the row of its id the rule's scores, if
+   * its state has the base `_scored_base`. */
   readonly isOwn?: boolean | undefined;
 }
 
