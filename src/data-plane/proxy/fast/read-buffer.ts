@@ -61,7 +61,7 @@ export class ReadBuffer {
     if (bytes === this.#bulk?.bytes) return this.#bulk.write(socket, from, to);
     socket.write(Buffer.from(bytes.subarray(from, to)));
     if (to === bytes.length && this.#bulk === undefined && askForBuffer(this.#socket, this.#next))
-      this.#bulk = new Bulk(this.#resume);
+      this.#bulk = new Bulk(this.#written);
   }
 
   /** The body has ended. Called only while its last bytes are read, since the socket asks for a buffer after that. */
@@ -70,6 +70,11 @@ export class ReadBuffer {
     this.#bulk = undefined;
     if (bulk?.isPending === false && unusedBulks.length < MAX_UNUSED) unusedBulks.push(bulk.bytes);
   }
+
+  /** The bytes of an earlier body may be written out while those of the current one are not. */
+  readonly #written = (): void => {
+    if (!this.isPending) this.#resume();
+  };
 
   readonly #next = (): Buffer => {
     if (this.#bulk !== undefined) return this.#bulk.bytes;
