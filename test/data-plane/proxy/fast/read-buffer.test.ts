@@ -50,31 +50,40 @@ async function startSlowClient() {
   };
 }
 
-it('reads no more of a response while its client is slow, when the client of the last one has taken its bytes', async () => {
-  const [first, second] = [await startSlowClient(), await startSlowClient()];
+type Taken = (connection: ReplicaConnection, bytes: Buffer, size: number) => boolean;
+
+/** Opens a connection to a replica. `taken.of` gets its bytes. */
+async function openConnection(taken: { of: Taken }) {
   const { port, accepted } = await startServer();
   const url = parseReplicaUrl(`http://127.0.0.1:${port}`);
   if ('problem' in url) throw new Error(url.problem);
   const connection = new ReplicaConnection(url.value, () => undefined);
   sockets.push(connection.socket);
-  const replica = await accepted;
+  connection.user = {
+    onBytes: (bytes, size) => taken.of(connection, bytes, size),
+    onDrain: () => undefined,
+    onWriteFailed: () => undefined,
+    onEnd: () => undefined,
+    onLost: () => undefined,
+  };
+  return { connection, replica: await accepted };
+}
+
+it('reads no more of a response while its client is slow, when the client of the last one has taken its bytes', async () => {
+  const [first, second] = [await startSlowClient(), await startSlowClient()];
   let left = 0;
   /** Forwards the next `length` bytes to `client`. */
   const serve = (client: Socket, length: number): void => {
     left = length;
-    connection.user = {
-      onBytes: (bytes, size) => {
-        connection.buffer.forward(bytes, 0, size, client);
-        left -= size;
-        if (left === 0) connection.buffer.endBulk();
-        return left === 0 || !connection.buffer.isPending;
-      },
-      onDrain: () => undefined,
-      onWriteFailed: () => undefined,
-      onEnd: () => undefined,
-      onLost: () => undefined,
+    taken.of = ({ buffer }, bytes, size) => {
+      buffer.forward(bytes, 0, size, client);
+      left -= size;
+      if (left === 0) buffer.endBulk();
+      return left === 0 || !buffer.isPending;
     };
   };
+  const taken: { of: Taken } = { of: () => true };
+  const { connection, replica } = await openConnection(taken);
   const body = Buffer.from(Array.from({ length: 300_000 }, (_, i) => `${i}\n`).join(''));
   // All is there before it is read, so that the first read fills the shared buffer.
   const send = async (bytes: Buffer) => {
@@ -96,4 +105,24 @@ it('reads no more of a response while its client is slow, when the client of the
   second.read();
   await until('the second client has its response', () => second.size() === body.length);
   expect(second.body().equals(body)).toBe(true);
+});
+
+it('keeps the bytes that a slow client has not taken, while others are read', async () => {
+  const client = await startSlowClient();
+  let size = 0;
+  const { replica } = await openConnection({
+    of: ({ buffer }, bytes, received) => {
+      buffer.forward(bytes, 0, received, client.socket);
+      size += received;
+      return true;
+    },
+  });
+  const pieces = Array.from({ length: 5 }, (_, i) => Buffer.alloc(20_000, `${i}`));
+  for (const [i, piece] of pieces.entries()) {
+    replica.write(piece);
+    await until('the piece is read', () => size === (i + 1) * piece.length);
+  }
+  client.read();
+  await until('the client has all', () => client.size() === size);
+  expect(client.body().equals(Buffer.concat(pieces))).toBe(true);
 });
