@@ -1,7 +1,7 @@
 // Secrets from files: a value `file:/run/secrets/weir` of a secret setting stands for the text of that file.
 // Invariant: a problem names the file and never shows what is in it. Only the configuration is read in this way, never a
 // value from the admin API, whose clients may not read the files of this machine.
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { describe } from '../core/errors.ts';
 import { settings } from './schema.ts';
 import { keyOf } from './explain.ts';
@@ -55,7 +55,8 @@ function secretIn(path: string): { readonly secret: string } | { readonly proble
 
 /** `undefined`: it is too large, or something else than a file, such as a pipe. */
 function firstBytes(path: string): string | undefined {
-  const fd = openSync(path, 'r');
+  // Without O_NONBLOCK, opening a named pipe waits for another process to write to it.
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const { size } = fstatSync(fd);
     if (!fstatSync(fd).isFile() || size > MAX_BYTES) return undefined;

@@ -1,4 +1,5 @@
 // Secrets that the configuration takes from files.
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { explain, load } from '../../src/config/config.ts';
@@ -76,6 +77,15 @@ describe('a secret', () => {
     const short = problemsOf([`--admin-key=${file('short', 'tiny')}`]);
     expect(short).toEqual([expect.stringMatching(/^--admin-key: admin\.key must be text of at least/)]);
     expect(short[0]).not.toContain('tiny');
+  });
+
+  it('is refused if its file is a named pipe, without waiting for a writer', () => {
+    execFileSync('mkfifo', [`${path}/pipe`]);
+    // A process of its own, since waiting would block this one.
+    const url = new URL('../../src/config/config.ts', import.meta.url).href;
+    const code = `import { load } from '${url}'; console.log(load(['${REPLICA}', '--admin-key=file:${path}/pipe'], {}).problems)`;
+    const said = execFileSync(process.execPath, ['--input-type=module', '-e', code], { timeout: 10_000 });
+    expect(said.toString()).toContain(`${path}/pipe is not a file of at most 64 KiB`);
   });
 
   it('is not read from a file for a client of the admin API, nor is a setting that is no secret', async () => {
