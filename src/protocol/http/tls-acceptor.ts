@@ -140,7 +140,9 @@ export class TlsAcceptor {
     if (certificate === undefined) return isRequired ? 'the client sent no certificate' : '';
     const error = internalsOf(socket).ssl.verifyError();
     const subject = subjectText(certificate);
-    if (error !== null && error !== undefined) return `${error.message} (${error.code}, ${subject})`;
+    // Behind the semicolon Node says which options of Node may help.
+    if (error !== null && error !== undefined)
+      return `${error.message.split(';', 1)[0]} (${error.code}, ${subject})`;
     hasSubject(socket, raw, subject);
     return '';
   }
