@@ -1,5 +1,6 @@
 // Why a rule or a stored scorer was not changed, or not run.
 // Invariant: a message is for clients: what is wrong, and with which object.
+import { describe } from '../../core/errors.ts';
 
 export interface ScoringRefusal {
   /** `not_stored`: the disk cannot be written. `busy`: too many run. */
@@ -19,3 +20,9 @@ export const noScorer = (id: string): ScoringRefusal => ({
 });
 
 export const invalidScoring = (message: string): ScoringRefusal => ({ refused: 'invalid', message });
+
+/** `error`: of the file system. */
+export const notStored = (error: unknown): ScoringRefusal => ({
+  refused: 'not_stored',
+  message: `the change cannot be stored: ${describe(error)}`,
+});

@@ -2,13 +2,12 @@
 // Invariant: what is in memory is on disk, and a change that is refused changes neither. A rule names only scorers that
 // are stored.
 import { randomUUID } from 'node:crypto';
-import { describe } from '../../core/errors.ts';
 import type { Backfill } from './backfill.ts';
 import type { ScoringOptions } from './options.ts';
 import type { RuleContent, ScoringRule } from './rule.ts';
 import type { StoredScorer } from './scorer-definition.ts';
 import type { ScoringContent, ScoringFile, StoredRule } from './scoring-file.ts';
-import { invalidScoring, noRule, noScorer, type ScoringRefusal } from './scoring-refusal.ts';
+import { invalidScoring, noRule, noScorer, notStored, type ScoringRefusal } from './scoring-refusal.ts';
 import type { StoredFunction } from './stored-function.ts';
 
 type Limits = Pick<ScoringOptions, 'max_rules' | 'max_scorers'>;
@@ -200,7 +199,7 @@ export class ScoringTable {
   #change<T>(work: () => Promise<T | ScoringRefusal>): Promise<T | ScoringRefusal> {
     const done = this.#last.then(work).catch((error: unknown): ScoringRefusal => {
       if ((error as NodeJS.ErrnoException).code === undefined) throw error;
-      return { refused: 'not_stored', message: `the change cannot be stored: ${describe(error)}` };
+      return notStored(error);
     });
     this.#last = done.catch(() => undefined);
     return done;

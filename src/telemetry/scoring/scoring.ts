@@ -26,7 +26,7 @@ import type { StoredScorer } from './scorer-definition.ts';
 import { ScoringThread } from './scoring-client.ts';
 import { ScoringFile } from './scoring-file.ts';
 import type { TestedRule } from './rule-test.ts';
-import { invalidScoring, noRule, type ScoringRefusal } from './scoring-refusal.ts';
+import { invalidScoring, noRule, notStored, type ScoringRefusal } from './scoring-refusal.ts';
 import { ScoringTable } from './scoring-table.ts';
 import type { StoredFunction } from './stored-function.ts';
 import { Turns } from './turns.ts';
@@ -273,7 +273,11 @@ export class Scoring implements Component {
       startedAtMs: Date.now(),
       finishedAtMs: null,
     };
-    await this.#cursors.save(backfillCursor(id), backfill.startSeq);
+    try {
+      await this.#cursors.save(backfillCursor(id), backfill.startSeq);
+    } catch (error) {
+      return notStored(error);
+    }
     return this.#saveBackfill(id, backfill);
   }
 
