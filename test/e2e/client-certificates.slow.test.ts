@@ -211,6 +211,25 @@ describe.each([
     }
   });
 
+  it('does not serve a client whose certificate has expired, although its session is resumed', async () => {
+    const replica = await startReplica(mirror);
+    const weir = await startWeir([`--replica=${replica.url}`, ...tls('ingress', 'required', ...lane)]);
+    const validMs = 8_000;
+    const brief = clientCertificate(at, '/CN=brief', authority, validMs / 86_400_000);
+    const expiryMs = Date.now() + validMs;
+    const text = 'GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+    const send = (version: string, ...more: string[]) =>
+      openssl(weir.port, [version, '-cert', brief.certFile, '-key', brief.keyFile, ...more], text);
+    const versions = ['-tls1_2', '-tls1_3'];
+    for (const version of versions)
+      expect(await send(version, '-sess_out', join(at, `brief${version}`))).toContain('200 OK');
+    await until('the certificate has expired', () => Date.now() > expiryMs, validMs + 5_000);
+    for (const version of versions) {
+      const got = await send(version, '-sess_in', join(at, `brief${version}`));
+      expect(got).toContain('certificate has expired (CERT_HAS_EXPIRED, CN=brief)');
+    }
+  });
+
   it('shows the subject on a WebSocket', async () => {
     const echo = new WebSocketServer({ port: 0, host: '127.0.0.1' });
     await once(echo, 'listening');

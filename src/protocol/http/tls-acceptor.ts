@@ -143,6 +143,9 @@ export class TlsAcceptor {
     // Behind the semicolon Node says which options of Node may help.
     if (error !== null && error !== undefined)
       return `${error.message.split(';', 1)[0]} (${error.code}, ${subject})`;
+    // A resumed session has the result of its first handshake.
+    if (certificate.validToDate.getTime() < Date.now())
+      return `certificate has expired (CERT_HAS_EXPIRED, ${subject})`;
     hasSubject(socket, raw, subject);
     return '';
   }
