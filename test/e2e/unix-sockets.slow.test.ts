@@ -2,7 +2,7 @@
 import { ServerCredentials, status } from '@grpc/grpc-js';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, lstatSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, request, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -263,6 +263,20 @@ describe('a socket file', () => {
     const second = await startWeir(listen(path));
     expect(await second.stop()).toBe(0);
     expect(existsSync(path)).toBe(false);
+  });
+
+  it('is not removed when weir stops, if it is another process’s or no socket by then', async () => {
+    const path = join(at, 'weir.sock');
+    const first = await startWeir(listen(path));
+    rmSync(path);
+    const second = await startWeir(listen(path));
+    expect(await first.stop()).toBe(0);
+    expect((await ask(path, '/x')).status).toBeGreaterThan(0);
+    rmSync(path);
+    writeFileSync(path, 'notes');
+    expect(await second.stop()).toBe(0);
+    expect(statSync(path).size).toBe(5);
+    expect(readdirSync(at)).toEqual(['weir.sock']);
   });
 
   it('never replaces a file that is not a socket', async () => {

@@ -1,10 +1,10 @@
 // Makes a server listen on an address.
 // Invariant: a Unix socket has its mode before a client can connect to it.
-import { chmodSync } from 'node:fs';
+import { chmodSync, renameSync } from 'node:fs';
 import type { AddressInfo, Server } from 'node:net';
 import { WeirError } from '../../core/errors.ts';
 import { formatAddress, unixAddress, type Address } from '../../core/address.ts';
-import { freeSocketPath } from './unix-socket.ts';
+import { freeSocketPath, fileAt } from './unix-socket.ts';
 
 /** Connections that may wait to be accepted. The operating system may allow fewer. */
 const BACKLOG = 4096;
@@ -45,7 +45,7 @@ export async function listen(
   });
 }
 
-/** Node binds a Unix socket before `listen` returns. Its file is removed when the server is closed. */
+/** Node binds a Unix socket before `listen` returns. */
 function listenOnSocket(server: Server, path: string, mode: number, listening: () => void): void {
   const before = process.umask(OWNER_ONLY);
   try {
@@ -53,7 +53,29 @@ function listenOnSocket(server: Server, path: string, mode: number, listening: (
   } finally {
     process.umask(before);
   }
-  if (server.listening) chmodSync(path, mode);
+  if (!server.listening) return;
+  chmodSync(path, mode);
+  keepOthers(server, path);
+}
+
+/** Node removes the path when the server is closed, whatever is there then: it may be the socket of another process. */
+function keepOthers(server: Server, path: string): void {
+  const own = fileAt(path);
+  const close = server.close.bind(server);
+  server.close = (done) => {
+    const now = fileAt(path);
+    const isOther = now !== undefined && now !== own;
+    const aside = `${path}.${process.pid}`;
+    try {
+      if (isOther) renameSync(path, aside);
+    } catch {
+      // The folder cannot be changed, so Node cannot remove the file either.
+      return close(done);
+    }
+    close(done);
+    if (isOther) renameSync(aside, path);
+    return server;
+  };
 }
 
 function listenError(address: Address, reason: string, option: string, cause?: Error): WeirError {

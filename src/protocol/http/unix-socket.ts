@@ -23,6 +23,12 @@ export async function freeSocketPath(path: string): Promise<string> {
   }
 }
 
+/** Which file is at `path`; `undefined`: none. */
+export function fileAt(path: string): string | undefined {
+  const found = statOf(path);
+  return found && `${found.dev}:${found.ino}`;
+}
+
 const statOf = (path: string): Stats | undefined => lstatSync(path, { throwIfNoEntry: false });
 
 /** The error code of a connection to the socket; empty if it succeeds. */
