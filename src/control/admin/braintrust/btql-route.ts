@@ -32,6 +32,8 @@ export function readBtqlRequest(fields: Readonly<Record<string, unknown>>): Btql
     return `fmt: ${JSON.stringify(fmt)?.slice(0, 40)} is not supported; use "json" or "jsonl"`;
   if (typeof west !== 'number' || !Number.isFinite(west) || Math.abs(west) > MAX_WEST)
     return 'tz_offset: must be the minutes that the time zone is behind UTC, for example 480';
+  // Without it the client would get the first page again.
+  if ((cursor ?? null) !== null && typeof cursor !== 'string') return 'cursor: must be a text, or null';
   return { query, cursor: textField(cursor), westMinutes: west, format: fmt ?? 'json' };
 }
 

@@ -366,6 +366,7 @@ describe('a query that is not understood', () => {
       '"parquet" is not supported',
     );
     expect(await refused(admin, `select: * | from: ${P}`, { tz_offset: 1e9 })).toContain('tz_offset');
+    expect(await refused(admin, `select: * | from: ${P}`, { cursor: { at: 1 } })).toContain('cursor');
     expect(await refused(admin, `select: * | from: ${P} | filter: ${'a or '.repeat(20_000)} a`)).toContain(
       '65536',
     );
