@@ -5,6 +5,8 @@ export class ByteCache<K, V> {
   readonly #maxBytes: number;
   readonly #entries = new Map<K, { readonly value: V; bytes: number }>();
   #bytes = 0;
+  /** The key that was used last, which is at the end already. */
+  #newest: K | undefined;
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
@@ -13,14 +15,19 @@ export class ByteCache<K, V> {
   get(key: K): V | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
-    this.#entries.delete(key);
-    this.#entries.set(key, entry);
+    // A page is looked up hundreds of times in a row, and moving an entry makes garbage.
+    if (key !== this.#newest) {
+      this.#entries.delete(key);
+      this.#entries.set(key, entry);
+      this.#newest = key;
+    }
     return entry.value;
   }
 
   set(key: K, value: V, bytes: number): void {
     this.delete(key);
     this.#entries.set(key, { value, bytes });
+    this.#newest = key;
     this.#grow(bytes);
   }
 
@@ -35,6 +42,7 @@ export class ByteCache<K, V> {
   delete(key: K): void {
     this.#bytes -= this.#entries.get(key)?.bytes ?? 0;
     this.#entries.delete(key);
+    if (key === this.#newest) this.#newest = undefined;
   }
 
   #grow(bytes: number): void {
