@@ -61,6 +61,8 @@ export class RuleRunner {
   #retryAtMs = 0;
   #hasNew = false;
   #isOpen = false;
+  /** How often the rule, or a scorer of it, was changed. */
+  #changes = 0;
   #running: Promise<void> | undefined;
 
   constructor(
@@ -121,7 +123,10 @@ export class RuleRunner {
   /** Goes on with a changed rule, or with changed scorers. */
   change(rule: ScoringRule): void {
     this.#rule = rule;
+    this.#changes++;
     this.#isOpen = false;
+    // A batch that runs ends, and its records are scored with what the rule is now.
+    void this.#close();
     this.#health.reset();
     this.#pastHealth.reset();
     this.#retryAtMs = 0;
@@ -141,11 +146,17 @@ export class RuleRunner {
   /** Ends the batch that runs, and stores what is scored. */
   async stop(): Promise<void> {
     this.#control.stop();
-    const { thread, cursors } = this.#deps;
-    if (this.#isOpen) await thread.closeRule(this.#rule.id);
+    const { cursors } = this.#deps;
+    await this.#close();
     await this.#running;
     if (this.#cursor !== undefined && this.#cursor !== this.#savedSeq)
       await cursors.save(this.#rule.id, this.#cursor);
+  }
+
+  async #close(): Promise<void> {
+    if (this.#running === undefined) return;
+    // It fails if the thread has ended. Then there is nothing to close.
+    await this.#deps.thread.closeRule(this.#rule.id).catch(() => undefined);
   }
 
   async #run(): Promise<void> {
@@ -178,6 +189,8 @@ export class RuleRunner {
     if (this.#control.isStopping) return 0;
     try {
       await this.#open();
+      // It was changed or stopped meanwhile.
+      if (!this.#isOpen || this.#control.isStopping) return 0;
       const waitMs = await this.#live();
       if (waitMs === 0 && this.#hasPastWork) await this.#past(this.#backfill!);
       return waitMs;
@@ -193,6 +206,7 @@ export class RuleRunner {
   async #open(): Promise<void> {
     if (this.#isOpen) return;
     const rule = this.#rule;
+    const changes = this.#changes;
     const { thread, log } = this.#deps;
     await thread.open(rule);
     const { headSeq } = await thread.head();
@@ -205,8 +219,7 @@ export class RuleRunner {
       });
     this.#cursor = Math.min(this.#cursor ?? headSeq, headSeq);
     this.#head = headSeq;
-    // Unless it was changed again.
-    this.#isOpen = rule === this.#rule;
+    this.#isOpen = changes === this.#changes;
   }
 
   #request(
@@ -234,7 +247,8 @@ export class RuleRunner {
     const isAtEnd = batch.lastSeq >= batch.headSeq;
     this.#reachedMs = isAtEnd ? 0 : batch.reachedMs || this.#reachedMs;
     await this.#advance(batch);
-    return this.#afterBatch(this.#health, batch, request);
+    // If it was changed meanwhile, the batch was ended, and its failures say nothing.
+    return this.#isOpen ? this.#afterBatch(this.#health, batch, request) : 0;
   }
 
   #afterBatch(health: RuleHealth, batch: ScoredBatch, { isLastTry }: BatchRequest): number {
@@ -303,7 +317,7 @@ export class RuleRunner {
       ...(isDone ? { state: 'done', finishedAtMs: Date.now() } : {}),
     };
     this.#backfill = now;
-    this.#pastAtMs = performance.now() + this.#afterBatch(this.#pastHealth, batch, request);
+    if (this.#isOpen) this.#pastAtMs = performance.now() + this.#afterBatch(this.#pastHealth, batch, request);
     await cursors.save(key, batch.lastSeq);
     await this.#deps.saveBackfill(this.#rule.id, now);
   }

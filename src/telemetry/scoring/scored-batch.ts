@@ -95,7 +95,7 @@ export function batchOutcome(
       result.kind === 'failed' ? [{ ...result, reason: `${scorer.scorer.name}: ${result.reason}` }] : [],
     );
     const last = failures.at(-1);
-    if (last) problem = { reason: last.reason, retryAfterMs: last.retryAfterMs ?? 0 };
+    if (last && !isClosing) problem = { reason: last.reason, retryAfterMs: last.retryAfterMs ?? 0 };
     const mayPass = isClosing || (!isLastTry && failures.some(({ isTemporary }) => isTemporary));
     if (failures.length > 0 && mayPass) {
       // Records behind it that are scored already are known by their marks.

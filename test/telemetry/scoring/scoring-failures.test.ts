@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, it } from 'vitest';
 import { removeFolders } from '../../kit/folder.ts';
+import type { ScorerResult } from '../../../src/telemetry/scoring/scorer.ts';
 import { closeScoredStores, failed, openScoredStore, scored } from '../../kit/scored-store.ts';
 import { until } from '../../kit/until.ts';
 
@@ -163,6 +164,35 @@ it('stops in time while a scorer runs, and scores the span after the next start'
   const second = await openScoredStore({ [A]: () => scored(1) }, { path });
   await second.until('it is scored', rule, (one) => one.scored === 1);
   expect(second.children()).toHaveLength(1);
+});
+
+const untilAborted = (_: unknown, signal: AbortSignal): Promise<ScorerResult> =>
+  new Promise((resolve) => {
+    signal.addEventListener('abort', () => resolve(failed('closed', true)));
+  });
+
+it('goes on with a changed rule at once, while a scorer of the old one does not answer', async () => {
+  const store = await openScoredStore({ [A]: untilAborted, [B]: () => scored(1, 'b') });
+  const rule = await store.rule([A]);
+  await store.spans(['a']);
+  await sleep(100);
+  const { config, ...rest } = store.scoring.rule(rule)!;
+  const scorers = [{ type: 'global', name: B, options: {} }] as const;
+  await store.scoring.change(rule, { ...rest, config: { ...config, scorers } });
+  await store.until('it is scored by the new one', rule, (one) => one.scored === 1);
+  expect(store.children()).toMatchObject([{ scores: { b: 1 } }]);
+  expect(store.state(rule)).toMatchObject({ failed: 0, lastError: null });
+});
+
+it('stops in time just after a rule was changed while a scorer runs', async () => {
+  const store = await openScoredStore({ [A]: untilAborted });
+  const rule = await store.rule([A]);
+  await store.spans(['a']);
+  await sleep(100);
+  await store.scoring.change(rule, store.scoring.rule(rule)!);
+  const beganMs = performance.now();
+  await store.close(60_000);
+  expect(performance.now() - beganMs).toBeLessThan(3000);
 });
 
 it('counts records that were deleted before it read them', async () => {
