@@ -16,6 +16,7 @@ export interface KeyPair {
 }
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+const BEGIN = /-----BEGIN CERTIFICATE-----/g;
 const PRIVATE_KEY = /-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----/;
 
 type Text = { readonly text: string } | { readonly problem: string };
@@ -39,6 +40,9 @@ function chainIn(text: string): Chain {
         ? 'contains a private key but no certificate; give the file of the certificate'
         : 'is not PEM: a certificate begins with -----BEGIN CERTIFICATE-----',
     };
+  // Another process may be writing the file.
+  if (text.match(BEGIN)!.length > blocks.length)
+    return { problem: 'is cut off: a certificate in it has no end' };
   const chain: X509Certificate[] = [];
   for (const block of blocks)
     try {
