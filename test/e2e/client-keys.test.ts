@@ -164,6 +164,10 @@ async: { keep_results: true }
       expect((await get('/health?x')).status).toBe(401);
     });
 
+    it('are needed for a WebSocket at the path of a health probe', async () => {
+      expect((await get('/health', upgradeHeaders)).status).toBe(401);
+    });
+
     it('are looked up anew for each request of a connection', async () => {
       const agent = new Agent({ keepAlive: true, maxSockets: 1 });
       const statuses: number[] = [];

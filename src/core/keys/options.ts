@@ -18,6 +18,6 @@ export const clientKeysOptions = section({
     default: ['/health', '/grpc.health.v1.Health/Check'],
     pattern: /^\/[!-~]*$/,
     like: 'paths that begin with /',
-    doc: 'Paths that need no key, for health probes. GET and HEAD over HTTP, and gRPC calls.',
+    doc: 'Paths that need no key, for health probes. GET and HEAD over HTTP, and gRPC calls; a WebSocket needs a key.',
   }),
 });

@@ -28,7 +28,7 @@ export class Admission {
     to: RoutedTo,
     memo?: KeyMemo,
   ): AccessRefusal | undefined {
-    if (this.#overload.isOn && !this.#open.has(exchange)) return OVERLOADED;
+    if (this.#overload.isOn && !this.#open.has(exchange, to)) return OVERLOADED;
     return this.#access?.check(exchange, credentials, to, memo);
   }
 }

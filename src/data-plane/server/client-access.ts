@@ -34,6 +34,8 @@ export interface RoutedTo {
   readonly kind: RouteKind;
   readonly deployment?: number;
   readonly failure?: Failure;
+  /** It asks to become a WebSocket. */
+  readonly isUpgrade?: boolean;
 }
 
 /** What a key allows, in a form for fast checks. `undefined`: everything. */
@@ -100,7 +102,8 @@ export class ClientAccess implements Observer {
       known = memo.known as Known;
     else {
       const found = this.#lookUp(credentials, nowMs);
-      if (typeof found === 'string') return this.#open.has(exchange) ? undefined : this.#unauthorized(found);
+      if (typeof found === 'string')
+        return this.#open.has(exchange, to) ? undefined : this.#unauthorized(found);
       known = found;
       if (memo !== undefined) {
         memo.credentials = credentials;

@@ -26,7 +26,7 @@ import { parseAbsoluteForm, requestProblem, upgradeProblem } from '../../protoco
 import type { Proxy, ActiveRequest } from '../proxy/proxy.ts';
 import type { AsyncRoutes } from './async-routes.ts';
 import type { Admission } from './admission.ts';
-import type { AccessRefusal } from './client-access.ts';
+import type { AccessRefusal, RoutedTo } from './client-access.ts';
 import { Cors } from './cors.ts';
 import type { ProtocolRouter } from '../routing/protocol-router.ts';
 import type { DataServerOptions } from './options.ts';
@@ -186,7 +186,7 @@ export class Http1Server {
   }
 
   /** Why the client may not make the request; `undefined` if it may. */
-  #check(exchange: Exchange, req: IncomingMessage, route: Route): AccessRefusal | undefined {
+  #check(exchange: Exchange, req: IncomingMessage, route: RoutedTo): AccessRefusal | undefined {
     const { admission } = this.#deps;
     return admission?.check(exchange, singleValueOf(req.rawHeaders, 'authorization'), route);
   }
@@ -221,7 +221,8 @@ export class Http1Server {
         ? this.#deps.router.routeHttp(req.method!, req.url!, true)
         : { kind: 'refuse', ...problem };
     if (route.kind !== 'async_request') exchange.requestedDeployment = route.deployment ?? NO_DEPLOYMENT;
-    const denied = problem === undefined ? this.#check(exchange, req, route) : undefined;
+    const denied =
+      problem === undefined ? this.#check(exchange, req, { ...route, isUpgrade: true }) : undefined;
     if (denied !== undefined || route.kind !== 'forward') {
       // weir's own routes do not accept upgrades.
       const refusal: UpgradeRefusal =

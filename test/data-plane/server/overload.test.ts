@@ -62,6 +62,9 @@ describe('a request during overload', () => {
       retryAfter: 1,
     });
     expect(check({ protocol: 'http', method: 'POST', target: '/health' })).toBeDefined();
+    const upgrade = { kind: 'forward', isUpgrade: true } as const;
+    const asked = { protocol: 'http', method: 'GET', target: '/health' } as Exchange;
+    expect(admission.check(asked, undefined, upgrade)).toBeDefined();
   });
 
   it('is served if it is a health probe', () => {
