@@ -69,7 +69,7 @@ export function buildMetrics(modules: Modules): Metrics {
     scoring: modules.scoring,
     output: log.sink,
     overload: modules.overload,
-    crowdedConnections: () => modules.dataServer.perAddress.refused,
+    crowdedConnections: () => modules.dataServer.perAddress.refused + modules.admin.perAddress.refused,
     certificates: () => modules.certificates.all,
   });
 }

@@ -39,6 +39,20 @@ describe('connections of one address', () => {
   });
 });
 
+it('connections to the admin server leave half of them for other addresses', async () => {
+  const replica = await startReplica((_, res) => void res.end('ok'));
+  const weir = await startWeir([`--replica=${replica.url}`]);
+  // They send nothing.
+  for (let i = 0; i < 600; i++) {
+    const socket = connect({ host: '127.0.0.1', port: weir.adminPort });
+    socket.on('error', () => undefined);
+    sockets.push(socket);
+  }
+  await until('100 are closed', () => sockets.filter(({ closed }) => closed).length === 100);
+  expect(await isServed(weir.adminPort)).toBe(false);
+  expect(await isServed(weir.adminPort, '127.0.0.2')).toBe(true);
+});
+
 describe('a weir that is late', () => {
   it('refuses requests until it keeps up again, but serves health probes', async () => {
     const replica = await startReplica((_, res) => void res.end('ok'));

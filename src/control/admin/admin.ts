@@ -11,6 +11,7 @@ import type { Logger } from '../../core/logger.ts';
 import type { Address } from '../../core/address.ts';
 import { waitAtMost } from '../../core/wait.ts';
 import type { ServerCertificate } from '../../core/server-certificate.ts';
+import { ConnectionsPerAddress } from '../../protocol/http/connections-per-address.ts';
 import { boundAddress, listen } from '../../protocol/http/listen.ts';
 import { createServer, STATUS_CODES } from '../../protocol/http/node-http.ts';
 import { ServerFront, takeConnections } from '../../protocol/http/server-front.ts';
@@ -78,6 +79,9 @@ export const endpoints: readonly Endpoint<Context>[] = [
   ...braintrustEndpoints,
 ];
 
+/** Half of them may be from one address, so that it cannot keep probes and operators out. */
+const MAX_CONNECTIONS = 1000;
+
 /** Time for live tails to receive their last event. */
 const TAIL_END_MS = 500;
 
@@ -99,6 +103,7 @@ export class Admin {
   readonly #tails: LiveTails;
   readonly #server: Server;
   readonly #front: ServerFront;
+  readonly perAddress = new ConnectionsPerAddress(MAX_CONNECTIONS / 2);
   readonly #latest = new WeakMap<Socket, ServerResponse>();
 
   /** `certificate`: `undefined` means clear text. */
@@ -129,11 +134,12 @@ export class Admin {
       connectionsCheckingInterval: 1000,
       noDelay: true,
     });
-    this.#server.maxConnections = 1000;
+    this.#server.maxConnections = MAX_CONNECTIONS;
     this.#front = new ServerFront({
       server: this.name,
       listen: options.listen,
       certificate,
+      perAddress: this.perAddress,
       log,
       protocols: () => ['http/1.1'],
       connected: (socket, protocol) => (protocol === 'http2' ? socket.destroy() : serve(socket)),

@@ -54,9 +54,7 @@ export class ServerFront {
   readonly accept = (socket: Socket): void => {
     if (this.#options.listen.path !== undefined) cameThroughUnixSocket(socket);
     else if (this.#options.perAddress?.accepts(socket) === false) {
-      this.#warn('crowd', socket, 'connection refused: its address has too many', {
-        hint: `see ${this.#options.server}.max_connections_per_address`,
-      });
+      this.#warn('crowd', socket, 'connection refused: its address has too many', {});
       socket.destroy();
       return;
     }

@@ -33,7 +33,7 @@ export interface MetricParts {
   readonly scoring: { readings(): readonly ScoringFigures[] } | undefined;
   readonly output: LineSink;
   readonly overload: { readonly isOn: boolean };
-  /** Client connections that were closed since their address had too many. */
+  /** Connections that were closed since their address had too many. */
   readonly crowdedConnections: () => number;
   /** Certificates of weir's servers; none for a server in clear text. */
   readonly certificates: () => readonly CertificateFigures[];

@@ -50,7 +50,7 @@ export const selfFamilies: readonly Family[] = [
   single(
     'weir_connections_refused_total',
     'counter',
-    'Client connections that were closed since their address had too many (ingress.max_connections_per_address).',
+    'Connections to the data and the admin server that were closed since their address had too many.',
     ({ crowdedConnections }) => crowdedConnections(),
   ),
   single(
