@@ -45,8 +45,8 @@ const LENGTHS = Array.from({ length: 10_000 }, (_, i) => {
 const isCardNumber = (digits: string): boolean =>
   LENGTHS[Number(digits.slice(0, 4))]?.includes(digits.length) === true && isLuhn(digits);
 
-/** Between the groups of one number, always the same: a space, a dash, or a `.`. */
-const SEPARATOR = /^[ \-.\u00a0\u202f]$/;
+/** Between the groups of one number, always the same: a space or a dash, also of Unicode, or a `.`. */
+const SEPARATOR = /^[ \-.\u00a0\u2007\u2009-\u2013\u202f]$/;
 
 /** Number of groups from `from` on that are a card number, as many as possible; 0: none. */
 export function cardGroups(groups: readonly DigitGroup[], from: number): number {

@@ -17,8 +17,8 @@ export interface DigitRun {
   readonly hasPlus: boolean;
 }
 
-/** At least seven digits, with up to two separators between digits. U+00A0 and U+202F are spaces that do not break. */
-const RUN = /\+?\(?\d(?:[ \-./()\u00a0\u202f]{0,2}\d){6,}/g;
+/** At least seven digits, with up to two separators between digits. Models write spaces and dashes of Unicode. */
+const RUN = /\+?\(?\d(?:[ \-./()\u00a0\u2007\u2009-\u2013\u202f]{0,2}\d){6,}/g;
 const GROUP = /\d+/g;
 const WORD = /[A-Za-z0-9_\u00c0-\u024f]/;
 /** What JSON text within a text has before a number at the beginning of a line: `\n`, `\t`, `\r`. */

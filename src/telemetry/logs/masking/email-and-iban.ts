@@ -10,22 +10,15 @@ const LOCAL = /[A-Za-z0-9.!#$%&'*+/=?^_`{|}~\u0080-\uffff-]/;
 const DOMAIN =
   /^(?:[A-Za-z0-9\u0080-\uffff][A-Za-z0-9\u0080-\uffff-]{0,62}\.){1,8}[A-Za-z\u0080-\uffff][A-Za-z0-9\u0080-\uffff-]{1,62}/;
 
-/** How an `@` is written: as it is, in a URL, and in JSON within a text. */
-const SIGNS = ['@', '%40', '\\u0040'];
-
 /** `a@example.com` */
 export function findEmails(text: string, found: OnFound): void {
-  for (const sign of SIGNS) findEmailsAt(text, sign, found);
-}
-
-function findEmailsAt(text: string, sign: string, found: OnFound): void {
-  for (let at = text.indexOf(sign); at !== -1; at = text.indexOf(sign, at + 1)) {
+  for (let at = text.indexOf('@'); at !== -1; at = text.indexOf('@', at + 1)) {
     let start = at;
     while (start > 0 && at - start < LONGEST_LOCAL && LOCAL.test(text[start - 1]!)) start--;
     // In `?to=a@example.com` and `a/b@example.com` the address begins behind the separator.
     start += 1 + Math.max(-1, ...['=', '/', '&', '?'].map((one) => text.slice(start, at).lastIndexOf(one)));
     while (start < at && /[.']/.test(text[start]!)) start++;
-    const from = at + sign.length;
+    const from = at + 1;
     const domain = start === at ? null : DOMAIN.exec(text.slice(from, from + LONGEST_DOMAIN));
     if (domain !== null) found('email', start, from + domain[0].length);
   }
@@ -139,7 +132,8 @@ export function findIbans(text: string, found: OnFound): void {
       const character = text[end]!;
       if (/[A-Za-z0-9]/.test(character)) iban += character;
       // One space or dash between characters.
-      else if (!/[ \-\u00a0]/.test(character) || !/[A-Za-z0-9]/.test(text[end - 1]!)) break;
+      else if (!/[ \-\u00a0\u2007\u2009-\u2013\u202f]/.test(character) || !/[A-Za-z0-9]/.test(text[end - 1]!))
+        break;
       end++;
     }
     const isWhole = iban.length === length && !/[A-Za-z0-9]/.test(text[end] ?? '');

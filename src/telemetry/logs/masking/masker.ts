@@ -6,9 +6,10 @@ import { findEmails, findIbans } from './email-and-iban.ts';
 import { MASK_RULES, type FoundValue, type MaskRule, type OnFound } from './mask-rules.ts';
 import { findLettered, isNamedSsn, nationalGroups } from './national-numbers.ts';
 import { mayBePhone, phoneGroups } from './phone-number.ts';
+import { plainText } from './plain-text.ts';
 
 /** Every value has a digit or one of these. */
-const MAY_HAVE_VALUE = /[@\d]|%40/;
+const MAY_HAVE_VALUE = /[@\d]/;
 /** Digits of a number without separators that only a name before it tells to be a social security number. */
 const SSN_DIGITS = 9;
 
@@ -34,6 +35,16 @@ export class Masker {
    */
   find(text: string, before = ''): FoundValue[] {
     if (!MAY_HAVE_VALUE.test(text)) return [];
+    const values = this.#findPlain(text, before);
+    const escaped = plainText(text);
+    if (escaped === undefined) return values;
+    const { plain, placeOf } = escaped;
+    for (const { rule, start, end } of this.#findPlain(plain, before))
+      values.push({ rule, start: placeOf(start), end: placeOf(end) });
+    return withoutOverlaps(values);
+  }
+
+  #findPlain(text: string, before: string): FoundValue[] {
     const all: FoundValue[] = [];
     const found: OnFound = (rule, start, end) => void all.push({ rule, start, end });
     if (this.rules.has('email')) findEmails(text, found);

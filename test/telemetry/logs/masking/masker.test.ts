@@ -36,6 +36,15 @@ describe('Masker', () => {
     ['CPF 529.982.247-25', 'CPF [br_cpf]'],
     ['Aadhaar 2341 2341 2346', 'Aadhaar [in_aadhaar]'],
     ['ID 11010519491231002X', 'ID [cn_id]'],
+    ['+49\u201130\u20119018200, 4111\u20091111\u20091111\u20091111', '[phone], [card]'],
+    [String.raw`"tel":"\u002B49 30 9018200"`, '"tel":"[phone]"'],
+    [String.raw`"tel":"030\/9018200"`, '"tel":"[phone]"'],
+    [String.raw`"to":"jos\u00e9@m\u00fcller.de\u0022`, String.raw`"to":"[email]\u0022`],
+    [String.raw`\"to\":\"ann\\u0040example.com\"`, String.raw`\"to\":\"[email]\"`],
+    [String.raw`4111\u00a01111\u00a01111\u00a0111\u0031.`, '[card].'],
+    [String.raw`IBAN\nDE89370400440532013000\n`, String.raw`IBAN\n[iban]\n`],
+    ['tel=%2B49309018200&card=4111%201111%201111%201111&x=%31', 'tel=[phone]&card=[card]&x=%31'],
+    ['50%4111111111111111', '50%[card]'],
   ])('masks %s', (text, expected) => {
     expect(all.mask(text)).toBe(expected);
     expect(all.mask(expected)).toBe(expected);
@@ -115,9 +124,11 @@ describe('Masker', () => {
     ['a local part', 'a.b-c'],
     ['beginnings of an IBAN', 'DE89 '],
     ['zeros with a plus', '+0'],
+    ['backslashes', '\\'],
+    ['escapes', '%41\\u0031'],
   ])('takes time linear in a text of %s', (_, part) => {
     const timeOf = (count: number): number => {
-      const text = part.repeat(count);
+      const text = `${part.repeat(count)} 1`;
       const times = Array.from({ length: 5 }, () => {
         const from = performance.now();
         all.mask(text);
