@@ -106,19 +106,20 @@ export class Redactor {
   readonly #custom: readonly Regex[];
   readonly #masker: Masker | undefined;
   readonly #json: JsonMasker;
-  readonly #hasPaths: boolean;
+  /** Replaces values at paths, before a rule changes the text around them. */
+  readonly #paths: JsonMasker | undefined;
 
   constructor({ builtIn, custom, masker, paths = [] }: RedactorOptions) {
     this.#hasBuiltIn = builtIn;
     this.#custom = custom;
     this.#masker = masker;
-    this.#hasPaths = paths.length > 0;
-    this.#json = new JsonMasker((text, before) => masker?.mask(text, before) ?? text, paths);
+    this.#paths = paths.length > 0 ? new JsonMasker((text) => text, paths) : undefined;
+    this.#json = new JsonMasker((text, before) => masker?.mask(text, before) ?? text, []);
   }
 
   /** True if it masks more than secrets. A value may be split over the events of a stream, and is not found there. */
   get masks(): boolean {
-    return this.#masker !== undefined || this.#hasPaths;
+    return this.#masker !== undefined || this.#paths !== undefined;
   }
 
   /** Replaces every secret that a rule finds with `[redacted]`. `rules`: those that may change the text, if known. */
@@ -128,16 +129,21 @@ export class Redactor {
   }
 
   /**
-   * Redacts a body. `isCut`: it ends before its end. `undefined`: it seems to be JSON but is not, so that values at paths
-   * cannot be found.
+   * Redacts a body. `isCut`: it ends before its end. `undefined`: values in it may not be found, since it has NUL, as
+   * UTF-16 has, or since it seems to be JSON but is not, and there are paths.
    */
   redactBody(body: string, isCut: boolean): string | undefined {
     if (!this.masks) return this.redactText(body);
-    const text = isCut ? withoutPartialValue(body) : body;
+    if (body.includes('\0')) return undefined;
+    let text = isCut ? withoutPartialValue(body) : body;
+    if (this.#paths !== undefined && looksLikeJson(text)) {
+      const atPaths = this.#paths.mask(text);
+      if (!atPaths.isJson) return undefined;
+      text = atPaths.text;
+    }
     const out = this.#hasBuiltIn ? redactBuiltIn(text, rulesFor(text)) : text;
     if (!looksLikeJson(out)) return this.#redactCustom(this.#masker?.mask(out) ?? out);
-    const { text: masked, isJson } = this.#json.mask(out);
-    return isJson || !this.#hasPaths ? this.#redactCustom(masked) : undefined;
+    return this.#redactCustom(this.#json.mask(out).text);
   }
 
   /** True if every value of this name is a secret. */

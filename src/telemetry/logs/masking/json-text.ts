@@ -23,13 +23,15 @@ interface Container {
   index: number;
   /** Name of the current member. */
   name: string;
-  /** The next text is a name. */
-  wantsName: boolean;
+  /** What comes next in JSON, white space aside. */
+  next: 'name' | ':' | 'value' | ',';
 }
 
 const NUMBER = /-?\d[\d.eE+-]*/y;
-/** Digits that a rule may find in a number. */
-const LONG_NUMBER = /^\d{9,19}$/;
+/** Digits that a rule may find in a number. Some programs write them as `4111111111111111.0`. */
+const LONG_NUMBER = /^-?(\d{9,19})(?:\.0+)?$/;
+const WORD = /[a-z]+/y;
+const LITERAL = /^(?:true|false|null)$/;
 
 /** True if a body seems to be JSON. */
 export const looksLikeJson = (text: string): boolean => /^\s*[[{"]/.test(text);
@@ -104,10 +106,10 @@ class Pass {
     while (this.#at < json.length) {
       const character = json[this.#at]!;
       const container = this.#open.at(-1);
-      if (container?.wantsName === true && character === '"') this.#name(container);
+      if (container?.next === 'name' && character === '"') this.#name(container);
       else if (isSpace(character)) this.#at++;
       else if (character === ',') this.#comma(container);
-      else if (character === ':') this.#at++;
+      else if (character === ':') this.#colon(container);
       else if (character === '}' || character === ']') this.#close(character, container);
       else this.#value(character, container);
     }
@@ -118,15 +120,22 @@ class Pass {
     const end = endOfText(this.#json, this.#at);
     const literal = end === -1 ? `${this.#json.slice(this.#at)}"` : this.#json.slice(this.#at, end);
     container.name = decode(literal);
-    container.wantsName = false;
+    container.next = ':';
     this.#text(literal, end, '');
+  }
+
+  #colon(container: Container | undefined): void {
+    this.#at++;
+    if (container?.next === ':') container.next = 'value';
+    else this.#isJson = false;
   }
 
   #comma(container: Container | undefined): void {
     this.#at++;
-    if (container === undefined) this.#isJson = false;
-    else if (container.isList) container.index++;
-    else container.wantsName = true;
+    if (container?.next !== ',') this.#isJson = false;
+    if (container === undefined) return;
+    if (container.isList) container.index++;
+    container.next = container.isList ? 'value' : 'name';
   }
 
   #close(character: string, container: Container | undefined): void {
@@ -136,6 +145,10 @@ class Pass {
   }
 
   #value(character: string, container: Container | undefined): void {
+    if (container !== undefined) {
+      if (container.next !== 'value') this.#isJson = false;
+      container.next = ',';
+    }
     const state = this.#stateOf(container);
     const rule = this.#matcher.ended(state);
     if (rule !== -1) return this.#replaceValue(rule);
@@ -151,21 +164,27 @@ class Pass {
         state,
         index: 0,
         name: isList ? (container?.name ?? '') : '',
-        wantsName: !isList,
+        next: isList ? 'value' : 'name',
       });
       this.#at++;
       return;
     }
     NUMBER.lastIndex = this.#at;
     const [number = ''] = NUMBER.exec(this.#json) ?? [];
-    if (number === '') {
-      if (!/[a-z]/.test(character)) this.#isJson = false;
-      this.#at++;
-      return;
-    }
-    const masked = LONG_NUMBER.test(number) ? this.#mask(number, container?.name ?? '') : number;
-    if (masked !== number) this.#put(JSON.stringify(masked), this.#at, this.#at + number.length);
+    if (number === '') return this.#word();
+    const digits = LONG_NUMBER.exec(number)?.[1] ?? '';
+    const masked = digits === '' ? '' : this.#mask(digits, container?.name ?? '');
+    if (masked !== digits) this.#put(JSON.stringify(masked), this.#at, this.#at + number.length);
     this.#at += number.length;
+  }
+
+  /** Passes over `true`, `false` or `null`, the last one of a body that is cut, or what is not JSON. */
+  #word(): void {
+    WORD.lastIndex = this.#at;
+    const [word = ''] = WORD.exec(this.#json) ?? [];
+    const end = this.#at + Math.max(1, word.length);
+    if (!LITERAL.test(word) && end < this.#json.length) this.#isJson = false;
+    this.#at = end;
   }
 
   #stateOf(container: Container | undefined): PathState {

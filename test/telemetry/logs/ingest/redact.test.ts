@@ -2,6 +2,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { REDACTED, Redactor, RULES } from '../../../../src/telemetry/logs/ingest/redact.ts';
+import { parseJsonPath } from '../../../../src/telemetry/logs/masking/json-path.ts';
+import { Masker } from '../../../../src/telemetry/logs/masking/masker.ts';
+import { rulesOf } from '../../../../src/telemetry/logs/masking/mask-rules.ts';
 import { rulesFor } from '../../../../src/telemetry/logs/ingest/secret-triggers.ts';
 import { compileRegex, type Regex } from '../../../../src/telemetry/logs/regex.ts';
 import { recordOf } from './read-lines.ts';
@@ -231,4 +234,25 @@ describe('the search for words that rules need', () => {
 it('redacts an access key and a private key without other words of secrets', () => {
   expect(builtIn.redactText('access_key=abc123def456 used')).toBe('access_key=[redacted] used');
   expect(builtIn.redactText('{"privateKey":"abc123def456"}')).toBe('{"privateKey":"[redacted]"}');
+});
+
+describe('a body with paths to mask', () => {
+  const path = parseJsonPath('$.user.name');
+  if (typeof path === 'string') throw new Error(path);
+  const dropping = new Redactor({ builtIn: true, custom: [], paths: [{ path, replace: () => '[dropped]' }] });
+
+  it('loses the values at them, also behind a secret that is a number', () => {
+    const body = '{"x":{"authorization":12345},"user":{"name":"Ann"}}';
+    expect(dropping.redactBody(body, false)).toContain('"user":{"name":"[dropped]"}');
+  });
+
+  it('is not kept if it is almost JSON, since they may not be found', () => {
+    expect(dropping.redactBody('{user:{name:"Ann"}}', false)).toBeUndefined();
+  });
+});
+
+it('keeps no body in UTF-16, since no rule finds values in it', () => {
+  const masking = new Redactor({ builtIn: true, custom: [], masker: new Masker(rulesOf(['email'])) });
+  const body = Buffer.from('{"to":"ann@example.com"}', 'utf16le').toString();
+  expect(masking.redactBody(body, false)).toBeUndefined();
 });

@@ -30,6 +30,7 @@ describe('JsonMasker', () => {
     ['{"card":4111111111111111,"t":1732764028}', '{"card":"[card]","t":1732764028}'],
     ['{"ssn":"078051120","zip":"078051120"}', '{"ssn":"[us_ssn]","zip":"078051120"}'],
     ['{"ssn":[78051120,"078051120"]}', '{"ssn":[78051120,"[us_ssn]"]}'],
+    ['{"card":4111111111111111.0,"n":-1.50}', '{"card":"[card]","n":-1.50}'],
     ['{"ann@example.com":1}', '{"[email]":1}'],
     ['{"a":"b"}\n{"a":"ann@example.com"}\n', '{"a":"b"}\n{"a":"[email]"}\n'],
     ['{"a":"to ann@example.com and 41', '{"a":"to [email] and 41'],
@@ -58,10 +59,23 @@ describe('JsonMasker', () => {
     expect(isJson).toBe(true);
   });
 
-  it('says that a text is not JSON', () => {
-    expect(unmasked('{"a":1]', '$.b').isJson).toBe(false);
-    expect(unmasked('{"a":1}}', '$.b').isJson).toBe(false);
-    expect(unmasked('[INFO] x', '$.b').isJson).toBe(false);
+  it.each([
+    '{"a":1]',
+    '{"a":1}}',
+    '[INFO] x',
+    '{user:{name:"Ann"}}',
+    '{"x":1 "user":{"name":"Ann"}}',
+    '{"x":{"y":1,:"user":{"name":"Ann"}}}',
+    '["x":{"name":"Ann"}]',
+    '{"x" {"name":"Ann"}}',
+    '{"x":tru e}',
+  ])('says that %s is not JSON', (text) => {
+    expect(unmasked(text, '$.b').isJson).toBe(false);
+  });
+
+  it('takes JSON that is cut for JSON', () => {
+    const json = '{"a":[true,null,{"b":"c\\u0041"}],"d":-1.5e3}';
+    for (let end = 1; end <= json.length; end++) expect(unmasked(json.slice(0, end)).isJson).toBe(true);
   });
 
   it('leaves every value as it is if nothing is to be masked', () => {
