@@ -123,6 +123,7 @@ class BoundedCopy {
   #value(value: unknown, depth: number): unknown {
     this.#values++;
     if (typeof value === 'string') return this.#text(value);
+    if (typeof value === 'number') return this.#redactor.redactNumber(value);
     if (typeof value !== 'object' || value === null) return value;
     if (depth >= this.#limits.depth) return undefined;
     if (depth >= this.#depth) this.#depth = depth + 1;

@@ -97,6 +97,8 @@ export interface RedactorOptions {
 
 /** A text that own expressions make longer than this is redacted as a whole. */
 const mostOf = (text: string): number => 2 * text.length + 64;
+/** Characters beyond the stored ones in which values are found too. */
+const MARGIN = 4096;
 /** Characters that a value has at most, so that many are dropped at most where a text was cut. */
 const LONGEST_VALUE = 320;
 
@@ -126,6 +128,24 @@ export class Redactor {
   redactText(text: string, rules?: number): string {
     const out = this.#hasBuiltIn ? redactBuiltIn(text, rules ?? rulesFor(text)) : text;
     return this.#redactCustom(this.#masker === undefined ? out : this.#masker.mask(out));
+  }
+
+  /** A number as it is, or the text that masks it. */
+  redactNumber(value: number): number | string {
+    if (this.#masker === undefined || !Number.isSafeInteger(value)) return value;
+    const text = String(value);
+    const masked = this.#masker.mask(text);
+    return masked === text ? value : masked;
+  }
+
+  /**
+   * Redacts a text of which `max` characters are stored, and reads a bounded part of a longer one. A value that this
+   * part has only the beginning of is dropped. The result may be longer than `max`.
+   */
+  redactStart(text: string, max: number): string {
+    const part = text.slice(0, max + MARGIN);
+    const isCut = part.length < text.length;
+    return this.redactText(isCut && this.masks ? withoutPartialValue(part) : part);
   }
 
   /**

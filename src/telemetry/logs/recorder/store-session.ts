@@ -4,7 +4,7 @@
 import { backoffMs } from '../../../core/backoff.ts';
 import type { EventName } from '../../../core/events.ts';
 import type { RawBodies } from '../../../core/exchange/body-capture.ts';
-import { BodyReader, UNMASKABLE, type BodyFacts } from '../ingest/bodies/body-reader.ts';
+import { BodyReader, UNMASKABLE, type BodyFacts, MAX_ERROR } from '../ingest/bodies/body-reader.ts';
 import { attributesText } from '../ingest/attributes.ts';
 import { Ingester } from '../ingest/ingester.ts';
 import type { LogFileFollower, FilePosition } from '../ingest/log-file-follower.ts';
@@ -105,9 +105,9 @@ export class StoreSession {
   }
 
   readonly redact = (text: string): string => this.#ingester.redactors.lines.redactText(text);
-  /** Redacts a part of a body of a request with this path. */
+  /** Redacts an error in a body of a request with this path. */
   readonly redactOfBody = (text: string, path: string): string =>
-    this.#ingester.redactors.bodiesOf(path).redactText(text);
+    this.#ingester.redactors.bodiesOf(path).redactStart(text, MAX_ERROR);
   /** Attributes as JSON text, redacted and limited; empty if there are none. */
   readonly attributesText = (attributes: Readonly<Record<string, unknown>>): string =>
     attributesText(attributes, this.#ingester.redactors.lines);

@@ -46,7 +46,7 @@ export function encodeRow(row: StoredRow, redactor: Redactor, nowNs: bigint): En
       ? { ...object['metadata'], [TRUNCATED]: true }
       : { [TRUNCATED]: true };
   const kept = dropped + cut > 0 ? (storedRowOf(record, object) ?? row) : row;
-  const message = redactor.redactText(record.message.slice(0, 1024));
+  const message = redactor.redactStart(record.message, 1024).slice(0, 1024);
   const whole = JSON.stringify(object);
   if (isWithin(has, SEARCHED))
     return { record: { ...record, message, attributes: whole }, whole: undefined, row: kept };

@@ -1,6 +1,7 @@
 // Secrets are redacted before a text is stored.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { attributesText } from '../../../../src/telemetry/logs/ingest/attributes.ts';
 import { REDACTED, Redactor, RULES } from '../../../../src/telemetry/logs/ingest/redact.ts';
 import { parseJsonPath } from '../../../../src/telemetry/logs/masking/json-path.ts';
 import { Masker } from '../../../../src/telemetry/logs/masking/masker.ts';
@@ -255,4 +256,23 @@ it('keeps no body in UTF-16, since no rule finds values in it', () => {
   const masking = new Redactor({ builtIn: true, custom: [], masker: new Masker(rulesOf(['email'])) });
   const body = Buffer.from('{"to":"ann@example.com"}', 'utf16le').toString();
   expect(masking.redactBody(body, false)).toBeUndefined();
+});
+
+describe('with personal data to mask', () => {
+  const masking = new Redactor({ builtIn: true, custom: [], masker: new Masker(rulesOf(['card', 'email'])) });
+
+  it('masks numbers among the attributes of a record', () => {
+    const text = attributesText({ a: { card: 4111111111111111 }, took: 0.5, at: 1732764028123 }, masking);
+    expect(JSON.parse(text)).toEqual({ a: { card: '[card]' }, took: 0.5, at: 1732764028123 });
+  });
+
+  it('stores no part of a value that the end of a long text cuts', () => {
+    const address = `${'a'.repeat(60)}@example.com `;
+    for (let before = 0; before < 24; before++) {
+      const text = `${'x'.repeat(before)} ${address.repeat(66)} ${'4111 1111 1111 1111 '.repeat(40)}`;
+      const stored = masking.redactStart(text, 1024).slice(0, 1024);
+      expect(stored).toContain('[email]');
+      expect(stored).not.toContain('4111');
+    }
+  });
 });

@@ -41,7 +41,7 @@ const DECOMPRESS_FACTOR = 16;
 /** Characters after the cut that are redacted too, so that no rule misses a secret that the cut would split. */
 const MARGIN = 4096;
 /** Maximum length of a stored error message, in characters. */
-const MAX_ERROR = 1024;
+export const MAX_ERROR = 1024;
 
 /** One body as text. */
 interface TextBody {
@@ -151,7 +151,7 @@ const unmaskable = ({ text, mark }: TextBody): TextBody =>
 
 function errorFacts(error: ResponseError | undefined, redactor: Redactor): Partial<BodyFacts> {
   if (error === undefined) return {};
-  const clean = (text: string): string => cleanError(text, (part) => redactor.redactText(part));
+  const clean = (text: string): string => cleanError(text, (part) => redactor.redactStart(part, MAX_ERROR));
   return { response_error: clean(error.message), response_error_type: clean(error.type) || undefined };
 }
 
@@ -161,11 +161,9 @@ const typeOf = (bytes: Uint8Array): string =>
     ? 'text/event-stream'
     : 'application/json';
 
-/** Text of an error for the record: redacted, printable and not too long. */
+/** Text of an error for the record: redacted (`Redactor.redactStart`), printable and not too long. */
 export const cleanError = (text: string, redact: (text: string) => string): string =>
-  printable(redact(text.slice(0, MAX_ERROR + MARGIN)))
-    .slice(0, MAX_ERROR)
-    .toWellFormed();
+  printable(redact(text)).slice(0, MAX_ERROR).toWellFormed();
 
 /** The error that a response without streaming reports. Few bodies have the word, and only those are parsed. */
 const errorIn = (body: RawBody | undefined, text = ''): ResponseError | undefined =>
