@@ -505,7 +505,13 @@ describe.each([
       expect((await weir.page()).sum('weir_exchanges_total', `cause="${cause}"`)).toBe(before + 1);
     });
 
-    it.each(['SSH-2.0-client\r\n', 'HTTP/1.1 200 OK\r\n', 'BREW\r\n', 'BREW / FTP/1.0\r\n', '\u0016\u0003\u0001\u0002'])(
+    it('is closed without a response if it is TLS', async () => {
+      // The beginning of a handshake (RFC 8446 5.1).
+      const { got } = await exchange('\u0016\u0003\u0001\u0002');
+      expect(got).toBe('');
+    });
+
+    it.each(['SSH-2.0-client\r\n', 'HTTP/1.1 200 OK\r\n', 'BREW\r\n', 'BREW / FTP/1.0\r\n'])(
       'is rejected with 400 if it is not HTTP: %j',
       async (line) => {
         expect(statusOf((await exchange(`${line}\r\n`)).got)).toBe(400);
