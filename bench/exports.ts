@@ -22,6 +22,7 @@ import { atLeast, atMost, LogReport } from './logs/log-report.ts';
 import { median } from './stats.ts';
 import { logTable } from './table.ts';
 import { random } from './texts.ts';
+import { SHARED } from './unobserved.ts';
 
 const isQuick = process.argv.includes('--quick');
 const only = process.argv.flatMap((arg, i, all) => (all[i - 1] === '--only' ? [arg] : []));
@@ -49,15 +50,6 @@ const FIELDS: readonly ExportField[] = [
   'prompt_slug',
   'metadata',
 ];
-const SHARED = {
-  routed: [],
-  upgraded: [],
-  closed: [],
-  steps: undefined,
-  sampler: () => true,
-  captures: undefined,
-  llm: undefined,
-};
 const DEPLOYMENTS = ['dep1', 'dep2'].map((id) => ({ id, environment: 'production' }));
 const MODELS = ['gpt-4o', 'gpt-4o-mini', 'llama-3.1-8b'];
 const PRICE = { input: 2.5, output: 10, cached: 1.25, reasoning: 10, currency: 'USD' };

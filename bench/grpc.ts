@@ -21,6 +21,7 @@ import {
   WITHOUT_FOLDER,
 } from './peers.ts';
 import { grpcTable, type GrpcReport } from './table.ts';
+import { HAPROXY_DEFAULTS } from './haproxy-defaults.ts';
 
 const isQuick = process.argv.includes('--quick');
 const beside = process.argv.flatMap((arg, i, all) => (all[i - 1] === '--beside' ? [arg] : []));
@@ -51,18 +52,7 @@ http {
 }
 `;
 
-const haproxy = (port: number): string => `global
-  nbthread 1
-  maxconn 9000
-defaults
-  mode http
-  timeout connect 5s
-  timeout client 600s
-  timeout server 600s
-  option forwardfor
-  unique-id-format %[uuid()]
-  unique-id-header X-Request-Id
-frontend bench
+const haproxy = (port: number): string => `${HAPROXY_DEFAULTS}frontend bench
   bind 127.0.0.1:${port} proto h2
   default_backend replica
 backend replica

@@ -78,7 +78,7 @@ function client(
       },
     },
   } satisfies NetConnectOpts;
-  // The load is no test of the certificate.
+  // The load does not test the certificate.
   const socket =
     process.env['BENCH_TLS'] === undefined
       ? connect(options)

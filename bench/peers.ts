@@ -8,6 +8,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { HAPROXY_DEFAULTS } from './haproxy-defaults.ts';
 
 export const PROXY_CORE = 0;
 export const LOAD_CORE = 1;
@@ -89,18 +90,7 @@ http {
 `;
 
 // Without http-no-delay, HAProxy holds chunks back to send full packets (its manual, option http-no-delay).
-const haproxy = `global
-  nbthread 1
-  maxconn 9000
-defaults
-  mode http
-  timeout connect 5s
-  timeout client 600s
-  timeout server 600s
-  option forwardfor
-  unique-id-format %[uuid()]
-  unique-id-header X-Request-Id
-frontend bench
+const haproxy = `${HAPROXY_DEFAULTS}frontend bench
   bind 127.0.0.1:18903
   default_backend replica
 backend replica

@@ -20,6 +20,7 @@ import {
   weir,
 } from './peers.ts';
 import { median, paired } from './stats.ts';
+import { HAPROXY_DEFAULTS } from './haproxy-defaults.ts';
 
 if (!isThere('haproxy') || !isThere('openssl')) throw new Error('needs haproxy and openssl');
 const isQuick = process.argv.includes('--quick');
@@ -54,18 +55,7 @@ const haproxy = {
         '-f',
         file(
           'haproxy-tls.cfg',
-          `global
-  nbthread 1
-  maxconn 9000
-defaults
-  mode http
-  timeout connect 5s
-  timeout client 600s
-  timeout server 600s
-  option forwardfor
-  unique-id-format %[uuid()]
-  unique-id-header X-Request-Id
-frontend bench
+          `${HAPROXY_DEFAULTS}frontend bench
   bind 127.0.0.1:18932 ssl crt ${both} alpn http/1.1
   default_backend replica
 backend replica

@@ -11,6 +11,7 @@ import { median } from '../stats.ts';
 import { random } from '../texts.ts';
 import { BenchStore } from './bench-store.ts';
 import { atMost, type LogReport } from './log-report.ts';
+import { SHARED } from '../unobserved.ts';
 
 /** Requests between two checks for room. */
 const TURN = 500;
@@ -27,15 +28,6 @@ const GROUP_TIMEOUT_MS = 20_000;
 
 const DEPLOYMENTS = ['dep1', 'dep2', 'dep3', 'dep4'].map((id) => ({ id, environment: 'production' }));
 const PATHS = ['/v1/chat/completions', '/v1/chat/completions', '/v1/embeddings', '/v1/models'];
-const SHARED = {
-  routed: [],
-  upgraded: [],
-  closed: [],
-  steps: undefined,
-  sampler: () => true,
-  captures: undefined,
-  llm: undefined,
-};
 
 /** A request that ended, as the fast lane leaves it. `path`: instead of a usual one. */
 function ended(epochMs: number, path: string | undefined): Exchange {

@@ -15,6 +15,7 @@ import { median } from '../stats.ts';
 import { random } from '../texts.ts';
 import { BenchStore } from './bench-store.ts';
 import { atMost, type LogReport } from './log-report.ts';
+import { SHARED } from '../unobserved.ts';
 
 const DAY_MS = 86_400_000;
 const STEP_MS = 900_000;
@@ -35,15 +36,6 @@ const MEASURES = [
   'cost',
 ];
 const PRICE = { input: 1, output: 2, cached: 1, reasoning: 2, currency: 'USD' };
-const SHARED = {
-  routed: [],
-  upgraded: [],
-  closed: [],
-  steps: undefined,
-  sampler: () => true,
-  captures: undefined,
-  llm: undefined,
-};
 const DEPLOYMENT = { id: 'dep1', environment: 'production' };
 
 /** A streamed request to a model that ended. */

@@ -88,7 +88,7 @@ describe('a secret', () => {
     expect(said.toString()).toContain(`${path}/pipe is not a file of at most 64 KiB`);
   });
 
-  it('is not read from a file for a client of the admin API, nor is a setting that is no secret', async () => {
+  it('is not read from a file for a client of the admin API, nor is a setting that is not a secret', async () => {
     const bench = await startConnections();
     const secret = file('other', 'what-only-weir-may-read');
     const made = await bench.connections.create({

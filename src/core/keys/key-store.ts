@@ -1,7 +1,7 @@
 // All keys: `admin.key` of the settings, those made over the admin API, and those of the key file.
 // Invariant: only the digest of a key is stored, and a change is acknowledged after it is on disk. The time to find a
-// key depends neither on the number of keys nor on how much of it is right: a table has them by digest, and nobody can
-// choose the digest of a text.
+// key depends neither on the number of keys nor on how much of it is right: a table has them by digest, and the
+// digest of a text cannot be chosen.
 // A key file that cannot be read prevents the start, since without it the admin API might need no key.
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -31,7 +31,7 @@ export interface KeyObject {
 export const MAIN_KEY = 'admin.key';
 /** Most keys of the admin API. */
 const MAX_KEYS = 10_000;
-/** Longer texts are no keys, and are not hashed. */
+/** Longer texts are not keys, and are not hashed. */
 const MAX_KEY_LENGTH = 512;
 const LOCKED_OUT =
   'a key with the scope admin that never expires must exist, or admin.key must be set; otherwise no further key could be made';

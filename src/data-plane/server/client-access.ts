@@ -153,7 +153,7 @@ export class ClientAccess implements Observer {
     const text = credentials.length > MAX_CREDENTIALS ? undefined : CREDENTIALS.exec(credentials)?.[1];
     const key = text === undefined ? undefined : this.#keys.find(text, nowMs);
     if (key === 'expired') return 'expired';
-    // A key of the admin API alone is no key here.
+    // A key of the admin API alone does not open this server.
     return key?.scopes.some(isClientScope) ? this.#knownOf(key) : 'unknown';
   }
 

@@ -9,7 +9,7 @@ import { freeSocketPath, fileAt } from './unix-socket.ts';
 /** Connections that may wait to be accepted. The operating system may allow fewer. */
 const BACKLOG = 4096;
 
-/** Mask of a socket file until it has its mode: nobody but the owner may connect. */
+/** Mask of a socket file until it has its mode: only the owner may connect. */
 const OWNER_ONLY = 0o177;
 
 export interface ListenOptions {

@@ -156,7 +156,7 @@ export function operandsOf(expr: Expr): readonly Expr[] {
 export const unpivotNames = ({ alias }: Unpivot): readonly string[] =>
   typeof alias === 'string' ? [alias] : alias;
 
-/** The alias of two names. `_` is no name of a column, as in `UNPIVOT (tag FOR _ IN (tags))`. */
+/** The alias of two names. `_` does not name a column, as in `UNPIVOT (tag FOR _ IN (tags))`. */
 export const unpivotAlias = (key: string, value: string): Unpivot['alias'] =>
   key === '_' ? value : [key, value];
 

@@ -34,7 +34,7 @@ export class UnpivotedRows {
       field: (ident) => {
         const [head, ...rest] = ident.name;
         if (!this.#names.has(String(head))) return plain.field(ident);
-        // A name that unpivot gives is no derived field, and has no type of its own.
+        // A name that unpivot gives is not a derived field, and has no type of its own.
         return compileField(
           { op: 'ident', name: ['value', ...rest] },
           (name) => (row: ShownRow) => readRow(name)({ value: row[head!] }),

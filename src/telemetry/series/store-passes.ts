@@ -33,7 +33,7 @@ const ERROR = 17;
 /** True if a condition can be made of a value: it is not the text of a list or an object. */
 const canBeNamed = (key: KeyValue): boolean => typeof key !== 'string' || !/^[[{]/.test(key);
 
-/** The groups with the most records. Lists and objects are no groups. */
+/** The groups with the most records. Lists and objects do not form groups. */
 export const atMostTop = (groups: readonly GroupValues[], top: number): GroupValues[] =>
   groups.filter(({ key }) => canBeNamed(key)).slice(0, top);
 

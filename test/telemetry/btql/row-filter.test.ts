@@ -39,7 +39,7 @@ it.each([
   ['any_span(error is not null)', 'any_span() is allowed in the filter of the shapes'],
   [`${'('.repeat(100)}a${')'.repeat(100)}`, 'more than 64 levels'],
   [`a = '${'x'.repeat(70_000)}'`, 'at most 65536 are allowed'],
-])('refuses what is no condition: %s', (text, problem) => {
+])('refuses what is not a condition: %s', (text, problem) => {
   const filter = openRowFilter(text);
   expect('problem' in filter && filter.problem).toContain(problem);
 });

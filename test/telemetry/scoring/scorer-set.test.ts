@@ -30,7 +30,7 @@ describe('a set of scorers', () => {
   });
 
   it('opens judges', async () => {
-    // Nobody listens on port 1.
+    // Nothing listens on port 1.
     const scorer = set.openStored(judge('http://127.0.0.1:1'));
     expect(await scorer.score({ output: 'abc' }, signal)).toMatchObject({
       kind: 'failed',

@@ -4,17 +4,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { JobView } from '../../../telemetry/btql/btql.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
-import { jsonBody } from '../read-body.ts';
 import {
+  askedQuery,
   btqlOrFail,
   failBtql,
   isRefusal,
   projectNamed,
-  readBtqlRequest,
   sendAnswer,
   type WithBtql,
 } from './btql-route.ts';
-import { failRequest, fieldsOf } from './project-json.ts';
+import { failRequest } from './project-json.ts';
 
 /** Rows on a page of a result. */
 const USUAL_ROWS = 1000;
@@ -63,11 +62,9 @@ export const btqlJobEndpoints: readonly Endpoint<WithBtql>[] = [
     scope: 'logs:read',
     effect: 'read',
     async handle(context, req, res) {
-      const body = await jsonBody(req, res);
-      const btql = body && btqlOrFail(context, req, res);
-      if (!btql) return;
-      const request = readBtqlRequest(fieldsOf(body.value));
-      if (typeof request === 'string') return failRequest(req, res, request);
+      const asked = await askedQuery(context, req, res);
+      if (asked === undefined) return;
+      const { btql, request } = asked;
       const job = await btql.submit(request, (name) => projectNamed(context, name));
       if (isRefusal(job)) return failBtql(req, res, job);
       json(res, 200, jobObject(job));

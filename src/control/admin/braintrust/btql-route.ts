@@ -24,7 +24,7 @@ const LEAST_COMPRESSED = 1400;
 const MAX_WEST = 14 * 60;
 
 /** Reads a request. A text is what is wrong with it. Unknown members are ignored, since clients send some. */
-export function readBtqlRequest(fields: Readonly<Record<string, unknown>>): BtqlRequest | string {
+function readBtqlRequest(fields: Readonly<Record<string, unknown>>): BtqlRequest | string {
   const { query, fmt = 'json', cursor, tz_offset: west = 0 } = fields;
   if (typeof query !== 'string' && (typeof query !== 'object' || query === null))
     return 'query: must be a text or a tree';
@@ -79,6 +79,21 @@ export function btqlOrFail({ btql }: WithBtql, req: IncomingMessage, res: Server
   return btql;
 }
 
+/** The query in a body. Sends an error response and returns `undefined` if there is none, or nothing is stored. */
+export async function askedQuery(
+  context: WithBtql,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<{ readonly btql: Btql; readonly request: BtqlRequest } | undefined> {
+  const body = await jsonBody(req, res);
+  const btql = body && btqlOrFail(context, req, res);
+  if (!btql) return undefined;
+  const request = readBtqlRequest(fieldsOf(body.value));
+  if (typeof request !== 'string') return { btql, request };
+  failRequest(req, res, request);
+  return undefined;
+}
+
 /** Sends rows, compressed if the client accepts it. */
 export async function sendAnswer(
   req: IncomingMessage,
@@ -112,11 +127,9 @@ export const btqlEndpoints: readonly Endpoint<WithBtql>[] = [
     scope: 'logs:read',
     effect: 'read',
     async handle(context, req, res) {
-      const body = await jsonBody(req, res);
-      const btql = body && btqlOrFail(context, req, res);
-      if (!btql) return;
-      const request = readBtqlRequest(fieldsOf(body.value));
-      if (typeof request === 'string') return failRequest(req, res, request);
+      const asked = await askedQuery(context, req, res);
+      if (asked === undefined) return;
+      const { btql, request } = asked;
       const result = await btql.run(
         request,
         (name) => projectNamed(context, name),

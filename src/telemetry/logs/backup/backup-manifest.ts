@@ -1,5 +1,5 @@
 // The list of the files of a backup.
-// Invariant: it is written when all files are on disk, so a folder without it is no backup.
+// Invariant: it is written when all files are on disk, so a folder without it is not a backup.
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { isPlainObject } from '../annotation.ts';

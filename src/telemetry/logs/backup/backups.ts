@@ -17,7 +17,7 @@ import { BACKUP_FORMAT, MANIFEST, type BackupFile, type BackupManifest } from '.
 const OPERATIONS = threadFile('backup-thread', import.meta.url).href;
 
 /**
- * Files of the data folder besides day files. They come first, so that nobody who reads the store continues behind its
+ * Files of the data folder besides day files. They come first, so that a reader of the store does not continue behind its
  * end, and no deletion is done which the copied files do not have.
  */
 const SMALL_FILES = [

@@ -1,5 +1,5 @@
-// Writes a file of the log store anew without its deleted and replaced records, so that no byte of them is left. Nobody
-// else may write the file meanwhile, except `hideRecords` between two steps.
+// Writes a file of the log store anew without its deleted and replaced records, so that no byte of them is left. Only
+// `hideRecords` may write the file meanwhile, between two steps.
 // Invariant: records keep their sequence numbers. Readers see the old file or the new one, which has all records of it
 // that they see.
 import { renameSync, statSync } from 'node:fs';

@@ -133,7 +133,7 @@ function linked(text: string): vm.SourceTextModule {
 
 /** The text as a module. A text without exports is to be a function expression: `({ output }) => …`. */
 function moduleOf(code: string): vm.SourceTextModule {
-  // `function ({ output }) { … }` is no module.
+  // `function ({ output }) { … }` is not a module.
   if (!/^\s*(async\s+)?function\s*\(/.test(code)) {
     const module = linked(code);
     if (Reflect.ownKeys(module.namespace).some((name) => typeof name === 'string')) return module;
@@ -194,7 +194,7 @@ function answerTo(request: RunnerRequest): RunnerAnswer {
   }
 }
 
-// A promise of the scorer that nobody waits for.
+// A promise of the scorer that is not awaited.
 process.on('unhandledRejection', () => undefined);
 let held = '';
 process.stdin.setEncoding('utf8').on('data', (chunk: string) => {

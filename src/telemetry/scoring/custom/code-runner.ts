@@ -124,9 +124,9 @@ export class CodeRunner {
   #onLine(line: string, isCut: boolean): void {
     // A process that is to end may still have written.
     if (this.#reason !== '') return;
-    if (isCut || this.#answer === undefined) return this.#kill('wrote something that is no answer');
+    if (isCut || this.#answer === undefined) return this.#kill('wrote something that is not an answer');
     const answer = answerIn(line);
-    if (answer === undefined) this.#kill('wrote something that is no answer');
+    if (answer === undefined) this.#kill('wrote something that is not an answer');
     else this.#give(answer);
   }
 

@@ -1,5 +1,5 @@
 // Limits how many processes of custom scorers there are at a time.
-// Invariant: there are never more holders than slots, and whoever waits gets a slot when one is free or its holder idle.
+// Invariant: there are never more holders than slots, and a waiting caller gets a slot when one is free or its holder is idle.
 
 /** Has a process. */
 export interface SlotHolder {

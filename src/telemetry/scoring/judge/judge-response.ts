@@ -48,7 +48,7 @@ export function readReply(
   const [choice] = listAt(body, 'choices');
   const message = isObject(choice) ? objectAt(choice, 'message') : undefined;
   if (body === undefined || message === undefined)
-    return failure(status, 'the response of the judge is no chat completion', false);
+    return failure(status, 'the response of the judge is not a chat completion', false);
   const text = contentOf(message);
   const isCut = isObject(choice) && textAt(choice, 'finish_reason') === 'length';
   return { text, isCut, usage: usageOf(body, model) };

@@ -1,5 +1,5 @@
 // Contains, Regex and MaxLength: checks of the output as a text, which need no expected value.
-// Invariant: an output that is no text is checked as JSON.
+// Invariant: an output that is not text is checked as JSON.
 import { compileRegex } from '../../logs/logs.ts';
 import { complexity } from './comparison-work.ts';
 import type { MeasuredScore, OpenScore, ScoreFunction } from './score-function.ts';

@@ -1,5 +1,5 @@
 // ValidJSON: the output is a JSON object or list, and meets a schema if there is one.
-// Invariant: a text, number, boolean or null is no such value, also if it is valid JSON.
+// Invariant: a text, number, boolean or null does not count, also if it is valid JSON.
 import { parsedJson } from '../../../protocol/llm/json-values.ts';
 import { complexity } from './comparison-work.ts';
 import { compileSchema } from './json-schema.ts';

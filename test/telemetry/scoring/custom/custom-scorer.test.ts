@@ -76,7 +76,7 @@ describe('a custom scorer', () => {
 
   it.each([
     [
-      'returns what is no score',
+      'returns something other than a score',
       '() => NaN',
       /^it returned the score "NaN"; return a number from 0 to 1, null/,
     ],
@@ -255,7 +255,7 @@ describe('the process of a custom scorer', () => {
     expect(await score(one)).toEqual(scored({ name: 'mine', score: 0.1 }));
   });
 
-  it('is replaced if somebody else ends it', async () => {
+  it('is replaced if another process ends it', async () => {
     const one = scorer('() => 1');
     await score(one);
     const pid = one.pid!;

@@ -209,11 +209,11 @@ describe('a judge that fails', () => {
       /^the judge answered 302 \(redirects are not followed\)/,
       false,
     ],
-    ['no JSON', { body: '<html>' }, /^the response of the judge is no chat completion$/, false],
+    ['no JSON', { body: '<html>' }, /^the response of the judge is not a chat completion$/, false],
     [
       'something else',
       { body: { choices: [5] } },
-      /^the response of the judge is no chat completion$/,
+      /^the response of the judge is not a chat completion$/,
       false,
     ],
     [

@@ -22,9 +22,9 @@ const EXCEPTIONS: Readonly<Record<number, { readonly score: number | null; reado
     why: 'two different objects are compared as JSON, not as "[object Object]"',
   },
   25: { score: null, why: 'autoevals throws without an expected value' },
-  35: { score: null, why: 'a text that is no number has no score, where autoevals answers NaN' },
+  35: { score: null, why: 'a text that is not a number has no score, where autoevals answers NaN' },
   37: { score: null, why: 'autoevals throws without an expected value' },
-  64: { score: null, why: 'autoevals throws for an output that is no list' },
+  64: { score: null, why: 'autoevals throws for an output that is not a list' },
 };
 
 function scoreOf({ scorer, args: { output, expected, ...options } }: Vector): Score {

@@ -121,7 +121,7 @@ describe('NumericDiff', () => {
     expect(valueOf('NumericDiff', '1e999', 5)).toBe(0);
   });
 
-  it('gives no score for what is no number', () => {
+  it('gives no score for what is not a number', () => {
     expect(reasonOf('NumericDiff', { output: '  ', expected: 1 })).toBe('the output is not a number');
     expect(reasonOf('NumericDiff', { output: 1, expected: {} })).toBe('the expected value is not a number');
   });
