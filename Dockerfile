@@ -2,16 +2,19 @@
 FROM node:24-slim AS build
 WORKDIR /weir
 COPY package.json package-lock.json ./
-RUN npm ci
+# Scripts are run below, when their sources are there.
+RUN npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
+COPY scripts/build-page.ts scripts/build-page.ts
 COPY src src
+COPY page page
 RUN npm run build
 
 # --omit=optional, since the optional dependency is Node, which the image has.
 FROM node:24-slim AS production
 WORKDIR /weir
 COPY package.json package-lock.json ./
-RUN npm ci --omit=dev --omit=optional && npm cache clean --force
+RUN npm ci --omit=dev --omit=optional --ignore-scripts && npm cache clean --force
 
 FROM node:24-slim
 WORKDIR /weir

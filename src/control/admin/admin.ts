@@ -16,6 +16,7 @@ import { boundAddress, listen } from '../../protocol/http/listen.ts';
 import { createServer, STATUS_CODES } from '../../protocol/http/node-http.ts';
 import { ServerFront, takeConnections } from '../../protocol/http/server-front.ts';
 import { isTlsHandshake } from '../../protocol/http/tls-acceptor.ts';
+import { WebPage } from '../page/web-page.ts';
 import { adminCaller } from './audit.ts';
 import { Guard } from './auth.ts';
 import { dispatch, type DispatchReports, type Endpoint } from './endpoint.ts';
@@ -148,8 +149,12 @@ export class Admin {
     this.#server.on('clientError', (error: ParserError, socket: Socket) =>
       this.#onClientError(error, socket),
     );
+    const page = options.page
+      ? new WebPage((error) => log.error('a file of the page cannot be read', { error: describe(error) }))
+      : undefined;
     this.#server.on('request', (req, res) => {
       this.#latest.set(req.socket, res);
+      if (page?.handle(req, res) === true) return;
       void dispatch(endpoints, context, guard, reports, req, res);
     });
   }

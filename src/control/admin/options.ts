@@ -19,6 +19,10 @@ export const adminOptions = section({
     default: false,
     doc: 'Require a key with the scope metrics for /metrics, except from this machine.',
   }),
+  page: flag({
+    default: true,
+    doc: 'Serve the web page at `/ui/`. Its files hold nothing secret; what it shows needs a key as the admin API does.',
+  }),
   denied_export_fields: wordList({
     default: [],
     pattern: new RegExp(`^(?:${EXPORT_NAMES.join('|')})$`),

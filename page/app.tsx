@@ -1,0 +1,366 @@
+// The frame of the page: top bar, the page of the present route, status bar.
+// Invariant: a page that fails to draw does not take the frame with it.
+import type { JSX, ComponentType } from 'preact';
+import { Component } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import { signal } from '@preact/signals';
+import { hasKey, outage, refusal, setKey } from './api/client.ts';
+import { ago, clock, count, duration, memory, text } from './formats.ts';
+import { useKeys } from './keys.ts';
+import { me } from './me.ts';
+import { KeyPage } from './pages/key.tsx';
+import { Button, State } from './parts/basics.tsx';
+import { Drop, Toasts, toast } from './parts/floating.tsx';
+import { Icon, Logo } from './parts/icons.tsx';
+import { copyText } from './parts/basics.tsx';
+import { rangeOf } from './parts/toolbar.tsx';
+import { addressOf, print, type Route } from './routes.ts';
+import { announcement, goTo, isDark, params, place, route, theme, zone } from './state.ts';
+
+type Loader = () => Promise<{ readonly default: ComponentType }>;
+
+/** Pages are loaded with their first visit. */
+const PAGES: Readonly<Record<Route['page'], Loader>> = {
+  overview: () => import('./pages/overview/overview.tsx'),
+  logs: () => import('./pages/logs/logs.tsx'),
+  request: () => import('./pages/request/request.tsx'),
+  trace: () => import('./pages/request/request.tsx'),
+  find: () => import('./pages/find/find.tsx'),
+  monitor: () => import('./pages/monitor/monitor.tsx'),
+  exports: () => import('./pages/exports/exports.tsx'),
+  settings: () => import('./pages/settings/settings.tsx'),
+  unknown: () => import('./pages/find/unknown.tsx'),
+};
+
+const NAV = [
+  ['Overview', { page: 'overview' }],
+  ['Logs', { page: 'logs' }],
+  ['Monitor', { page: 'monitor' }],
+  ['Exports', { page: 'exports', id: undefined }],
+  ['Settings', { page: 'settings', section: 'connections', id: undefined }],
+] as const satisfies readonly (readonly [string, Route])[];
+
+/** The entry of the navigation that a route belongs to. */
+const entryOf = ({ page }: Route): string =>
+  page === 'request' || page === 'trace' || page === 'find' ? 'logs' : page;
+
+/** True while the list of places to go to, or the help of keys, is open. */
+export const isGoToOpen = signal(false);
+export const isHelpOpen = signal(false);
+
+/** Ready replicas of all deployments. */
+const replicaCounts = (): { readonly ready: number; readonly total: number } => {
+  const deployments = me.value?.deployments ?? [];
+  const sum = (of: 'replicas' | 'ready_replicas'): number =>
+    deployments.reduce((all, one) => all + one[of], 0);
+  return { ready: sum('ready_replicas'), total: sum('replicas') };
+};
+
+/** Environment and deployment go along from page to page. */
+const carried = (): Record<string, string> => {
+  const { env = '', dep = '' } = params.value;
+  return { env, dep };
+};
+
+const Top = (): JSX.Element => {
+  const current = entryOf(route.value);
+  const { ready, total } = replicaCounts();
+  return (
+    <header class="top">
+      <a class="skip" href="#main">
+        To the content
+      </a>
+      <a class="brand" href="/ui/" aria-label="weir, Overview">
+        <Logo />
+        <span>weir</span>
+      </a>
+      {me.value !== undefined && (
+        <div class="who">
+          <span class="strong el">{me.value.model.name || me.value.model.id}</span>
+          {me.value.model.name !== '' && <span class="mono dim nmob">{me.value.model.id}</span>}
+        </div>
+      )}
+      <nav class="nav" aria-label="Pages">
+        {NAV.map(([shown, to]) => (
+          <a
+            key={shown}
+            href={addressOf(to, carried())}
+            aria-current={entryOf(to) === current ? 'page' : undefined}
+          >
+            {shown}
+          </a>
+        ))}
+      </nav>
+      <span class="grow" />
+      <button type="button" class="goto" aria-label="Go to" onClick={() => (isGoToOpen.value = true)}>
+        <Icon name="search" isSmall />
+        <span class="grow el">Request id, trace id, or a command</span>
+        <kbd>Ctrl K</kbd>
+      </button>
+      {total > 0 && (
+        <a class="btn quiet health" href="/ui/" title="Ready replicas">
+          <State shape={ready === total ? 'ok' : ready === 0 ? 'err' : 'warn'}>
+            {ready} of {total} <span class="nmob">{total === 1 ? 'replica' : 'replicas'}</span>
+          </State>
+        </a>
+      )}
+      <Button
+        kind="quiet"
+        icon="clock"
+        label={`Times are ${zone.value === 'UTC' ? 'UTC' : 'local'}; press u for ${zone.value === 'UTC' ? 'local ones' : 'UTC'}`}
+        onClick={switchZone}
+      >
+        <span class="nmob">{zone.value === 'UTC' ? 'UTC' : 'local'}</span>
+      </Button>
+      <Button
+        kind="bare"
+        icon={isDark.value ? 'sun' : 'moon'}
+        label={isDark.value ? 'Light theme' : 'Dark theme'}
+        onClick={switchTheme}
+      />
+      <KeyMenu />
+    </header>
+  );
+};
+
+export const switchZone = (): void => void (zone.value = zone.value === 'UTC' ? 'local' : 'UTC');
+/** A theme that the system has as well is not kept. */
+export function switchTheme(): void {
+  const next = isDark.value ? 'light' : 'dark';
+  const system = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
+  theme.value = next === system ? undefined : next;
+}
+
+const KeyMenu = (): JSX.Element => {
+  const key = me.value?.key;
+  return (
+    <Drop label={key?.name == null ? 'No key' : `Key: ${key.name}`} icon="key" class="ib" isRight>
+      {(close) => (
+        <div class="pb keymenu">
+          {key === undefined || key.is_without_key ? (
+            <p>No key is needed from this machine.</p>
+          ) : (
+            <>
+              <p class="strong">{key.name}</p>
+              <p class="mid">May: {key.scopes.join(', ')}</p>
+              {key.expires_at !== null && <p class="mid">Expires {key.expires_at}</p>}
+            </>
+          )}
+          {hasKey.value && (
+            <Button
+              onClick={() => {
+                setKey('', false);
+                close();
+              }}
+            >
+              Forget the key
+            </Button>
+          )}
+        </div>
+      )}
+    </Drop>
+  );
+};
+
+const Outage = (): JSX.Element | null => {
+  const [, tick] = useState(0);
+  const away = outage.value;
+  useEffect(() => {
+    if (away === undefined) return undefined;
+    const timer = setInterval(() => tick((n) => n + 1), 1000);
+    return () => clearInterval(timer);
+  }, [away]);
+  if (away === undefined) return null;
+  const wait = Math.max(0, Math.ceil((away.nextMs - Date.now()) / 1000));
+  return (
+    <div class="outage" role="alert">
+      <Icon name="error" isSmall />
+      weir has not answered since {clock(away.sinceMs, zone.value, 'seconds')}. It is asked again{' '}
+      {wait === 0 ? 'now' : `in ${wait} s`}. What is shown stays.
+    </div>
+  );
+};
+
+/** What a page has to say in the status bar: how long its last answer took, for instance. */
+export const status = signal<string>('');
+
+const Foot = (): JSX.Element => {
+  const now = Date.now();
+  const known = me.value;
+  const store = known?.store;
+  return (
+    <footer class="foot">
+      <State shape={outage.value === undefined ? (known === undefined ? 'idle' : 'ok') : 'err'}>
+        {outage.value !== undefined ? 'no answer' : known === undefined ? 'connecting' : 'connected'}
+      </State>
+      {store !== undefined && store !== null && (
+        <>
+          {store.newest_seq !== null && (
+            <span title="Number of the newest record">
+              records <b class="num">{text(count(store.newest_seq))}</b>
+            </span>
+          )}
+          {store.oldest_ns !== null && (
+            <span class="nmob">
+              kept <b>{ago(Number(store.oldest_ns) / 1e6, now).replace(' ago', '')}</b>
+              of {text(duration(store.retention_ms))}
+            </span>
+          )}
+          <span class="nmob">
+            <b class="num">{text(memory(store.bytes))}</b> of {text(memory(store.max_bytes))}
+          </span>
+          <span class={store.lost > 0 ? 'warn' : 'nmob'}>
+            lost <b class="num">{text(count(store.lost))}</b>
+          </span>
+        </>
+      )}
+      <span class="grow" />
+      <span role="status" class="el">
+        {status.value}
+      </span>
+      {known !== undefined && (
+        <>
+          <span class="nmob">weir {known.weir.version}</span>
+          <span class="nmob">up {text(duration(now - Number(known.weir.started_ns) / 1e6))}</span>
+        </>
+      )}
+      <button type="button" class="footbtn" onClick={() => (isHelpOpen.value = true)}>
+        <kbd>?</kbd> keys
+      </button>
+    </footer>
+  );
+};
+
+/** Shows an error of a page in its place. */
+class Boundary extends Component<{ readonly of: string; readonly children: JSX.Element }, { error?: Error }> {
+  override state: { error?: Error } = {};
+
+  override componentDidCatch(error: Error): void {
+    this.setState({ error });
+  }
+
+  override render(): JSX.Element {
+    const { error } = this.state;
+    if (error === undefined) return this.props.children;
+    return (
+      <div class="empty" role="alert">
+        <Icon name="error" />
+        <p>This page has failed: {error.message}</p>
+        <p>The address keeps what you asked for. Reload the page; if it fails again, please report it.</p>
+      </div>
+    );
+  }
+}
+
+const loaded = signal<Readonly<Partial<Record<Route['page'], ComponentType>>>>({});
+
+const Content = (): JSX.Element => {
+  const { page } = route.value;
+  const [failure, setFailure] = useState('');
+  const Shown = loaded.value[page];
+  useEffect(() => {
+    if (loaded.peek()[page] !== undefined) return;
+    setFailure('');
+    PAGES[page]().then(
+      ({ default: one }) => (loaded.value = { ...loaded.peek(), [page]: one }),
+      (error: unknown) => setFailure(String(error)),
+    );
+  }, [page]);
+  if (refusal.value !== undefined) return <KeyPage refusal={refusal.value} />;
+  if (failure !== '')
+    return (
+      <div class="empty" role="alert">
+        <p>A file of the page could not be loaded. If weir has been updated, reload the page.</p>
+        <Button onClick={() => location.reload()}>Reload</Button>
+      </div>
+    );
+  if (Shown === undefined) return <div class="loading" />;
+  return (
+    <Boundary key={page} of={page}>
+      <Shown />
+    </Boundary>
+  );
+};
+
+let linkCopiedAtMs = 0;
+
+/** Copies the address with absolute times; a second time within 2 s as it is. */
+export function copyLink(): void {
+  const isAgain = performance.now() - linkCopiedAtMs < 2000;
+  linkCopiedAtMs = isAgain ? 0 : performance.now();
+  const { route: where, params: its } = place.value;
+  const isTimed = where.page === 'logs' || where.page === 'monitor';
+  let address = print(place.value);
+  if (isTimed && !isAgain) {
+    const { fromMs, toMs, since } = rangeOf(its, Date.now(), where.page === 'monitor' ? '24h' : '1h');
+    if (since !== undefined) {
+      const { since: _since, live: _live, ...rest } = its;
+      const times = { start: new Date(fromMs).toISOString(), end: new Date(toMs).toISOString() };
+      address = print({ route: where, params: { ...rest, ...times } });
+    }
+  }
+  void copyText(location.origin + address).then((isCopied) =>
+    toast(
+      isCopied
+        ? isTimed && !isAgain
+          ? 'Link copied, with absolute times'
+          : 'Link copied'
+        : 'The browser does not allow copying',
+      { isError: !isCopied },
+    ),
+  );
+}
+
+export const App = (): JSX.Element => {
+  useKeys('everywhere', {
+    goTo: () => void (isGoToOpen.value = !isGoToOpen.value),
+    help: () => void (isHelpOpen.value = true),
+    overview: () => goTo({ page: 'overview' }, carried()),
+    logs: () => goTo({ page: 'logs' }, carried()),
+    monitor: () => goTo({ page: 'monitor' }, carried()),
+    exports: () => goTo({ page: 'exports', id: undefined }),
+    settings: () => goTo({ page: 'settings', section: 'connections', id: undefined }),
+    zone: switchZone,
+    link: copyLink,
+    query: () => {
+      const field = document.querySelector<HTMLInputElement>('.q input');
+      field?.focus();
+      return field !== null;
+    },
+  });
+  const { page } = route.value;
+  useEffect(() => {
+    document.title = `${NAV.find(([, to]) => entryOf(to) === entryOf(route.peek()))?.[0] ?? 'weir'} · ${me.peek()?.model.name || 'weir'}`;
+    // After a change of the page, not at its first load.
+    if (document.activeElement !== document.body) document.getElementById('main')?.focus();
+  }, [page]);
+  return (
+    <>
+      <Top />
+      <main id="main" tabIndex={-1}>
+        <Outage />
+        <Content />
+      </main>
+      <Foot />
+      <GoToAndHelp />
+      <Toasts />
+      <div class="vh" aria-live="polite">
+        {announcement.value}
+      </div>
+    </>
+  );
+};
+
+/** Loaded when it is opened for the first time. */
+const GoToAndHelp = (): JSX.Element | null => {
+  const [parts, setParts] = useState<{ readonly GoTo: ComponentType; readonly Help: ComponentType }>();
+  const isWanted = isGoToOpen.value || isHelpOpen.value;
+  useEffect(() => {
+    if (isWanted && parts === undefined)
+      void Promise.all([import('./pages/find/go-to.tsx'), import('./pages/find/help.tsx')]).then(([a, b]) =>
+        setParts({ GoTo: a.default, Help: b.default }),
+      );
+  }, [isWanted]);
+  if (!isWanted || parts === undefined) return null;
+  return isGoToOpen.value ? <parts.GoTo /> : <parts.Help />;
+};

@@ -1,0 +1,2 @@
+// Files that the bundler reads and TypeScript does not.
+declare module '*.css';
