@@ -5,7 +5,7 @@ import {
   QUERY_FIELDS,
   type FieldValues,
 } from '../../src/telemetry/logs/query/field-names.ts';
-import { QUERY_LIMITS } from '../../src/telemetry/logs/query/parse.ts';
+import { QUERY_LIMITS } from '../../src/telemetry/logs/query/parser.ts';
 import { code, fenced, GENERATED, page, table } from '../markdown.ts';
 
 const INTRO = `The query language selects records of the log store: in \`weir logs -q\`, in the parameter \`q\` of the log

@@ -70,6 +70,7 @@ export { attributeName, HAS_PARENT } from './query/field-names.ts';
 export { attributeAt } from './query/field-test.ts';
 export { wordMatcher } from './query/phrase.ts';
 export { parseQuery } from './query/parse.ts';
+export type { QueryHint } from './query/field-filter.ts';
 export type { Subscription } from './query/subscription.ts';
 export type { FeedPage } from './store/store-reader.ts';
 export { percentilesOf } from './store/order-statistic.ts';

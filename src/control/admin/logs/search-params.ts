@@ -11,6 +11,7 @@ import {
   parseTimePlace,
   type LogStore,
   type Place,
+  type QueryHint,
   type QueryNode,
   type TimePlace,
   type TimeRange,
@@ -20,7 +21,7 @@ import {
 export interface SearchParams {
   readonly node: QueryNode;
   /** Hints about parts of the query that may not be meant. */
-  readonly hints: readonly string[];
+  readonly hints: readonly QueryHint[];
   readonly span: TimeRange;
   /** Text of a parameter of the route itself. */
   readonly own: (name: string) => string | undefined;

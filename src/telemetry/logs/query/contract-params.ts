@@ -3,7 +3,10 @@
 import { unknownName } from '../../../core/nearest-name.ts';
 import { severityOfName } from '../severity.ts';
 import type { QueryNode } from './query-node.ts';
-import { allOf, parseQuery, regexProblem } from './parse.ts';
+import type { QueryHint } from './field-filter.ts';
+import type { QueryPlace } from './lex.ts';
+import { parseQuery, regexProblem } from './parse.ts';
+import { allOf } from './parser.ts';
 
 export const FILTERS = [
   'min_level',
@@ -16,16 +19,14 @@ export const FILTERS = [
 ] as const;
 type ContractFilter = (typeof FILTERS)[number];
 
-/** An error in one parameter. */
-interface FilterProblem {
+/** An error in one parameter. Only one of `q` has a place. */
+export interface FilterProblem extends Partial<QueryPlace> {
   readonly name: ContractFilter | 'q';
   readonly problem: string;
-  /** Only for `q`: index into its text, in UTF-16 code units. */
-  readonly at?: number;
 }
 
 type ContractQuery =
-  | { readonly node: QueryNode; readonly hints: readonly string[] }
+  | { readonly node: QueryNode; readonly hints: readonly QueryHint[] }
   | { readonly problems: readonly FilterProblem[] };
 
 /** The contract's levels, and the names that other loggers use for them. */
@@ -80,7 +81,7 @@ export function contractQuery(
 ): ContractQuery {
   const nodes: QueryNode[] = [];
   const problems: FilterProblem[] = [];
-  let hints: readonly string[] = [];
+  let hints: readonly QueryHint[] = [];
   for (const name of FILTERS) {
     const value = given[name];
     if (value === undefined || value === null || value === '') continue;
@@ -101,7 +102,7 @@ export function contractQuery(
   const { q } = given;
   if (typeof q === 'string') {
     const parsed = parseQuery(q);
-    if ('problem' in parsed) problems.push({ name: 'q', ...parsed });
+    if ('problem' in parsed) problems.push(...parsed.problems.map((one) => ({ name: 'q' as const, ...one })));
     else {
       hints = parsed.hints;
       if (parsed.node.op !== 'all') nodes.push(parsed.node);

@@ -12,13 +12,35 @@ import {
   type QueryField,
   type FieldValues,
 } from './field-names.ts';
-import type { Operator, QueryProblem, TokenValue } from './lex.ts';
+import type { FieldTerm, Operator, QueryPlace, TokenValue } from './lex.ts';
 import type { Compare, QueryNode } from './query-node.ts';
 import { wordsOf } from './words.ts';
 
-const LEVELS = ['trace', 'debug', 'info', 'notice', 'warn', 'warning', 'error', 'critical', 'fatal'];
+/** Names of levels that are suggested. `level:` takes those of common loggers too. */
+export const LEVELS = [
+  'trace',
+  'debug',
+  'info',
+  'notice',
+  'warn',
+  'warning',
+  'error',
+  'critical',
+  'fatal',
+] as const;
 
 const NUMERIC: ReadonlySet<FieldValues> = new Set(['level', 'status', 'duration', 'ms', 'number']);
+
+/** What is wrong with a value. `suggestion`: a value to write instead. */
+interface ValueProblem {
+  readonly problem: string;
+  readonly suggestion?: string | undefined;
+}
+
+/** A part that was accepted but may not mean what the user expects. */
+export interface QueryHint extends QueryPlace {
+  readonly text: string;
+}
 
 /** Inclusive. */
 type Range = readonly [from: number, to: number];
@@ -40,8 +62,8 @@ function nanoseconds(text: string): number | undefined {
   return value <= Number.MAX_SAFE_INTEGER ? value : undefined;
 }
 
-/** Range of values that the text of a numeric field covers: `warn` is 13 to 16, `5xx` 500 to 599. Or an error text. */
-function parseRange(values: FieldValues, key: string, text: string): Range | string {
+/** Range of values that the text of a numeric field covers: `warn` is 13 to 16, `5xx` 500 to 599. Or what is wrong. */
+function parseRange(values: FieldValues, key: string, text: string): Range | ValueProblem {
   if (values === 'level') {
     const value = parseNumber(text);
     if (value !== undefined && Number.isInteger(value) && value >= 1 && value <= 24) return single(value);
@@ -52,24 +74,26 @@ function parseRange(values: FieldValues, key: string, text: string): Range | str
       near === undefined
         ? 'use trace, debug, info, warn, error, fatal or a number from 1 to 24'
         : `did you mean "${near}"?`;
-    return `unknown level ${quote(text)}; ${advice}`;
+    return { problem: `unknown level ${quote(text)}; ${advice}`, suggestion: near };
   }
   if (values === 'status') {
     const group = /^([1-9])xx$/i.exec(text)?.[1];
     if (group !== undefined) return [Number(group) * 100, Number(group) * 100 + 99];
     return /^\d{1,5}$/.test(text)
       ? single(Number(text))
-      : `invalid status ${quote(text)}; use a number such as 503 or a group such as 5xx`;
+      : { problem: `invalid status ${quote(text)}; use a number such as 503 or a group such as 5xx` };
   }
   if (values === 'number') {
     const value = parseNumber(text);
     return value === undefined
-      ? `invalid value ${quote(text)} of ${key}; use a number such as 100`
+      ? { problem: `invalid value ${quote(text)} of ${key}; use a number such as 100` }
       : single(value);
   }
   const ns = nanoseconds(text);
   if (ns === undefined)
-    return `invalid duration ${quote(text)}; use a number with ns, us, ms, s, m, h, d or w, such as 150ms`;
+    return {
+      problem: `invalid duration ${quote(text)}; use a number with ns, us, ms, s, m, h, d or w, such as 150ms`,
+    };
   return single(values === 'ms' ? ns / 1e6 : ns);
 }
 
@@ -102,21 +126,21 @@ function textFieldNode(
   key: string,
   operator: Operator,
   { text, isQuoted }: TokenValue,
-): QueryNode | string {
+): QueryNode | ValueProblem {
   const isPattern = !isQuoted && text.includes('*');
   if (values === 'includes')
     return operator === ':' || operator === '!='
       ? { op: 'substring', text }
-      : `invalid operator ${operator} for ${key}; use ${key}:text or ${key}!=text`;
+      : { problem: `invalid operator ${operator} for ${key}; use ${key}:text or ${key}!=text` };
   if (values === 'message' && operator === ':' && !isPattern) return textNode(text, false);
   if (values === 'message' && operator === ':' && /^[^*]+\*$/.test(text))
     return textNode(text.slice(0, -1), true);
   if (values === 'kind' && !KINDS.some((kind) => kind === text.toLowerCase()))
-    return unknownName('kind', text, KINDS);
+    return { problem: unknownName('kind', text, KINDS), suggestion: nearest(text, KINDS) };
   const lower = values === 'hex' || values === 'kind';
   const value = lower ? text.toLowerCase() : values === 'method' ? text.toUpperCase() : text;
   if (operator !== ':' && operator !== '=' && operator !== '!=')
-    return `invalid operator ${operator} for the text field ${key}; use :, = or !=`;
+    return { problem: `invalid operator ${operator} for the text field ${key}; use :, = or !=` };
   return { op: 'field', name, compare: isPattern ? 'like' : '=', value };
 }
 
@@ -150,16 +174,14 @@ const withFallback = (
 };
 
 /**
- * Returns the node of `key operator value`, without the negation of `!=`. `isAttribute`: it was written `@key`.
- * `addHint` receives a warning if the condition may not be what the user meant.
+ * Returns the node of a field term for one of its values, without the negation of `!=`. `addHint` receives a warning if
+ * the condition may not be what the user meant.
  */
 export function fieldFilter(
-  key: string,
-  isAttribute: boolean,
-  operator: Operator,
+  { key, isAttribute, operator, at, end, values }: FieldTerm,
   value: TokenValue,
-  addHint: (text: string) => void,
-): QueryNode | QueryProblem {
+  addHint: (hint: QueryHint) => void,
+): QueryNode | ValueProblem {
   const known = isAttribute ? undefined : findField(key);
   const name = known?.name ?? attributeName(key);
   const inAnnotations = isAttribute || known !== undefined ? undefined : annotationPath(key);
@@ -171,24 +193,31 @@ export function fieldFilter(
   if (known === undefined) {
     const suggestion = isAttribute || inAnnotations !== undefined ? undefined : suggestField(key);
     if (suggestion !== undefined)
-      addHint(
-        `"${key}" is searched as an attribute; did you mean the field "${suggestion}"? (@${key} names an attribute)`,
-      );
+      addHint({
+        text: `"${key}" is searched as an attribute; did you mean the field "${suggestion}"? (@${key} names an attribute)`,
+        at,
+        length: key.length,
+        suggestion,
+      });
     if (!isEquality && !value.isQuoted && parseNumber(value.text) === undefined)
-      addHint(`${quote(value.text)} is not a number, so the attribute "${key}" is compared as text`);
+      addHint({
+        text: `${quote(value.text)} is not a number, so the attribute "${key}" is compared as text`,
+        at: value.at,
+        length: value.end - value.at,
+      });
     return eitherOf(name, inAnnotations, (one) => attributeNode(one, operator, value));
   }
-  let node: QueryNode | string;
-  if (NUMERIC.has(known.values)) {
-    const range = parseRange(known.values, key, value.text);
-    node =
-      typeof range === 'string'
-        ? range
-        : withFallback(name, known.fallback, (one) => rangeNode(one, operator, range));
-    if (known.values === 'duration' && isEquality)
-      addHint(
-        `${key}${operator}${value.text} matches only this exact duration; use ${key}>=${value.text} for longer ones too`,
-      );
-  } else node = textFieldNode(known, key, operator, value);
-  return typeof node === 'string' ? { problem: node, at: value.at } : node;
+  if (!NUMERIC.has(known.values)) return textFieldNode(known, key, operator, value);
+  const range = parseRange(known.values, key, value.text);
+  if ('problem' in range) return range;
+  if (known.values === 'duration' && isEquality) {
+    const suggestion = `${key}>=${value.text}`;
+    addHint({
+      text: `${key}${operator}${value.text} matches only this exact duration; use ${suggestion} for longer ones too`,
+      ...(values.length === 1
+        ? { at, length: end - at, ...(operator !== '!=' && { suggestion }) }
+        : { at: value.at, length: value.end - value.at }),
+    });
+  }
+  return withFallback(name, known.fallback, (one) => rangeNode(one, operator, range));
 }

@@ -252,3 +252,107 @@ export const NO_HINTS = [
   '/a/',
   '',
 ];
+
+/** Text with several problems; of each the beginning of its text, its place and its length. */
+export const PLACES: [string, [string, number, number][]][] = [
+  [
+    'level:wran kind:metric',
+    [
+      ['unknown level "wran"', 6, 4],
+      ['unknown kind "metric"', 16, 6],
+    ],
+  ],
+  [
+    'level:wran,eror',
+    [
+      ['unknown level "wran"', 6, 4],
+      ['unknown level "eror"', 11, 4],
+    ],
+  ],
+  [
+    'level:"wran" -status:abc',
+    [
+      ['unknown level "wran"', 6, 6],
+      ['invalid status "abc"', 21, 3],
+    ],
+  ],
+  [
+    '(level:wran OR ) status:x',
+    [
+      ['unknown level "wran"', 7, 4],
+      ['missing term before )', 15, 1],
+      ['invalid status "x"', 24, 1],
+    ],
+  ],
+  [
+    'a) OR level:x)',
+    [
+      ['unmatched )', 1, 1],
+      ['unknown level "x"', 12, 1],
+      ['unmatched )', 13, 1],
+    ],
+  ],
+  [') a', [['missing term before )', 0, 1]]],
+  [
+    'OR OR a',
+    [
+      ['missing term before OR', 0, 2],
+      ['missing term before OR', 3, 2],
+    ],
+  ],
+  [
+    'level: status:x',
+    [
+      ['missing value after level', 6, 0],
+      ['invalid status "x"', 14, 1],
+    ],
+  ],
+  [
+    'x:(a b',
+    [
+      ['unclosed parenthesis', 2, 1],
+      ['missing OR or comma between values', 5, 1],
+    ],
+  ],
+  [
+    'x:((a)) level:x',
+    [
+      ['missing value after x', 3, 3],
+      ['unknown level "x"', 14, 1],
+    ],
+  ],
+  [
+    'level:x "b c',
+    [
+      ['unknown level "x"', 6, 1],
+      ['unclosed quote', 8, 4],
+    ],
+  ],
+  ['level:"wran', [['unclosed quote', 6, 5]]],
+  [
+    'ti*me /(/ ((b',
+    [
+      ['invalid * inside a word', 0, 5],
+      ['invalid regular expression', 6, 3],
+      ['unclosed parenthesis', 10, 1],
+      ['unclosed parenthesis', 11, 1],
+    ],
+  ],
+  [
+    'level:x NOT',
+    [
+      ['unknown level "x"', 6, 1],
+      ['missing term at the end', 11, 0],
+    ],
+  ],
+];
+
+/** A text whose first problem or hint has a suggestion, and the text with it. */
+export const SUGGESTIONS: [string, string][] = [
+  ['a level:wran b', 'a level:warn b'],
+  ['kind:requets', 'kind:request'],
+  ['a "b c', 'a "b c"'],
+  ['lvel:warn', 'level:warn'],
+  ['a or b', 'a OR b'],
+  ['duration:2s', 'duration>=2s'],
+];

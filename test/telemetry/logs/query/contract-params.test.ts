@@ -38,7 +38,9 @@ describe('contractQuery', () => {
       hints: [],
     });
     expect(contractQuery({ includes: 'one' })).toEqual({ node: substring('one'), hints: [] });
-    expect(contractQuery({ q: 'lvel:x' })).toMatchObject({ hints: [expect.stringContaining('level')] });
+    expect(contractQuery({ q: 'lvel:x' })).toMatchObject({
+      hints: [{ text: expect.stringContaining('level'), at: 0, length: 4, suggestion: 'level' }],
+    });
   });
 
   it('excludes records without a level if a minimum level is given', () => {
@@ -63,7 +65,7 @@ describe('contractQuery', () => {
         search_pattern: '(',
         includes: Array.from({ length: 9 }, () => 'a'),
         excludes: [1],
-        q: 'status:abc',
+        q: 'status:abc level:wran',
       }),
     ).toEqual({
       problems: [
@@ -77,7 +79,14 @@ describe('contractQuery', () => {
         { name: 'search_pattern', problem: expect.stringContaining('missing closing )') },
         { name: 'includes', problem: 'must have at most 8 strings, has 9' },
         { name: 'excludes', problem: 'must be a list of strings' },
-        { name: 'q', problem: expect.stringContaining('invalid status "abc"'), at: 7 },
+        { name: 'q', problem: expect.stringContaining('invalid status "abc"'), at: 7, length: 3 },
+        {
+          name: 'q',
+          problem: expect.stringContaining('unknown level'),
+          at: 17,
+          length: 4,
+          suggestion: 'warn',
+        },
       ],
     });
     expect(contractQuery({ q: 5 })).toEqual({ problems: [{ name: 'q', problem: 'must be a string' }] });

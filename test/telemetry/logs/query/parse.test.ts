@@ -5,7 +5,7 @@ import { compile } from '../../../../src/telemetry/logs/query/match.ts';
 import type { QueryNode } from '../../../../src/telemetry/logs/query/query-node.ts';
 import { parseQuery } from '../../../../src/telemetry/logs/query/parse.ts';
 import { node as anyNode, PIECES, record } from './arbitrary.ts';
-import { HINTS, NO_HINTS, PROBLEMS, QUERIES } from './cases.ts';
+import { HINTS, NO_HINTS, PLACES, PROBLEMS, QUERIES, SUGGESTIONS } from './cases.ts';
 
 function nodeOf(text: string): QueryNode {
   const parsed = parseQuery(text);
@@ -57,16 +57,38 @@ describe('parseQuery', () => {
   it.each(QUERIES)('parses "%s"', (text, node) => expect(parseQuery(text)).toMatchObject({ node }));
 
   it.each(PROBLEMS)('rejects "%.60s"', (text, problem, at) =>
-    expect(parseQuery(text)).toEqual({ problem: expect.stringMatching(problem), at }),
+    expect(parseQuery(text)).toMatchObject({ problem: expect.stringMatching(problem), at }),
   );
 
   it.each(HINTS)('accepts "%s" with a hint', (text, hint) =>
-    expect(parseQuery(text)).toMatchObject({ hints: [expect.stringMatching(hint)] }),
+    expect(parseQuery(text)).toMatchObject({ hints: [{ text: expect.stringMatching(hint) }] }),
   );
 
   it.each(NO_HINTS)('accepts "%s" without a hint', (text) =>
     expect(parseQuery(text)).toMatchObject({ hints: [] }),
   );
+
+  it.each(PLACES)('reports each problem of "%s" at its place', (text, expected) => {
+    const parsed = parseQuery(text);
+    if (!('problem' in parsed)) throw new Error(`${text} is valid`);
+    expect(parsed.problems.map(({ problem, at, length }) => [problem.split(/[;:]/)[0], at, length])).toEqual(
+      expected,
+    );
+    expect(parsed).toMatchObject(parsed.problems[0]!);
+  });
+
+  it.each(SUGGESTIONS)('suggests a change of "%s" that makes it "%s"', (text, changed) => {
+    const parsed = parseQuery(text);
+    const [first] = 'problem' in parsed ? parsed.problems : parsed.hints;
+    const { at, length, suggestion } = first!;
+    expect(text.slice(0, at) + suggestion + text.slice(at + length)).toBe(changed);
+    expect(parseQuery(changed)).toMatchObject({ hints: [] });
+  });
+
+  it('reports at most 50 problems', () => {
+    expect(parseQuery('level:x '.repeat(90))).toMatchObject({ problems: { length: 50 } });
+    expect(parseQuery(`${'k'.repeat(200)}:${','.repeat(3000)}`)).toMatchObject({ problems: { length: 50 } });
+  });
 
   it('returns a query that compiles, or an error with a position', () => {
     let accepted = 0;
@@ -77,6 +99,14 @@ describe('parseQuery', () => {
           expect(parsed.problem).not.toBe('');
           expect(parsed.at).toBeGreaterThanOrEqual(0);
           expect(parsed.at).toBeLessThanOrEqual(text.length);
+          let last = -1;
+          for (const { problem, at, length } of parsed.problems) {
+            expect(problem).not.toBe('');
+            expect(at).toBeGreaterThan(last);
+            expect(length).toBeGreaterThanOrEqual(0);
+            expect(at + length).toBeLessThanOrEqual(text.length);
+            last = at;
+          }
         } else {
           accepted++;
           compile(parsed.node);
