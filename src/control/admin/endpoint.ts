@@ -74,19 +74,41 @@ interface RouteOf<Context> {
 export const json = (res: ServerResponse, status: number, body: unknown): void =>
   void sendJson(res, status, `${JSON.stringify(body, null, 2)}\n`, ['Cache-Control', 'no-store']);
 
-/** Sends the error response of a failure. `text` replaces its message; `param` names what is wrong, if the form has it. */
+/** What is wrong with a parameter, or with a part of a text in it. */
+export interface ParamProblem {
+  readonly param?: string | undefined;
+  readonly problem: string;
+  /** Index of the part in the text, in UTF-16 code units. */
+  readonly at?: number;
+  /** 0: something is missing at `at`. */
+  readonly length?: number;
+  /** Text to write in its place. */
+  readonly suggestion?: string;
+}
+
+/**
+ * Sends the error response of a failure. `text` replaces its message; `param` names what is wrong, if the form has it;
+ * `problems` are in weir's form only.
+ */
 export function fail(
   req: IncomingMessage,
   res: ServerResponse,
   failure: Failure,
   detail = '',
-  { allow = '', text, param = '' }: { allow?: string; text?: string; param?: string } = {},
+  {
+    allow = '',
+    text,
+    param = '',
+    problems,
+  }: { allow?: string; text?: string; param?: string; problems?: readonly ParamProblem[] } = {},
 ): void {
   const id = requestId(Date.now());
   const response = errorResponse(failure, id, { detail, text, allow });
-  const { error: message } = JSON.parse(response.body) as { error: string };
+  const body = JSON.parse(response.body) as { error: string };
   const { status } = response;
-  const formed = forms.get(req)?.({ failure, status, message, requestId: id, param }, req);
+  const formed =
+    forms.get(req)?.({ failure, status, message: body.error, requestId: id, param }, req) ??
+    (problems && { body: { ...body, problems } });
   sendError(req, res, formed === undefined ? response : withBody(response, formed));
 }
 
@@ -104,16 +126,29 @@ function withBody(
 /** Maximum problems in one response. */
 const MOST_PROBLEMS = 10;
 
+/** A problem as text. The place counts from 1 there. */
+const problemText = ({ param, problem, at }: ParamProblem): string =>
+  `${param === undefined ? '' : `${param}${at === undefined ? '' : ` at character ${at + 1}`}: `}${problem}`;
+
+/** A problem from its text, which begins with `name: ` if it is about one parameter. */
+function readProblem(text: string): ParamProblem {
+  const [, param, problem] = /^([\w.-]+): ([^]+)$/.exec(text) ?? [];
+  return problem === undefined ? { problem: text } : { param, problem };
+}
+
 /** Sends the error response of a request with these problems. `text`: what is wrong as a whole. */
 export function failProblems(
   req: IncomingMessage,
   res: ServerResponse,
   text: string,
-  problems: readonly string[],
+  problems: readonly (string | ParamProblem)[],
 ): void {
   const others = problems.length - MOST_PROBLEMS;
-  const listed = [...problems.slice(0, MOST_PROBLEMS), ...(others > 0 ? [`and ${others} more`] : [])];
-  fail(req, res, 'bad_request', listed.join('; '), { text });
+  const listed = problems
+    .slice(0, MOST_PROBLEMS)
+    .map((one) => (typeof one === 'string' ? readProblem(one) : one));
+  const texts = [...listed.map(problemText), ...(others > 0 ? [`and ${others} more`] : [])];
+  fail(req, res, 'bad_request', texts.join('; '), { text, problems: listed });
 }
 
 /** Query of a request. */

@@ -67,13 +67,17 @@ export async function download(
   // Read before the head is sent, so that a failing query gets an error status.
   let page = await logs.page({ ...query, limit: Math.min(PAGE, maxRows) });
   if (isClosed(res)) return;
+  const isHead = res.req.method === 'HEAD';
   res.writeHead(200, {
+    // Node chunks no response without a body, and refuses the names of trailers in one that is not chunked.
+    ...(isHead && { 'transfer-encoding': 'chunked' }),
     'content-type': type,
     'content-disposition': `attachment; filename="${name}.${format}"`,
     'cache-control': 'no-store',
     trailer: 'X-Weir-Rows, X-Weir-Truncated, X-Weir-Cursor',
     ...(estimate === undefined ? {} : { 'x-weir-total-estimate': String(estimate) }),
   });
+  if (isHead) return void res.end();
   let rows = 0;
   let last = query.after;
   let text = head;

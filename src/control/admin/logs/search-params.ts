@@ -16,6 +16,7 @@ import {
   type TimePlace,
   type TimeRange,
 } from '../../../telemetry/logs/logs.ts';
+import type { ParamProblem } from '../endpoint.ts';
 
 /** A parsed query. Times are nanoseconds, both inclusive. */
 export interface SearchParams {
@@ -29,7 +30,7 @@ export interface SearchParams {
 
 /** All problems of the query string. */
 export interface ParamError {
-  readonly problems: readonly string[];
+  readonly problems: readonly (string | ParamProblem)[];
 }
 
 const TIMES = ['since', 'start', 'end'] as const;
@@ -51,7 +52,11 @@ const REPEATED: ReadonlySet<string> = new Set(['includes', 'excludes', 'kind']);
 const isEqual = (name: string, value: string): QueryNode => ({ op: 'field', name, compare: '=', value });
 
 /** Condition on a field of the record. */
-function fieldNode(name: string, values: readonly string[], problems: string[]): QueryNode | undefined {
+function fieldNode(
+  name: string,
+  values: readonly string[],
+  problems: (string | ParamProblem)[],
+): QueryNode | undefined {
   if (name === 'kind') {
     const kinds = values.flatMap((value) => value.toLowerCase().split(','));
     const wrong = kinds.find((kind) => !KINDS.some((known) => known === kind));
@@ -72,7 +77,7 @@ export function readSearchParams(
   nowNs: bigint,
   sinceNs?: bigint,
 ): SearchParams | ParamError {
-  const problems: string[] = [];
+  const problems: (string | ParamProblem)[] = [];
   const known = [...COMMON_PARAMS, ...own];
   const given = new Map<string, string[]>();
   for (const [raw, value] of query) {
@@ -100,8 +105,7 @@ export function readSearchParams(
     if (node) nodes.push(node);
   }
   if ('problems' in filter)
-    for (const { name, problem, at } of filter.problems)
-      problems.push(`${name}${at === undefined ? '' : ` at character ${at + 1}`}: ${problem}`);
+    for (const { name: param, ...problem } of filter.problems) problems.push({ param, ...problem });
   const span = readSpanOf(one, nowNs, sinceNs, problems);
   if (problems.length > 0 || 'problems' in filter) return { problems };
   if (filter.node.op !== 'all') nodes.unshift(filter.node);
@@ -120,7 +124,7 @@ function readSpanOf(
   one: (name: string) => string | undefined,
   nowNs: bigint,
   sinceNs: bigint | undefined,
-  problems: string[],
+  problems: (string | ParamProblem)[],
 ): TimeRange {
   const [since, start, end] = TIMES.map(one);
   const time = (name: string, text: string | undefined): bigint | undefined => {

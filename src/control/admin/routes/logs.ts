@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { DAY_NS, EARLIEST_NS, LATEST_NS, MINUTE_NS, nowNs } from '../../../core/time.ts';
 import type { LogRecord, LogStore, Place, QueryNode, SearchQuery } from '../../../telemetry/logs/logs.ts';
-import { fail, failProblems, json, queryOf, type Endpoint } from '../endpoint.ts';
+import { fail, failProblems, json, queryOf, type Endpoint, type ParamProblem } from '../endpoint.ts';
 import {
   choiceParam,
   cursorOf,
@@ -56,8 +56,11 @@ export const failCaptureOff = (req: IncomingMessage, res: ServerResponse): void 
   });
 
 /** Sends the error response of an invalid query. */
-export const failQuery = (req: IncomingMessage, res: ServerResponse, problems: readonly string[]): void =>
-  failProblems(req, res, 'Invalid query', problems);
+export const failQuery = (
+  req: IncomingMessage,
+  res: ServerResponse,
+  problems: readonly (string | ParamProblem)[],
+): void => failProblems(req, res, 'Invalid query', problems);
 
 /** Sends the error response for an unknown model, deployment or environment. */
 export const failTarget = (req: IncomingMessage, res: ServerResponse, what: string): void =>

@@ -17,7 +17,7 @@ import {
   type SeriesQuery,
   type SeriesSubject,
 } from '../../../telemetry/series/series.ts';
-import { failProblems, type Endpoint } from '../endpoint.ts';
+import { failProblems, type Endpoint, type ParamProblem } from '../endpoint.ts';
 import { isClosed } from '../logs/paged-search.ts';
 import { jsonBody } from '../read-body.ts';
 import { fieldsOf, type WithProjects } from '../braintrust/project-json.ts';
@@ -40,7 +40,7 @@ type Members = Readonly<Record<string, unknown>>;
 
 /** Reads members of the body, and notes what is wrong with them. */
 class SeriesBody {
-  readonly problems: string[] = [];
+  readonly problems: (string | ParamProblem)[] = [];
   readonly #members: Members;
 
   constructor(members: Members) {
@@ -159,12 +159,11 @@ function readSeries(
   members: Members,
   projects: WithProjects['projects'],
   nowMs: number,
-): ReadSeries | readonly string[] {
+): ReadSeries | readonly (string | ParamProblem)[] {
   const body = new SeriesBody(members);
   const filter = contractQuery({ q: body.text('q') });
   if ('problems' in filter)
-    for (const { problem, at } of filter.problems)
-      body.problems.push(`q${at === undefined ? '' : ` at character ${at + 1}`}: ${problem}`);
+    for (const { name: param, ...problem } of filter.problems) body.problems.push({ param, ...problem });
   const asked: QueryNode = 'node' in filter ? filter.node : { op: 'all' };
   const of = subjectOf(body, asked);
   const project = body.text('project');

@@ -20,7 +20,7 @@ export const FILTERS = [
 type ContractFilter = (typeof FILTERS)[number];
 
 /** An error in one parameter. Only one of `q` has a place. */
-export interface FilterProblem extends Partial<QueryPlace> {
+interface FilterProblem extends Partial<QueryPlace> {
   readonly name: ContractFilter | 'q';
   readonly problem: string;
 }

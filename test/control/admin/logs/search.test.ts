@@ -138,6 +138,54 @@ describe('GET /v1/logs', () => {
     });
   });
 
+  it('tells the place and the suggestion of each problem of a query', async () => {
+    const server = await startAdmin();
+    const query = new URLSearchParams({ q: 'level:wran (kind:requets', since: 'x', modle: 'y' });
+    for (const path of ['/v1/logs', '/v1/logs/hits', '/v1/logs/fields']) {
+      const { text } = await call(server.url, `${path}?${query.toString()}`);
+      expect(JSON.parse(text)).toMatchObject({
+        error: expect.stringMatching(/; q at character 7: unknown level "wran"; /) as string,
+        problems: [
+          { problem: expect.stringMatching(/^unknown parameter "modle"/) as string },
+          {
+            param: 'q',
+            problem: expect.stringMatching(/^unknown level/) as string,
+            at: 6,
+            length: 4,
+            suggestion: 'warn',
+          },
+          { param: 'q', problem: 'unclosed parenthesis; add a closing )', at: 11, length: 1 },
+          { param: 'q', at: 17, length: 7, suggestion: 'request' },
+          { param: 'since', problem: expect.stringMatching(/^invalid duration "x"/) as string },
+        ],
+      });
+    }
+    const { text } = await call(server.url, '/v1/series', {
+      method: 'POST',
+      body: JSON.stringify({ q: 'level:wran', measures: ['requests'] }),
+      headers: { 'content-type': 'application/json' },
+    });
+    expect(JSON.parse(text)).toMatchObject({
+      problems: [{ param: 'q', at: 6, length: 4, suggestion: 'warn' }],
+    });
+  });
+
+  it('tells the place and the suggestion of each hint', async () => {
+    const server = await startAdmin();
+    expect(await search(server, { q: 'a or lvel:warn' })).toEqual({
+      logs: [],
+      hints: [
+        { text: '"or" is searched as a word; the operator is OR', at: 2, length: 2, suggestion: 'OR' },
+        {
+          text: expect.stringContaining('did you mean the field "level"?'),
+          at: 5,
+          length: 4,
+          suggestion: 'level',
+        },
+      ],
+    });
+  });
+
   it.each([
     '/v1/logs/hits',
     '/v1/logs/fields',
@@ -190,6 +238,23 @@ describe('GET /v1/logs', () => {
     expect(messages(await search(server, { min_level: 'trace' }))).toEqual(['i', 'w']);
     expect(messages(await search(server, { min_level: 'critical' }))).toEqual([]);
   });
+
+  it.each(['csv', 'ndjson', 'json'])(
+    'answers HEAD of a download as %s with the headers of the GET',
+    async (format) => {
+      const server = await startAdmin();
+      await post(server, [{ message: 'here' }]);
+      const path = `/v1/logs?format=${format}`;
+      const [head, get] = [await call(server.url, path, { method: 'HEAD' }), await call(server.url, path)];
+      expect([head.status, head.text]).toEqual([200, '']);
+      const shown = (headers: typeof get.headers) => ({
+        ...headers,
+        date: '',
+        'content-disposition': headers['content-disposition']!.replace(/\d/g, ''),
+      });
+      expect(shown(head.headers)).toEqual(shown(get.headers));
+    },
+  );
 
   it('returns 404 if logs.capture is off', async () => {
     const server = await startAdmin({ wrap: () => undefined });
