@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TaskStore, TaskStoreEvents } from '../../src/async/queue/store.ts';
-import type { NewTask } from '../../src/async/queue/task.ts';
+import type { NewTask, TaskState } from '../../src/async/queue/task.ts';
 
 const HOUR = 3_600_000;
 const T0 = 1_790_000_000_000;
@@ -113,6 +113,94 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       expect(store.depth('dep1')).toEqual({ queued: 0, inProgress: 0 });
       // Without a webhook and without keepResult the result is dropped.
       expect(await store.result(task.id)).toBeUndefined();
+    });
+
+    it('tells operators all facts of a task', async () => {
+      const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+      const { id } = await add({ priority: 1, client: 'app', webhook: 'https://x/y', traceparent });
+      const facts = {
+        id,
+        deployment: 'dep1',
+        status: 'QUEUED',
+        webhookStatus: 'PENDING',
+        createdMs: T0,
+        statusMs: T0,
+        errors: [],
+        phase: 'waiting',
+        priority: 1,
+        attempts: 0,
+        maxAttempts: 3,
+        deliveries: 0,
+        expiresMs: T0 + 600_000,
+        dueMs: undefined,
+        webhook: 'https://x/y',
+        client: 'app',
+        traceparent,
+      };
+      expect(await store.facts(id)).toEqual(facts);
+      await claim('dep1', T0 + 5);
+      const running = { ...facts, status: 'IN_PROGRESS', phase: 'running', attempts: 1, statusMs: T0 + 5 };
+      expect(await store.facts(id)).toEqual({ ...running, expiresMs: undefined });
+      const error = { code: 'MODEL_PREDICT_ERROR', message: 'no' };
+      await store.retryLater(id, T0 + 1000, error);
+      expect(await store.facts(id)).toMatchObject({ phase: 'resting', dueMs: T0 + 1000, errors: [error] });
+      await store.sweep(T0 + 1000, HOUR);
+      expect(await store.facts(id)).toMatchObject({
+        phase: 'waiting',
+        expiresMs: undefined,
+        dueMs: undefined,
+      });
+      await claim('dep1', T0 + 1001);
+      await store.finish(id, success(), T0 + 1500, HOUR);
+      expect(await store.facts(id)).toMatchObject({ phase: 'outbox', attempts: 2, dueMs: T0 + 1500 });
+      await store.claimDelivery(T0 + 1500);
+      expect(await store.facts(id)).toMatchObject({ phase: 'sending', deliveries: 1, dueMs: undefined });
+      await store.finishDelivery(id, false, T0 + 1600, HOUR);
+      expect(await store.facts(id)).toMatchObject({ phase: 'done', status: 'WEBHOOK_FAILED' });
+      expect(await store.facts('unknown')).toBeUndefined();
+    });
+
+    it('lists tasks from the newest to the oldest, by deployment and state, in pages', async () => {
+      const ids: string[] = [];
+      for (let i = 0; i < 9; i++)
+        ids.push((await add({ deployment: i % 3 === 0 ? 'other' : 'dep1', createdMs: T0 + (i >> 1) })).id);
+      const newest = ids.toReversed();
+      const all = { deployment: '', states: [], after: '', limit: 4 };
+      const pages: string[][] = [];
+      for (let after = ''; ;) {
+        const { tasks, next } = await store.list({ ...all, after });
+        pages.push(tasks.map(({ id }) => id));
+        if (next === '') break;
+        after = next;
+      }
+      // Tasks of the same millisecond may be in either order.
+      const sorted = (list: readonly string[]) => list.toSorted();
+      expect(pages.slice(0, 2).map(({ length }) => length)).toEqual([4, 4]);
+      expect(sorted(pages.flat())).toEqual(sorted(newest));
+      expect(pages[0]).toContain(newest[0]);
+      const of = async (deployment: string, states: readonly TaskState[]) => {
+        const { tasks } = await store.list({ deployment, states, after: '', limit: 100 });
+        return tasks.map(({ id }) => id);
+      };
+      expect(sorted(await of('other', []))).toEqual(sorted([ids[0]!, ids[3]!, ids[6]!]));
+      const running = (await claim('dep1', T0 + 20))!.id;
+      expect(await of('', ['IN_PROGRESS'])).toEqual([running]);
+      expect(await of('other', ['IN_PROGRESS', 'SUCCEEDED'])).toEqual([]);
+      await store.finish(running, success(), T0 + 30, 1);
+      expect(await of('dep1', ['SUCCEEDED'])).toEqual([running]);
+      await store.sweep(T0 + 40, HOUR);
+      expect(await of('', [])).not.toContain(running);
+    });
+
+    it('lists the tasks behind one that was deleted meanwhile', async () => {
+      const [old, gone] = [(await add()).id, (await add({ createdMs: T0 + 1 })).id];
+      await add({ createdMs: T0 + 2 });
+      const { tasks, next } = await store.list({ deployment: '', states: [], after: '', limit: 2 });
+      expect(tasks.at(-1)).toMatchObject({ id: gone });
+      await store.cancel(gone, T0 + 3, 1);
+      await store.sweep(T0 + 5, HOUR);
+      const rest = await store.list({ deployment: '', states: [], after: next, limit: 2 });
+      expect(rest.tasks.map(({ id }) => id)).toEqual([old]);
     });
 
     it('ignores unknown ids', async () => {

@@ -16,12 +16,23 @@ import type { QueueOptions } from './options.ts';
 import { Outbox, type DeliveryResult, type OutboxOptions } from './outbox.ts';
 import { TaskStoreError, type AddFailure, type TaskStore, type TaskStoreEvents } from './store.ts';
 import type { Submission } from './submission.ts';
-import type { CancelResult, ClaimedDelivery, QueueDepth, NewTask, TaskResult, TaskStatus } from './task.ts';
+import type {
+  CancelResult,
+  ClaimedDelivery,
+  QueueDepth,
+  NewTask,
+  TaskFacts,
+  TaskPage,
+  TaskQuery,
+  TaskResult,
+  TaskStatus,
+} from './task.ts';
 import { Worker, type WorkerDeps } from './worker.ts';
 
 export { readSubmission } from './submission.ts';
 export type { DeliveryResult } from './outbox.ts';
-export type { ClaimedDelivery, QueueDepth, TaskStatus } from './task.ts';
+export { TASK_STATES } from './task.ts';
+export type { ClaimedDelivery, QueueDepth, TaskFacts, TaskPage, TaskQuery, TaskStatus } from './task.ts';
 export type { QueuedSlot } from './worker.ts';
 
 /** Interval of sweeps. */
@@ -140,7 +151,7 @@ export class Queue implements Component {
     }
   }
 
-  // These three reject with a TaskStoreError if the store cannot be read.
+  // These five reject with a TaskStoreError if the store cannot be read.
 
   async status(id: string): Promise<TaskStatus | undefined> {
     return (await this.#opened())?.store.status(id);
@@ -159,6 +170,17 @@ export class Queue implements Component {
 
   async result(id: string): Promise<TaskResult | undefined> {
     return (await this.#opened())?.store.result(id);
+  }
+
+  /** All facts of a task, for operators. */
+  async facts(id: string): Promise<TaskFacts | undefined> {
+    return (await this.#opened())?.store.facts(id);
+  }
+
+  /** A page of tasks, the newest first, for operators (store.ts). */
+  async list(query: TaskQuery): Promise<TaskPage> {
+    const openQueue = await this.#opened();
+    return openQueue === undefined ? { tasks: [], next: '' } : openQueue.store.list(query);
   }
 
   depth(deployment: string): QueueDepth {

@@ -11,6 +11,9 @@ import type {
   NewTask,
   TaskResult,
   TaskError,
+  TaskFacts,
+  TaskPage,
+  TaskQuery,
   TaskStatus,
 } from './task.ts';
 
@@ -62,6 +65,11 @@ export interface TaskStore {
   /** Cancels a task in state QUEUED. */
   cancel(id: string, nowMs: number, retentionMs: number): Promise<CancelResult>;
   result(id: string): Promise<TaskResult | undefined>;
+
+  /** All facts of a task, for operators. */
+  facts(id: string): Promise<TaskFacts | undefined>;
+  /** Tasks that are kept, the newest first. A call looks at a limited number of tasks, so a page may be short. */
+  list(query: TaskQuery): Promise<TaskPage>;
 
   /** Claims the next task of a deployment: lowest priority number first, then oldest first. */
   claim(deployment: string, nowMs: number, retentionMs: number): Promise<ClaimedTask | undefined>;

@@ -13,8 +13,16 @@
 export type TaskPhase = 'waiting' | 'running' | 'resting' | 'outbox' | 'sending' | 'done';
 
 /** Contract 2.3, `status`. */
-export type TaskState =
-  'QUEUED' | 'IN_PROGRESS' | 'SUCCEEDED' | 'FAILED' | 'EXPIRED' | 'CANCELED' | 'WEBHOOK_FAILED';
+export const TASK_STATES = [
+  'QUEUED',
+  'IN_PROGRESS',
+  'SUCCEEDED',
+  'FAILED',
+  'EXPIRED',
+  'CANCELED',
+  'WEBHOOK_FAILED',
+] as const;
+export type TaskState = (typeof TASK_STATES)[number];
 
 /** Contract 2.3, `webhook_status`. */
 export type WebhookStatus = 'PENDING' | 'SUCCEEDED' | 'FAILED' | 'CANCELED' | 'NO_WEBHOOK_PROVIDED';
@@ -68,6 +76,49 @@ export interface TaskStatus {
   readonly statusMs: number;
   readonly errors: readonly TaskError[];
 }
+
+/** A task as operators see it. */
+export interface TaskFacts extends TaskStatus {
+  readonly phase: TaskPhase;
+  readonly priority: number;
+  /** Runs that were begun, without those that were given back. */
+  readonly attempts: number;
+  readonly maxAttempts: number;
+  /** Deliveries that were begun. */
+  readonly deliveries: number;
+  /** When its time in the queue ends; `undefined` once it has run or ended. */
+  readonly expiresMs: number | undefined;
+  /** When its next attempt or delivery is due; `undefined` if it waits for none. */
+  readonly dueMs: number | undefined;
+  /** URL that receives the result; '' for none. */
+  readonly webhook: string;
+  readonly client: string;
+  readonly traceparent: string;
+}
+
+/** Selects tasks for `TaskStore.list`. */
+export interface TaskQuery {
+  /** '' for all. */
+  readonly deployment: string;
+  /** Empty for all. */
+  readonly states: readonly TaskState[];
+  /** `next` of the page before; '' for the first page. */
+  readonly after: string;
+  /** Maximum number of tasks on the page. */
+  readonly limit: number;
+}
+
+/** Tasks, the newest first. */
+export interface TaskPage {
+  readonly tasks: readonly TaskFacts[];
+  /** Where the next page begins; '' on the last one. A page before the last one may be empty. */
+  readonly next: string;
+}
+
+/** True if a query selects a task. */
+export const isSelected = ({ deployment, states }: TaskQuery, task: TaskFacts): boolean =>
+  (deployment === '' || task.deployment === deployment) &&
+  (states.length === 0 || states.includes(task.status));
 
 /** A task claimed by a worker. */
 export interface ClaimedTask {

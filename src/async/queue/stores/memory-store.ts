@@ -2,7 +2,7 @@
 import { SqliteFile } from '../../../core/sqlite-file.ts';
 import { SqliteTables } from './sqlite-tables.ts';
 import type { AddResult, TaskStore, TaskStoreEvents } from '../store.ts';
-import type { QueueDepth, TaskEnding, NewTask, TaskError } from '../task.ts';
+import type { QueueDepth, TaskEnding, NewTask, TaskError, TaskQuery } from '../task.ts';
 
 const NOTHING: QueueDepth = { queued: 0, inProgress: 0 };
 
@@ -37,6 +37,10 @@ export class MemoryStore implements TaskStore {
     this.#tables.cancel(id, nowMs, retentionMs);
 
   result = async (id: string) => this.#tables.result(id);
+
+  facts = async (id: string) => this.#tables.facts(id);
+
+  list = async (query: TaskQuery) => this.#tables.list(query);
 
   claim = async (deployment: string, nowMs: number, retentionMs: number) =>
     this.#tables.claim(deployment, nowMs, retentionMs, this.#events.expired);

@@ -9,6 +9,7 @@
 //   task:<id>   hash of a task          key:<len>:<deployment>:<key>   id of the task with this idempotency key
 //   depth       hash, q:<deployment> and p:<deployment>     unwritten  set of tickets that their queue may lack
 //   schema      version of all this
+//   all         sorted set of all task ids by the time of their submit; of tasks of an earlier version it lacks some
 //   expiries, resting, outbox, done     sorted sets of task ids by due time, in milliseconds of the caller's clock
 
 const PRELUDE = `
@@ -86,6 +87,7 @@ set(id, 'deployment', deployment, 'phase', 'waiting', 'priority', priority, 'cre
   'client', client)
 if name ~= '' then call('SET', key(name), id) end
 call('ZADD', root .. 'expiries', expires, id)
+call('ZADD', root .. 'all', created, id)
 count(deployment, 1, 0)
 return reply(deployment, 'added', ticket('run', ${FRESH}, id, deployment))
 `;
@@ -222,6 +224,7 @@ for _, id in ipairs(due('done', now, limit)) do
   if t[2] and t[2] ~= '' then call('DEL', key(t[2])) end
   call('DEL', task(id))
   call('ZREM', root .. 'done', id)
+  call('ZREM', root .. 'all', id)
 end
 deliveries(now, limit)
 return expired

@@ -10,23 +10,25 @@
 import { WeirError } from '../../../core/errors.ts';
 import { RedisClaims } from './redis-claims.ts';
 import { RedisConnection } from './redis-connection.ts';
+import { factsOfTasks, listTasks, taskState } from './redis-listing.ts';
 import type { ScriptName } from './redis-scripts.ts';
 import { Tickets } from './redis-tickets.ts';
 import { TaskStoreError, type AddResult, type TaskStore, type TaskStoreEvents } from '../store.ts';
-import {
-  statusIn,
-  type CancelResult,
-  type ClaimedDelivery,
-  type ClaimedTask,
-  type QueueDepth,
-  type TaskEnding,
-  type NewTask,
-  type TaskResult,
-  type RetryConfig,
-  type TaskState,
-  type TaskError,
-  type TaskStatus,
-  type WebhookStatus,
+import type {
+  CancelResult,
+  ClaimedDelivery,
+  ClaimedTask,
+  QueueDepth,
+  TaskEnding,
+  TaskFacts,
+  TaskPage,
+  TaskQuery,
+  NewTask,
+  TaskResult,
+  RetryConfig,
+  TaskError,
+  TaskStatus,
+  WebhookStatus,
 } from '../task.ts';
 
 export interface RedisStoreOptions {
@@ -148,7 +150,7 @@ export class RedisStore implements TaskStore {
       return {
         id,
         deployment: deployment!,
-        status: statusOf(phase, attempts!, ending ?? ''),
+        status: taskState(phase, attempts!, ending ?? ''),
         webhookStatus: webhookStatus as WebhookStatus,
         createdMs: Number(created),
         statusMs: Number(changed),
@@ -162,7 +164,7 @@ export class RedisStore implements TaskStore {
       const { deployment, rest } = await this.#run('cancel', id, nowMs, retentionMs);
       if (rest.length === 0) return undefined;
       const [isCanceled, ...more] = rest.map(String);
-      if (isCanceled === 'no') return { isCanceled: false, status: statusOf(more[0]!, more[1]!, more[2]!) };
+      if (isCanceled === 'no') return { isCanceled: false, status: taskState(more[0]!, more[1]!, more[2]!) };
       await this.#remove(deployment, more[0]!);
       return { isCanceled: true, status: 'CANCELED' };
     });
@@ -173,6 +175,16 @@ export class RedisStore implements TaskStore {
       const [type, body] = await this.#connection.redis.hmgetBuffer(this.#taskKey(id), 'type', 'body');
       return resultOf(type, body);
     });
+  }
+
+  facts(id: string): Promise<TaskFacts | undefined> {
+    return this.#connection.run(
+      async () => (await factsOfTasks(this.#connection.redis, this.#root, [id]))[0],
+    );
+  }
+
+  list(query: TaskQuery): Promise<TaskPage> {
+    return this.#connection.run(() => listTasks(this.#connection.redis, this.#root, query));
   }
 
   // Operations of the worker.
@@ -348,11 +360,6 @@ export class RedisStore implements TaskStore {
     return { deployment, rest };
   }
 }
-
-const statusOf = (phase: string, attempts: string, ending: string): TaskState =>
-  ending === ''
-    ? statusIn(phase as 'waiting' | 'running' | 'resting', Number(attempts))
-    : (ending as TaskState);
 
 const resultOf = (
   type: Buffer | null | undefined,

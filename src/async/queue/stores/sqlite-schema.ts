@@ -1,6 +1,6 @@
 // Schema of the queue's SQLite file, and its migrations.
 import type { SqliteFile } from '../../../core/sqlite-file.ts';
-import type { TaskPhase } from '../task.ts';
+import { statusIn, type TaskPhase, type TaskState } from '../task.ts';
 
 export const QUEUE_SCHEMA_VERSION = 3;
 
@@ -61,6 +61,7 @@ export interface TaskRow {
   readonly id: string;
   readonly deployment: string;
   readonly phase: number;
+  readonly priority: number;
   readonly created: number;
   readonly changed: number;
   readonly attempts: number;
@@ -76,6 +77,17 @@ export interface TaskRow {
   readonly traceparent: string;
   readonly private: number;
   readonly client: string;
+}
+
+/** The state of a task that clients see. */
+export function statusOf({
+  phase,
+  attempts,
+  ending,
+}: Pick<TaskRow, 'phase' | 'attempts' | 'ending'>): TaskState {
+  return (
+    (ending as TaskState | null) ?? statusIn(PHASES[phase] as 'waiting' | 'running' | 'resting', attempts)
+  );
 }
 
 /** Creates the tables of a new file. */

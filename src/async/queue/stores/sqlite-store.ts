@@ -15,6 +15,9 @@ import type {
   NewTask,
   TaskResult,
   TaskError,
+  TaskFacts,
+  TaskPage,
+  TaskQuery,
   TaskStatus,
 } from '../task.ts';
 
@@ -111,6 +114,10 @@ export class SqliteStore implements TaskStore {
     this.#call('cancel', id, nowMs, retentionMs) as Promise<CancelResult>;
 
   result = (id: string) => this.#call('result', id) as Promise<TaskResult | undefined>;
+
+  facts = (id: string) => this.#call('facts', id) as Promise<TaskFacts | undefined>;
+
+  list = (query: TaskQuery) => this.#call('list', query) as Promise<TaskPage>;
 
   async claim(deployment: string, nowMs: number, retentionMs: number): Promise<ClaimedTask | undefined> {
     const task = (await this.#call('claim', deployment, nowMs, retentionMs)) as ClaimedTask | undefined;

@@ -11,12 +11,14 @@ import type {
   NewTask,
   TaskResult,
   RetryConfig,
-  TaskState,
   TaskError,
+  TaskFacts,
+  TaskPage,
+  TaskQuery,
   TaskStatus,
   WebhookStatus,
 } from '../task.ts';
-import { statusIn } from '../task.ts';
+import { listTasks, factsOfTask } from './sqlite-listing.ts';
 import { claimDelivery, deliverLater, finishDelivery, storedResult } from './sqlite-outbox.ts';
 import { LONGEST_QUEUE_MS, recoverTasks } from './sqlite-recovery.ts';
 import {
@@ -25,8 +27,8 @@ import {
   isMigratable,
   migrateSchema,
   OUTBOX,
-  PHASES,
   RESTING,
+  statusOf,
   WAITING,
   type TaskRow,
 } from './sqlite-schema.ts';
@@ -159,6 +161,14 @@ export class SqliteTables {
   result(id: string): TaskResult | undefined {
     const row = this.#row('SELECT seq, phase, keep FROM tasks WHERE id = ?', id);
     return row?.keep === 1 ? storedResult(this.#file, row.seq) : undefined;
+  }
+
+  facts(id: string): TaskFacts | undefined {
+    return factsOfTask(this.#file, id);
+  }
+
+  list(query: TaskQuery): TaskPage {
+    return listTasks(this.#file, query);
   }
 
   // Operations of the worker.
@@ -327,10 +337,4 @@ export class SqliteTables {
     this.#freeBytes -= bytes + ROW_BYTES;
     return true;
   }
-}
-
-function statusOf({ phase, attempts, ending }: Pick<TaskRow, 'phase' | 'attempts' | 'ending'>): TaskState {
-  return (
-    (ending as TaskState | null) ?? statusIn(PHASES[phase] as 'waiting' | 'running' | 'resting', attempts)
-  );
 }

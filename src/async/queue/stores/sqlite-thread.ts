@@ -28,6 +28,8 @@ export type TaskOperation =
   | 'status'
   | 'cancel'
   | 'result'
+  | 'facts'
+  | 'list'
   | 'claim'
   | 'retryLater'
   | 'giveBack'
