@@ -1,4 +1,5 @@
 // Connects the admin server, the autoscaler and the supervised process to the modules that they use.
+import type { ExplainedSetting } from '../core/explained-setting.ts';
 import { formatAddress } from '../core/address.ts';
 import { Admin } from '../control/admin/admin.ts';
 import { ChildSupervisor } from '../control/child-process/child-process.ts';
@@ -50,7 +51,7 @@ function scaledDeployment(
   };
 }
 
-export function buildAdmin(modules: Modules, explain: () => unknown): Admin {
+export function buildAdmin(modules: Modules, explain: () => readonly ExplainedSetting[]): Admin {
   const { config, log, pool, logPipeline } = modules;
   const scheme = config.ingress.tls.cert === '' ? 'http' : 'https';
   return new Admin(

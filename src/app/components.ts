@@ -17,6 +17,7 @@ export function componentsOf(modules: Modules): Component[] {
     ...(modules.scoring ? [modules.scoring] : []),
     modules.keys,
     modules.keyUses,
+    modules.keyLastUses,
     modules.prices,
     modules.projects,
     modules.attachments,

@@ -5,8 +5,10 @@ import type { Config } from '../config/config.ts';
 import { Kubernetes } from '../collectors/kubernetes/kubernetes.ts';
 import type { Collectors } from '../collectors/collectors.ts';
 import type { ReplicaMetrics } from '../collectors/replica-metrics/replica-metrics.ts';
+import type { ExplainedSetting } from '../core/explained-setting.ts';
 import { DataFolder } from '../core/data-folder.ts';
 import { KeyStore } from '../core/keys/key-store.ts';
+import { KeyLastUses } from '../core/keys/key-last-uses.ts';
 import { KeyUses } from '../core/keys/key-uses.ts';
 import { Exchanges } from '../core/exchange/exchange.ts';
 import { Certificates } from './server-certificates.ts';
@@ -72,6 +74,7 @@ export class Modules {
   /** Keys of the admin API and of clients. */
   readonly keys: KeyStore;
   readonly keyUses: KeyUses;
+  readonly keyLastUses: KeyLastUses;
   /** `undefined`: the data server requires no key. */
   readonly access: ClientAccess | undefined;
   readonly overload: Overload;
@@ -99,7 +102,11 @@ export class Modules {
   readonly admin: Admin;
 
   /** Throws a WeirError for settings that cannot be used, such as an unreadable certificate. */
-  constructor(config: Config, command: readonly string[] | undefined, explain: () => unknown) {
+  constructor(
+    config: Config,
+    command: readonly string[] | undefined,
+    explain: () => readonly ExplainedSetting[],
+  ) {
     this.config = config;
     const { format, level } = config.log;
     this.isTextLog = format === 'text' || (format === 'auto' && process.stdout.isTTY);
@@ -127,6 +134,7 @@ export class Modules {
     const { dir } = config.data;
     this.keys = new KeyStore(join(dir, 'keys.json'), config.admin.key, config.client_keys.file);
     this.keyUses = new KeyUses(join(dir, 'key-costs.json'), this.log);
+    this.keyLastUses = new KeyLastUses(join(dir, 'key-last-uses.json'), this.keys, this.log);
     this.overload = new Overload(config.ingress.overload_delay, this.log);
     const open = new OpenPaths(config.client_keys.open_paths);
     this.access = this.#newAccess(open);

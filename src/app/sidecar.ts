@@ -1,6 +1,7 @@
 // A running sidecar: start, reload, shutdown.
 //   modules.ts    creates the modules        components.ts  order of start and stop    drain.ts  shutdown
 //   observers.ts  who sees each exchange     build-*.ts     how modules are connected
+import type { ExplainedSetting } from '../core/explained-setting.ts';
 import { formatAddress, type Address } from '../core/address.ts';
 import type { Config } from '../config/config.ts';
 import { Lifecycle } from '../core/lifecycle.ts';
@@ -38,7 +39,7 @@ export interface Sidecar {
 export async function startSidecar(
   config: Config,
   command: readonly string[] | undefined,
-  explain: () => unknown,
+  explain: () => readonly ExplainedSetting[],
 ): Promise<Sidecar> {
   const modules = new Modules(config, command, explain);
   const { log } = modules;

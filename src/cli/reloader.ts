@@ -2,8 +2,9 @@
 // Invariant: an invalid file changes nothing.
 import { readFileSync } from 'node:fs';
 import type { Sidecar } from '../app/sidecar.ts';
-import { explain, load, needRestart, type Explained, type Loaded } from '../config/config.ts';
+import { explain, load, needRestart, type Loaded } from '../config/config.ts';
 import { watchFile, type FileWatch } from '../config/watch.ts';
+import type { ExplainedSetting } from '../core/explained-setting.ts';
 
 type Valid = Extract<Loaded, { ok: true }>;
 
@@ -70,7 +71,7 @@ export class Reloader {
   }
 
   /** The settings in use, with their origins. */
-  explain(): Explained[] {
+  explain(): ExplainedSetting[] {
     return explain(this.#current.config, this.#current.given);
   }
 

@@ -10,7 +10,7 @@ import { readSecretFiles } from './secret-files.ts';
 import { readSources, type ConfigSources } from './sources.ts';
 
 export { problemsInFiles } from './contradictions.ts';
-export { explain, needRestart, type Explained } from './explain.ts';
+export { explain, needRestart } from './explain.ts';
 export type { Config } from './schema.ts';
 export { CLIENT, OLD_CLIENT } from './variables.ts';
 

@@ -1,30 +1,34 @@
 // Values of a configuration as text, with their origins.
 // Invariant: a secret is never shown.
 import { settings, type Config } from './schema.ts';
+import type { ExplainedSetting } from '../core/explained-setting.ts';
 import type { GivenValue, SettingPath } from './given-value.ts';
 
 /** `pool.probe_interval`, `deployments[0].replicas[1].url`. */
 export const keyOf = (path: SettingPath): string =>
   path.map((part, i) => (typeof part === 'number' ? `[${part}]` : i === 0 ? part : `.${part}`)).join('');
 
-/** One setting as `weir settings` shows it. */
-export interface Explained {
-  readonly key: string;
-  readonly value: string;
-  /** `--listen`, `WEIR_LISTEN`, `weir.yaml:12` or `default`. */
-  readonly origin: string;
-}
-
-/** Every setting with its value as text and its origin. Secrets are `***`. */
-export function explain(config: Config, given: readonly GivenValue[]): Explained[] {
+/** Every setting with its value as text, its origin and its description. Secrets are `***`. */
+export function explain(config: Config, given: readonly GivenValue[]): ExplainedSetting[] {
   return settings.flatMap(({ path, info }) =>
-    valuesAt(config, path, []).map(({ at, value }) => ({
-      key: keyOf(at),
-      value: info.secret && info.show(value) !== '' ? '***' : info.show(value),
-      origin: given.findLast((g) => keyOf(g.path) === keyOf(at))?.origin ?? 'default',
-    })),
+    valuesAt(config, path, []).map(({ at, value }) => {
+      const text = info.show(value);
+      const key = keyOf(at);
+      return {
+        key,
+        value: info.secret && text !== '' ? '***' : text,
+        origin: given.findLast((g) => keyOf(g.path) === key)?.origin ?? 'default',
+        does: info.doc,
+        type: info.kind,
+        default: info.defaultText ?? null,
+        is_default: text === info.defaultText,
+        takes_restart: takesRestart(key),
+      };
+    }),
   );
 }
+
+const takesRestart = (key: string): boolean => !key.startsWith('deployments');
 
 /** Keys of settings that differ and take effect only after a restart: all except those of deployments. */
 export function needRestart(running: Config, wanted: Config): string[] {
@@ -35,7 +39,7 @@ export function needRestart(running: Config, wanted: Config): string[] {
     );
   const before = new Map(values(running).map(({ key, text }) => [key, text]));
   return values(wanted)
-    .filter(({ key, text }) => !key.startsWith('deployments') && before.get(key) !== text)
+    .filter(({ key, text }) => takesRestart(key) && before.get(key) !== text)
     .map(({ key }) => key);
 }
 

@@ -32,6 +32,12 @@ export function adminCaller(keys: KeyStore, req: IncomingMessage): AdminCaller {
   };
 }
 
+/** Name of the key of a request, `admin.key`, or `no key`. */
+export function callerName(keys: KeyStore, req: IncomingMessage): string {
+  const { by, key_name: name } = adminCaller(keys, req);
+  return name ?? by;
+}
+
 /** The facts of a change whose route has ended; `undefined` if it was refused, so that nothing changed. */
 export function changeOf(
   caller: AdminCaller,

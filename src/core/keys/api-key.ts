@@ -25,6 +25,8 @@ export interface ApiKey {
   /** Milliseconds since the epoch. */
   readonly createdMs: number;
   readonly expiresMs?: number | undefined;
+  /** Name of the key that made it, or `no key`; missing: not known. */
+  readonly madeBy?: string | undefined;
   /** What a client may reach with it; missing: everything. Routes are paths, in which `*` stands for any characters. */
   readonly deployments?: readonly string[] | undefined;
   readonly environments?: readonly string[] | undefined;
@@ -33,7 +35,7 @@ export interface ApiKey {
 }
 
 /** Properties of a new key. */
-export type NewKey = Omit<ApiKey, 'id' | 'sha256' | 'createdMs'>;
+export type NewKey = Omit<ApiKey, 'id' | 'sha256' | 'createdMs' | 'madeBy'>;
 
 export const LIMIT_NAMES = [
   'requests_per_second',
@@ -145,6 +147,7 @@ export function isStoredKey(value: unknown): value is ApiKey {
     key.scopes.every((scope) => SCOPES.includes(scope)) &&
     isMs(key.createdMs) &&
     (key.expiresMs === undefined || isMs(key.expiresMs)) &&
+    (key.madeBy === undefined || typeof key.madeBy === 'string') &&
     LIST_NAMES.every((list) => key[list] === undefined || isWordList(key[list], list === 'routes')) &&
     limitProblems(key.limits).length === 0
   );

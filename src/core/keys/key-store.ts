@@ -9,6 +9,7 @@ import { writeAtomic } from '../atomic-file.ts';
 import { describe, WeirError } from '../errors.ts';
 import { digestOf, isStoredKey, newSecret, type ApiKey, type KeyLimits, type NewKey } from './api-key.ts';
 import { readKeyFile } from './key-file.ts';
+import type { LastUse, LastUseTable } from './key-last-uses.ts';
 import { opensAdmin, type KeyScope } from './scopes.ts';
 
 /** A key in responses. */
@@ -19,6 +20,10 @@ export interface KeyObject {
   /** `null`: not known, since it is in the key file. */
   readonly created_at: string | null;
   readonly expires_at: string | null;
+  /** `null`: not known. */
+  readonly last_used_at: string | null;
+  /** Name of the key that made it, or `no key`; `null`: not known. */
+  readonly made_by: string | null;
   readonly deployments?: readonly string[];
   readonly environments?: readonly string[];
   readonly routes?: readonly string[];
@@ -39,7 +44,7 @@ const LOCKED_OUT =
 const isPermanentAdmin = ({ scopes, expiresMs }: ApiKey): boolean =>
   expiresMs === undefined && scopes.includes('admin');
 
-export class KeyStore {
+export class KeyStore implements LastUseTable {
   readonly name = 'keys';
   readonly #path: string;
   readonly #file: string;
@@ -49,6 +54,7 @@ export class KeyStore {
   #byDigest: ReadonlyMap<string, ApiKey> = new Map();
   #hasAdminKey = false;
   #version = 0;
+  readonly #lastUses = new Map<string, LastUse>();
   #saved: Promise<void> = Promise.resolve();
 
   /** `mainKey`: `admin.key`, which has all scopes of the admin API; '' for none. `file`: the key file; '' for none. */
@@ -110,18 +116,44 @@ export class KeyStore {
   find(text: string, nowMs: number): ApiKey | 'expired' | undefined {
     if (text === '' || text.length > MAX_KEY_LENGTH) return undefined;
     const key = this.#byDigest.get(digestOf(text));
-    return key?.expiresMs !== undefined && key.expiresMs <= nowMs ? 'expired' : key;
+    if (key?.expiresMs !== undefined && key.expiresMs <= nowMs) return 'expired';
+    if (key !== undefined && key.id !== MAIN_KEY) this.lastUseOf(key.id).ms = nowMs;
+    return key;
+  }
+
+  /** The last use of a key; a caller that remembers a key that it found sets it with each use. */
+  lastUseOf(id: string): LastUse {
+    let use = this.#lastUses.get(id);
+    if (use === undefined) this.#lastUses.set(id, (use = { ms: 0 }));
+    return use;
+  }
+
+  get lastUses(): ReadonlyMap<string, LastUse> {
+    return this.#lastUses;
+  }
+
+  /** Name of a key of the admin API; `undefined`: there is none with this id. */
+  nameOf(id: string): string | undefined {
+    return id === this.#mainKey?.id ? MAIN_KEY : this.#keys.find((key) => key.id === id)?.name;
   }
 
   list(): KeyObject[] {
     return [
-      ...this.#keys.map(keyObject),
-      ...this.#ofFile.map((key) => ({ ...keyObject(key), created_at: null, source: 'file' as const })),
+      ...this.#keys.map((key) => this.#object(key)),
+      ...this.#ofFile.map((key) => ({ ...this.#object(key), created_at: null, source: 'file' as const })),
     ];
   }
 
-  /** Makes a key. Resolves after it is on disk, or with the problem. */
-  async create(wanted: NewKey, nowMs: number): Promise<{ key: string; object: KeyObject } | string> {
+  #object(key: ApiKey): KeyObject {
+    return keyObject(key, this.#lastUses.get(key.id)?.ms ?? 0);
+  }
+
+  /** Makes a key. `madeBy`: name of the key that makes it. Resolves after it is on disk, or with the problem. */
+  async create(
+    wanted: NewKey,
+    nowMs: number,
+    madeBy?: string,
+  ): Promise<{ key: string; object: KeyObject } | string> {
     if (this.#keys.length >= MAX_KEYS) return `the limit of ${MAX_KEYS} keys is reached; remove one first`;
     const secret = newSecret();
     const made: ApiKey = {
@@ -129,16 +161,19 @@ export class KeyStore {
       id: `key_${randomBytes(8).toString('hex')}`,
       sha256: digestOf(secret),
       createdMs: nowMs,
+      madeBy,
     };
     const problem = await this.#change((keys) => [...keys, made]);
-    return problem === '' ? { key: secret, object: keyObject(made) } : problem;
+    return problem === '' ? { key: secret, object: keyObject(made, 0) } : problem;
   }
 
   /** Removes a key. Resolves to '' after that is on disk, to the problem, or to `undefined` for an unknown id. */
   async remove(id: string): Promise<string | undefined> {
     if (this.#ofFile.some((key) => key.id === id)) return `this key is in ${this.#file}; remove it there`;
     if (!this.#keys.some((key) => key.id === id)) return undefined;
-    return this.#change((keys) => keys.filter((key) => key.id !== id));
+    const problem = await this.#change((keys) => keys.filter((key) => key.id !== id));
+    if (problem === '') this.#lastUses.delete(id);
+    return problem;
   }
 
   /** Applies changes one after the other. Each takes effect after it is on disk. */
@@ -171,22 +206,17 @@ export class KeyStore {
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
-const keyObject = ({
-  id,
-  name,
-  scopes,
-  createdMs,
-  expiresMs,
-  deployments,
-  environments,
-  routes,
-  limits,
-}: ApiKey): KeyObject => ({
+const keyObject = (
+  { id, name, scopes, createdMs, expiresMs, madeBy, deployments, environments, routes, limits }: ApiKey,
+  lastUsedMs: number,
+): KeyObject => ({
   id,
   name,
   scopes,
   created_at: iso(createdMs),
   expires_at: expiresMs === undefined ? null : iso(expiresMs),
+  last_used_at: lastUsedMs === 0 ? null : iso(lastUsedMs),
+  made_by: madeBy ?? null,
   ...(deployments && { deployments }),
   ...(environments && { environments }),
   ...(routes && { routes }),

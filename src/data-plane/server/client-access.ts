@@ -4,6 +4,7 @@
 import type { Failure } from '../../core/errors.ts';
 import type { Exchange, Observer } from '../../core/exchange/exchange.ts';
 import type { ApiKey } from '../../core/keys/api-key.ts';
+import type { LastUse } from '../../core/keys/key-last-uses.ts';
 import type { KeyUses } from '../../core/keys/key-uses.ts';
 import type { KeyUse, RefusalReason } from '../../core/keys/key-use.ts';
 import { isClientScope } from '../../core/keys/scopes.ts';
@@ -19,6 +20,8 @@ export interface KeyTable {
   /** Changes with each change of a key. */
   readonly version: number;
   find(text: string, nowMs: number): ApiKey | 'expired' | undefined;
+  /** The last use of the key with an id. */
+  lastUseOf(id: string): LastUse;
 }
 
 /** Why a request is not served. */
@@ -48,6 +51,7 @@ interface Rights {
 interface Known {
   readonly key: ApiKey;
   readonly use: KeyUse;
+  readonly lastUse: LastUse;
   readonly rights: Rights;
 }
 
@@ -113,6 +117,7 @@ export class ClientAccess implements Observer {
       }
     }
     const { use, key } = known;
+    known.lastUse.ms = nowMs;
     exchange.key = use.name;
     use.begin();
     const problem = this.#forbidden(exchange, known, to);
@@ -164,6 +169,7 @@ export class ClientAccess implements Observer {
       known = {
         key,
         use: this.#uses.of(key.name),
+        lastUse: this.#keys.lastUseOf(key.id),
         rights: {
           deployments: deployments && new Set(deployments),
           environments: environments && new Set(environments),

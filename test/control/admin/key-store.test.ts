@@ -91,7 +91,15 @@ describe('keys of the admin API', () => {
     const listed = await call(server.url, '/v1/keys', { headers: as(key) });
     expect(JSON.parse(listed.text)).toEqual({
       keys: [
-        { id, name: 'me', scopes: ['admin'], created_at: expect.any(String) as string, expires_at: null },
+        {
+          id,
+          name: 'me',
+          scopes: ['admin'],
+          created_at: expect.any(String) as string,
+          expires_at: null,
+          last_used_at: expect.any(String) as string,
+          made_by: 'no key',
+        },
       ],
     });
     await server.stop();

@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { readNewKey } from '../../../core/keys/api-key.ts';
 import type { KeyStore } from '../../../core/keys/key-store.ts';
-import { noteMade } from '../audit.ts';
+import { callerName, noteMade } from '../audit.ts';
 import { jsonBody } from '../read-body.ts';
 import { fail, json, type Endpoint } from '../endpoint.ts';
 
@@ -16,7 +16,7 @@ export const keyEndpoints: readonly Endpoint<WithKeys>[] = [
   {
     method: 'GET',
     path: '/v1/keys',
-    does: 'returns all keys: id, name, scopes, expiry, restrictions and limits, never the key itself',
+    does: 'returns all keys: id, name, scopes, expiry, restrictions and limits, `last_used_at` to the minute after a restart, `made_by`; never the key itself',
     scope: 'admin',
     handle: ({ keys }, _, res) => json(res, 200, { keys: keys.list() }),
   },
@@ -32,7 +32,7 @@ export const keyEndpoints: readonly Endpoint<WithKeys>[] = [
       const nowMs = Date.now();
       const wanted = readNewKey(body.value, nowMs);
       if (Array.isArray(wanted)) return refuse(req, res, wanted.join('; '));
-      const made = await keys.create(wanted, nowMs);
+      const made = await keys.create(wanted, nowMs, callerName(keys, req));
       if (typeof made === 'string') return refuse(req, res, made);
       noteMade(res, `key ${made.object.id}`);
       json(res, 201, { ...made.object, key: made.key });
