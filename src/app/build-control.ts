@@ -85,6 +85,7 @@ export function buildAdmin(modules: Modules, explain: () => readonly ExplainedSe
       attachments: modules.attachments,
       maxAttachmentBytes: config.projects.max_attachment,
       urls: modules.urls,
+      views: modules.views,
       dataUrl(host) {
         const { path, port } = modules.dataServer.address;
         return `${scheme}://${path === undefined ? formatAddress({ host, port }) : host}`;

@@ -21,6 +21,7 @@ export function componentsOf(modules: Modules): Component[] {
     modules.prices,
     modules.projects,
     modules.attachments,
+    modules.views,
     modules.counters.eventLoop,
     modules.overload,
     modules.collectors,

@@ -15,7 +15,7 @@ import { Certificates } from './server-certificates.ts';
 import { stepLog } from '../core/exchange/step-log.ts';
 import { fileSink, Logger } from '../core/logger.ts';
 import { UrlSigner } from '../core/url-signer.ts';
-import type { Admin } from '../control/admin/admin.ts';
+import { Views, type Admin } from '../control/admin/admin.ts';
 import {
   replicaOf,
   supervised,
@@ -82,6 +82,8 @@ export class Modules {
   readonly prices: Prices;
   readonly projects: Projects;
   readonly attachments: Attachments;
+  /** Saved views of the page. */
+  readonly views: Views;
   /** Export jobs; `undefined` without a log store. */
   readonly exports: Exports | undefined;
   /** Online scoring; `undefined` without a log store. */
@@ -143,6 +145,7 @@ export class Modules {
     this.prices = new Prices(config.llm, this.dataFolder && config.data.dir, this.log);
     this.projects = new Projects(config.projects, this.dataFolder && config.data.dir, this.log);
     this.attachments = this.#newAttachments();
+    this.views = new Views(this.dataFolder && config.data.dir, this.log);
     this.child = command && buildChild(this, command);
     this.kubernetes = new Kubernetes(config.kubernetes, this.log);
     this.replicaMetrics = buildReplicaMetrics(this);

@@ -1,6 +1,6 @@
 // An admin server with a real log store, in this process, for tests that observe or replace its calls to the store.
 // Invariant: every server that was started is stopped by `closeAdmins` after a test.
-import { Admin, type AdminDeps } from '../../src/control/admin/admin.ts';
+import { Admin, Views, type AdminDeps } from '../../src/control/admin/admin.ts';
 import { TAIL_LIMITS, type TailLimits } from '../../src/control/admin/logs/live-tail.ts';
 import { formatAddress } from '../../src/core/address.ts';
 import { KeyStore } from '../../src/core/keys/key-store.ts';
@@ -122,6 +122,8 @@ export async function startAdmin({
     forbiddenPorts: () => [],
   });
   await scoring.start();
+  const views = new Views(path, log);
+  await views.start();
   const keys = new KeyStore(`${path}/keys.json`, config.admin.key);
   keys.start();
   const admin = new Admin(
@@ -149,6 +151,7 @@ export async function startAdmin({
       attachments,
       maxAttachmentBytes,
       urls: new UrlSigner(),
+      views,
       dataUrl: (host) => `http://${formatAddress({ host, port: 8080 })}`,
       ...deps,
     },

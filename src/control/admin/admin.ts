@@ -4,6 +4,7 @@
 //   routes/      the routes              logs/                             queries of the log store, and their output
 //   portkey/     the routes of clients of Portkey
 //   braintrust/  routes of Braintrust's clients
+//   answers/     what clients in TypeScript may import      views/      saved views of the page
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { describe } from '../../core/errors.ts';
@@ -41,6 +42,7 @@ import { logEndpoints, type WithLogs } from './routes/logs.ts';
 import { seriesEndpoints, type WithSeries } from './routes/series.ts';
 import { settingsEndpoints, type WithSettings } from './routes/settings.ts';
 import { traceEndpoints, type WithTraces } from './routes/traces.ts';
+import { viewEndpoints, type WithViews } from './routes/views.ts';
 
 type Context = WithMetrics &
   WithSettings &
@@ -54,6 +56,7 @@ type Context = WithMetrics &
   WithSeries &
   WithDeletions &
   WithBackups &
+  WithViews &
   WithBraintrust;
 /** Modules that the routes use. */
 export type AdminDeps = Omit<Context, 'tails' | 'deniedFields'>;
@@ -77,6 +80,7 @@ export const endpoints: readonly Endpoint<Context>[] = [
   ...priceEndpoints,
   ...replicaEndpoints,
   ...settingsEndpoints,
+  ...viewEndpoints,
   ...braintrustEndpoints,
 ];
 
@@ -97,6 +101,8 @@ const STATUS_OF_ERROR: Readonly<Record<string, number>> = {
 interface ParserError extends NodeJS.ErrnoException {
   readonly rawPacket?: Buffer;
 }
+
+export { Views } from './views/view-store.ts';
 
 export class Admin {
   readonly name = 'admin';
