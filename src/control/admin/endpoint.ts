@@ -6,9 +6,10 @@ import type { AdminScope } from '../../core/keys/scopes.ts';
 import { nearest } from '../../core/nearest-name.ts';
 import { requestId } from '../../core/request-id.ts';
 import { errorResponse, sendError, type ErrorResponse } from '../../protocol/http/error-response.ts';
-import { sendJson } from '../../protocol/http/json-response.ts';
 import { changeOf, type AdminChange, type AdminCaller } from './audit.ts';
 import { isSameOrigin, type Guard } from './auth.ts';
+
+export { json } from './json-answer.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
@@ -69,10 +70,6 @@ interface RouteOf<Context> {
     params: readonly string[],
   ): void | Promise<void>;
 }
-
-/** Sends an indented JSON body. */
-export const json = (res: ServerResponse, status: number, body: unknown): void =>
-  void sendJson(res, status, `${JSON.stringify(body, null, 2)}\n`, ['Cache-Control', 'no-store']);
 
 /** What is wrong with a parameter, or with a part of a text in it. */
 export interface ParamProblem {

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Btql, BtqlProblem, BtqlRequest, FindProject } from '../../../telemetry/btql/btql.ts';
 import { fail, setErrorForm, type Endpoint } from '../endpoint.ts';
+import { acceptsGzip } from '../json-answer.ts';
 import { isClosed } from '../logs/paged-search.ts';
 import { jsonBody } from '../read-body.ts';
 import { braintrustError } from './braintrust-error.ts';
@@ -111,7 +112,7 @@ export async function sendAnswer(
     'Accept-Encoding',
     ...(cursor === null ? [] : ['x-bt-cursor', cursor]),
   ];
-  if (bytes.length >= LEAST_COMPRESSED && /\bgzip\b/.test(String(req.headers['accept-encoding']))) {
+  if (bytes.length >= LEAST_COMPRESSED && acceptsGzip(req.headers['accept-encoding'])) {
     bytes = await compressed(bytes);
     headers.push('Content-Encoding', 'gzip');
   }

@@ -4,7 +4,8 @@ import type { ServerResponse } from 'node:http';
 import { mediaTypeOf } from '../../../core/media-type.ts';
 import type { LogStore, SearchQuery } from '../../../telemetry/logs/logs.ts';
 import { CSV_HEAD, csvRow } from './csv.ts';
-import { cursorText, logObject, type LogObject } from './record-json.ts';
+import { cursorText } from './record-json.ts';
+import type { RecordView } from './record-view.ts';
 import { isClosed, PAGE, timePlaceOf } from './paged-search.ts';
 
 export const FORMATS = ['ndjson', 'csv', 'json'] as const;
@@ -14,7 +15,7 @@ interface FormatWriter {
   readonly type: string;
   readonly head: string;
   readonly tail: string;
-  readonly row: (log: LogObject, isFirst: boolean) => string;
+  readonly row: (log: object, isFirst: boolean) => string;
 }
 
 const WRITERS: Readonly<Record<Format, FormatWriter>> = {
@@ -24,7 +25,12 @@ const WRITERS: Readonly<Record<Format, FormatWriter>> = {
     tail: '',
     row: (log) => `${JSON.stringify(log)}\n`,
   },
-  csv: { type: 'text/csv; charset=utf-8; header=present', head: CSV_HEAD, tail: '', row: csvRow },
+  csv: {
+    type: 'text/csv; charset=utf-8; header=present',
+    head: CSV_HEAD,
+    tail: '',
+    row: csvRow,
+  },
   json: {
     type: 'application/json',
     head: '[',
@@ -52,6 +58,8 @@ export interface DownloadOptions {
   readonly maxRows: number;
   /** Estimated number of records, if known. */
   readonly estimate: number | undefined;
+  /** What is sent of a record. CSV has all fields. */
+  readonly view: RecordView;
   /** File name for browsers, without extension. */
   readonly name: string;
 }
@@ -61,7 +69,7 @@ export async function download(
   logs: Pick<LogStore, 'page' | 'placeOf'>,
   query: Omit<SearchQuery, 'limit'>,
   res: ServerResponse,
-  { format, maxRows, estimate, name }: DownloadOptions,
+  { format, maxRows, estimate, view, name }: DownloadOptions,
 ): Promise<void> {
   const { type, head, tail, row } = WRITERS[format];
   // Read before the head is sent, so that a failing query gets an error status.
@@ -83,7 +91,7 @@ export async function download(
   let text = head;
   for (;;) {
     for (const record of page.records) {
-      text += row(logObject(record), rows++ === 0);
+      text += row(view(record), rows++ === 0);
       last = timePlaceOf(logs, record);
       if (text.length < CHUNK_CHARACTERS) continue;
       if (!(await writeText(res, text))) return;

@@ -5,6 +5,7 @@
 import type { ServerResponse } from 'node:http';
 import type { LogRecord, LogStore, NextRecords, Place, QueryNode } from '../../../telemetry/logs/logs.ts';
 import { logObject } from './record-json.ts';
+import type { RecordView } from './record-view.ts';
 import { isClosed, PAGE } from './paged-search.ts';
 
 /** When a client counts as slow, and when it is disconnected. */
@@ -35,8 +36,8 @@ const MAX_COUNT_QUERIES = 400;
 
 type TailedStore = Pick<LogStore, 'after' | 'hasRead' | 'head' | 'onStored' | 'placeOf'>;
 
-const frame = (record: LogRecord, id: Place | undefined): string =>
-  `${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(logObject(record))}\n\n`;
+const frame = (object: object, id: Place | undefined): string =>
+  `${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(object)}\n\n`;
 
 const event = (name: string, data: unknown): string => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
 
@@ -45,6 +46,7 @@ export class LiveTail {
   readonly #node: QueryNode;
   readonly #res: ServerResponse;
   readonly #limits: TailLimits;
+  readonly #view: RecordView;
   /** All records up to here were sent, did not match, or were reported as dropped. */
   #cursor: Place;
   /** The client has reached the newest record. If it lags from then on, it is slow. */
@@ -62,11 +64,13 @@ export class LiveTail {
     res: ServerResponse,
     from: { readonly cursor: Place; readonly isLive: boolean },
     limits: TailLimits,
+    view: RecordView = logObject,
   ) {
     this.#logs = logs;
     this.#node = node;
     this.#res = res;
     this.#limits = limits;
+    this.#view = view;
     this.#cursor = from.cursor;
     this.#isLive = from.isLive;
   }
@@ -90,7 +94,9 @@ export class LiveTail {
     const timer = setInterval(() => this.#heartbeat(), this.#limits.heartbeatMs).unref();
     try {
       // Without ids, so that a client that is cut off here gets the whole history again.
-      await this.#write(`retry: 1000\n\n${history.map((record) => frame(record, undefined)).join('')}`);
+      await this.#write(
+        `retry: 1000\n\n${history.map((record) => frame(this.#view(record), undefined)).join('')}`,
+      );
       await this.#write(this.#idComment());
       while (!this.#isOver()) await this.#step();
     } catch (error) {
@@ -128,7 +134,7 @@ export class LiveTail {
     let chunk = missed > 0 ? event('dropped', { places: missed }) : '';
     for (const [i, record] of records.entries()) {
       const place = this.#logs.placeOf(record);
-      chunk += frame(record, place);
+      chunk += frame(this.#view(record), place);
       if (chunk.length < CHUNK_BYTES && i < records.length - 1) continue;
       this.#cursor = place;
       const wasReady = await this.#write(chunk);

@@ -8,6 +8,7 @@ import type { UrlSigner } from '../../../core/url-signer.ts';
 import type { ExportFile } from '../../../telemetry/exports/exports.ts';
 import { clientUrl } from '../client-url.ts';
 import { fail, queryOf } from '../endpoint.ts';
+import { acceptsGzip } from '../json-answer.ts';
 
 const pathOf = (id: string): string => `/v1/logs/exports/${encodeURIComponent(id)}/file`;
 /** A HEAD request needs the same signature. */
@@ -59,9 +60,6 @@ function rangeOf(header: string | undefined, size: number): ByteRange | 'unsatis
   if (last !== '' && Number(last) < start) return undefined;
   return { start, end: last === '' ? size - 1 : Math.min(size - 1, Number(last)) };
 }
-
-const acceptsGzip = (header: string | undefined): boolean =>
-  (header ?? '').split(',').some((part) => /^\s*(?:x-)?gzip\s*(?:;\s*q=(?!0(?:\.0*)?\s*$).*)?$/i.test(part));
 
 /** Sends the file, or the part of it that the request wants. */
 export async function sendFile(

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { DAY_NS, EARLIEST_NS, LATEST_NS, MINUTE_NS, nowNs } from '../../../core/time.ts';
 import type { LogRecord, LogStore, Place, QueryNode, SearchQuery } from '../../../telemetry/logs/logs.ts';
-import { fail, failProblems, json, queryOf, type Endpoint, type ParamProblem } from '../endpoint.ts';
+import { fail, failProblems, queryOf, type Endpoint, type ParamProblem } from '../endpoint.ts';
 import {
   choiceParam,
   cursorOf,
@@ -12,10 +12,14 @@ import {
   type SearchParams,
 } from '../logs/search-params.ts';
 import { acceptedFormat, download, FORMATS, type Format } from '../logs/download.ts';
-import { cursorText, logObject } from '../logs/record-json.ts';
-import { pagedSearch, isClosed, PAGE } from '../logs/paged-search.ts';
+import { listParts, sendParts } from '../json-answer.ts';
+import { cursorText } from '../logs/record-json.ts';
+import { readView, VIEW_PARAMS, type RecordView } from '../logs/record-view.ts';
+import { pagedSearch, isClosed, PAGE, type SearchResult } from '../logs/paged-search.ts';
 import { LiveTail, type LiveTails } from '../logs/live-tail.ts';
 
+/** Longest wait for the number of all matching records of a search, in milliseconds. */
+const TOTAL_MS = 1000;
 /** Longest wait for the number of records of a download, in milliseconds. */
 const ESTIMATE_MS = 250;
 
@@ -33,7 +37,18 @@ export interface WithSearch extends WithLogs {
   readonly modelId: string;
 }
 
-const OWN = ['model_id', 'direction', 'limit', 'cursor', 'follow', 'format', 'tail', 'after'];
+const OWN = [
+  'model_id',
+  'direction',
+  'limit',
+  'cursor',
+  'follow',
+  'format',
+  'tail',
+  'after',
+  'with',
+  ...VIEW_PARAMS,
+];
 /** Size of one page, since it is serialized on the thread that forwards requests. Its cursor continues. */
 const MAX_PAGE_CHARACTERS = 8 * 1024 ** 2;
 const MAX_DOWNLOAD_ROWS = 100_000;
@@ -70,7 +85,7 @@ export const logEndpoints: readonly Endpoint<WithSearch>[] = [
   {
     method: 'GET',
     path: '/v1/logs',
-    does: 'searches records by `q` and filters, in pages (`cursor`); `Accept: text/event-stream` or `follow=1` starts a live tail; `application/x-ndjson`, `text/csv` or `format` starts a download',
+    does: 'searches records by `q` and filters, in pages (`cursor`); `fields`, `preview` and `with=total` say what a response has; `Accept: text/event-stream` or `follow=1` starts a live tail; `application/x-ndjson`, `text/csv` or `format` starts a download',
     scope: 'logs:read',
     async handle(context, req, res) {
       const logs = logsOrFail(context, req, res);
@@ -82,11 +97,14 @@ export const logEndpoints: readonly Endpoint<WithSearch>[] = [
         return failTarget(req, res, `model ${JSON.stringify(model.slice(0, 100))}`);
       const format = formatOf(params, req);
       if (typeof format === 'string') return failQuery(req, res, [format]);
-      if (isTail(params, req)) return follow(logs, context.tails, params, req, res);
+      const shown = readView(params);
+      if ('problems' in shown) return failQuery(req, res, shown.problems);
+      if (isTail(params, req)) return follow(logs, context.tails, params, shown.view, req, res);
       const tailOnly = tailParamProblems(params);
       if (tailOnly.length > 0) return failQuery(req, res, tailOnly);
-      if (format.format) return sendDownload(logs, context.limitsDownloads, params, format.format, req, res);
-      return search(logs, params, req, res);
+      if (format.format === undefined) return search(logs, params, shown.view, req, res);
+      const view = { format: format.format, view: shown.view };
+      return sendDownload(logs, context.limitsDownloads, params, view, req, res);
     },
   },
 ];
@@ -137,29 +155,57 @@ function paging(
 async function search(
   logs: LogStore,
   params: SearchParams,
+  view: RecordView,
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
+  if (!['total', undefined].includes(params.own('with'))) return failQuery(req, res, ['with: must be total']);
   const query = paging(logs, params, { min: 1, max: 1000, fallback: 100 });
   if (!('node' in query)) return failQuery(req, res, query);
   const found = await pagedSearch(logs, query, res, { maxCharacters: MAX_PAGE_CHARACTERS });
   if (!found) return;
-  json(res, 200, {
-    logs: found.records.map(logObject),
+  const total = params.own('with') === undefined ? undefined : await totalOf(logs, query, found, res);
+  if (isClosed(res)) return;
+  const others = {
     cursor: found.next && cursorText(found.next),
     is_partial: found.isPartial || undefined,
+    total,
     hints: params.hints.length > 0 ? params.hints : undefined,
-  });
+  };
+  await sendParts(res, 200, listParts('logs', mapped(found.records, view), others));
+}
+
+function* mapped(records: readonly LogRecord[], view: RecordView): Generator<object, undefined> {
+  for (const record of records) yield view(record);
+}
+
+/** Number of all matching records, or the least that it can be: those that were found in time. */
+async function totalOf(
+  logs: LogStore,
+  query: SearchQuery,
+  { records, next }: SearchResult,
+  res: ServerResponse,
+): Promise<{ readonly count: number; readonly is_exact: boolean }> {
+  if (query.after === undefined && next === undefined) return { count: records.length, is_exact: true };
+  const { node, fromNs, toNs } = query;
+  const { matched, isPartial } = await logs.group(
+    { node, fromNs, toNs, by: [], measures: [] },
+    { timeoutMs: TOTAL_MS, isWanted: () => !isClosed(res) },
+  );
+  return { count: Math.max(matched, records.length), is_exact: !isPartial };
 }
 
 async function sendDownload(
   logs: LogStore,
   isLimited: boolean,
   params: SearchParams,
-  format: Format,
+  { format, view }: { readonly format: Format; readonly view: RecordView },
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
+  for (const name of ['with', ...(format === 'csv' ? VIEW_PARAMS : [])])
+    if (params.own(name) !== undefined)
+      return failQuery(req, res, [`${name}: cannot be used with a download as ${format}`]);
   const maxRows = isLimited ? MAX_DOWNLOAD_ROWS : Number.MAX_SAFE_INTEGER;
   const query = paging(logs, params, { min: 0, max: Math.min(maxRows, 999_999_999_999), fallback: 0 });
   if (!('node' in query)) return failQuery(req, res, query);
@@ -172,6 +218,7 @@ async function sendDownload(
   const span = { fromNs, toNs: isOpen.end && query.direction === 'down' ? query.toNs : toNs };
   await download(logs, { ...query, ...span }, res, {
     format,
+    view,
     maxRows: query.limit === 0 ? maxRows : query.limit,
     estimate: await estimateOf(logs, query.node, span),
     name: `weir-logs-${new Date().toISOString().slice(0, 19).replaceAll(':', '')}`,
@@ -202,6 +249,7 @@ async function follow(
   logs: LogStore,
   tails: LiveTails,
   params: SearchParams,
+  view: RecordView,
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
@@ -209,7 +257,7 @@ async function follow(
   const lastId = placeParam(logs, 'Last-Event-ID', req.headers['last-event-id'] as string | undefined);
   const after = placeParam(logs, 'after', params.own('after'));
   const wrong = [lines, lastId, after].filter((one) => typeof one === 'string');
-  for (const name of ['since', 'start', 'end', 'cursor', 'limit', 'direction', 'format'])
+  for (const name of ['since', 'start', 'end', 'cursor', 'limit', 'direction', 'format', 'with'])
     if (params.own(name) !== undefined)
       wrong.push(`${name}: cannot be used with a live tail; tail=100 starts with the last 100 records`);
   if (
@@ -236,6 +284,7 @@ async function follow(
     res,
     { cursor: isLive ? head.place : from, isLive },
     tails.limits,
+    view,
   );
   await tails.run(tail, history);
 }

@@ -1,0 +1,81 @@
+// What a client sees of each record: all of it, or some fields (`fields`), and of long messages the beginning (`preview`).
+// Invariant: a message that is not whole is marked, with its length.
+import { unknownName } from '../../../core/nearest-name.ts';
+import { attributeAt, attributesOf, type LogRecord } from '../../../telemetry/logs/logs.ts';
+import { isLogField, LOG_FIELDS, pickFields } from './record-json.ts';
+import { wholeNumberParam, type SearchParams } from './search-params.ts';
+
+/** Returns the object that is sent for a record. */
+export type RecordView = (record: LogRecord) => object;
+
+export const VIEW_PARAMS = ['fields', 'preview'] as const;
+
+const MAX_FIELDS = 100;
+const ATTRIBUTES = 'attributes.';
+
+/** What is missing of a message. Lengths are in UTF-16 code units. */
+interface MessageCut {
+  /** Length of the whole message. */
+  readonly length: number;
+  /** Blank ones at the end do not count. */
+  readonly lines: number;
+  /** Of several lines the last one that is not blank, such as the exception of a traceback. */
+  readonly last_line?: string;
+}
+
+/** The first `length` code units, or one less, so that no character is divided. */
+const beginning = (text: string, length: number): string =>
+  text.slice(0, /[\uD800-\uDBFF]/.test(text[length - 1] ?? '') ? length - 1 : length);
+
+function cutMessage(message: string, length: number): { message: string; message_cut: MessageCut } {
+  const lines = message.trimEnd().split('\n');
+  const last = lines.length === 1 ? undefined : lines.at(-1)!;
+  return {
+    message: beginning(message, length),
+    message_cut: {
+      length: message.length,
+      lines: lines.length,
+      ...(last !== undefined && { last_line: beginning(last, length) }),
+    },
+  };
+}
+
+/** The view that the parameters ask for, or what is wrong with them. */
+export function readView(
+  params: SearchParams,
+): { readonly view: RecordView } | { readonly problems: string[] } {
+  const problems: string[] = [];
+  const preview = wholeNumberParam(params, 'preview', { min: 1, max: 1_000_000, fallback: Infinity });
+  if (typeof preview === 'string') problems.push(preview);
+  const names = params
+    .own('fields')
+    ?.split(',')
+    .map((name) => name.trim());
+  const unknown = names?.find(
+    (name) => !isLogField(name) && !(name.startsWith(ATTRIBUTES) && name !== ATTRIBUTES),
+  );
+  if (unknown !== undefined)
+    problems.push(`fields: ${unknownName('field', unknown, [...LOG_FIELDS, 'attributes.NAME'])}`);
+  if (names !== undefined && names.length > MAX_FIELDS)
+    problems.push(`fields: at most ${MAX_FIELDS} fields, not ${names.length}`);
+  if (problems.length > 0 || typeof preview === 'string') return { problems };
+  const fields = names?.filter(isLogField) ?? LOG_FIELDS;
+  const hasMessage = fields.includes('message');
+  const hasAttributes = fields.includes('attributes');
+  const paths = (names ?? [])
+    .filter((name) => name.startsWith(ATTRIBUTES))
+    .map((name) => name.slice(ATTRIBUTES.length));
+  return {
+    view(record) {
+      const cut = hasMessage && record.message.length > preview ? cutMessage(record.message, preview) : {};
+      const some = { ...pickFields(record, fields), ...cut };
+      if (paths.length === 0 || hasAttributes) return some;
+      const all = attributesOf(record);
+      const found = paths.flatMap((path) => {
+        const value = attributeAt(all, path);
+        return value === undefined ? [] : [[path, value] as const];
+      });
+      return found.length === 0 ? some : { ...some, attributes: Object.fromEntries(found) };
+    },
+  };
+}
