@@ -1,6 +1,6 @@
 // Tasks in Redis for operators: one by its id, and pages of all, the newest first.
 // Invariant: a page reads at most LIST_TASKS tasks and no bodies, in single commands, so that Redis is never blocked.
-import type { Redis } from 'ioredis';
+import type { RedisConnection } from './redis-connection.ts';
 import {
   isSelected,
   statusIn,
@@ -13,6 +13,9 @@ import {
   type TaskState,
   type WebhookStatus,
 } from '../task.ts';
+
+/** Commands of Redis; calls run inside `RedisConnection.run`. */
+type Redis = RedisConnection['redis'];
 
 /** Tasks that one page looks at. */
 const LIST_TASKS = 200;
