@@ -68,6 +68,7 @@ export function buildAdmin(modules: Modules, explain: () => readonly ExplainedSe
       prices: modules.prices,
       limitsDownloads: !config.logs.download_unlimited,
       modelId: config.model.id,
+      tasks: modules.queue,
       targets() {
         const current = pool.current.map(({ options }) => options);
         return {

@@ -57,6 +57,13 @@ export const withChanges = (logs: Logs, changes: Partial<LogStore>): LogStore =>
   ...changes,
 });
 
+/** A queue without tasks. */
+const noTasks: AdminDeps['tasks'] = {
+  facts: async () => undefined,
+  list: async () => ({ tasks: [], next: '' }),
+  depth: () => ({ queued: 0, inProgress: 0 }),
+};
+
 const open = new Set<OpenAdmin>();
 
 export async function startAdmin({
@@ -138,6 +145,7 @@ export async function startAdmin({
       logs: wrap(logs),
       limitsDownloads: !config.logs.download_unlimited,
       modelId: 'mdl1',
+      tasks: noTasks,
       targets: () => ({ deployments: ['dep1'], environments: ['production'] }),
       connections: undefined,
       prices,

@@ -5,6 +5,7 @@
 //   portkey/     the routes of clients of Portkey
 //   braintrust/  routes of Braintrust's clients
 //   answers/     what clients in TypeScript may import      views/      saved views of the page
+//   records/     what is known about one id: find, waterfall, request, task
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { describe } from '../../core/errors.ts';
@@ -26,6 +27,7 @@ import type { AdminOptions } from './options.ts';
 import { exportEndpoints, type WithExports } from './portkey/export-routes.ts';
 import { feedbackEndpoints } from './portkey/feedback-routes.ts';
 import { braintrustEndpoints, type WithBraintrust } from './braintrust/braintrust.ts';
+import { asyncTaskEndpoints, type WithTasks } from './routes/async-tasks.ts';
 import { backupEndpoints, type WithBackups } from './routes/backups.ts';
 import { contractLogEndpoints, type WithModel } from './routes/contract-logs.ts';
 import { countEndpoints } from './routes/counts.ts';
@@ -49,6 +51,7 @@ type Context = WithMetrics &
   WithKeys &
   WithLogs &
   WithModel &
+  WithTasks &
   WithTraces &
   WithConnections &
   WithPrices &
@@ -68,6 +71,7 @@ export const endpoints: readonly Endpoint<Context>[] = [
   ...countEndpoints,
   ...seriesEndpoints,
   ...traceEndpoints,
+  ...asyncTaskEndpoints,
   ...contractLogEndpoints,
   ...postLogEndpoints,
   ...feedbackEndpoints,

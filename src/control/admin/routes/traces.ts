@@ -1,9 +1,13 @@
-// GET /v1/traces/{trace_id}: the spans of a trace as a tree, and its log lines.
+// GET /v1/traces/{trace_id}: the spans of a trace as a tree, or as the rows of a waterfall, and its log lines.
 // Invariant: every recorded span is in the tree. A span whose parent is not recorded is a root.
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { EARLIEST_NS, formatTime, LATEST_NS } from '../../../core/time.ts';
-import type { LogRecord, QueryNode } from '../../../telemetry/logs/logs.ts';
+import type { LogRecord, LogStore, QueryNode } from '../../../telemetry/logs/logs.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
-import { allOf, unexpectedParams } from '../logs/search-params.ts';
+import { readFlatTrace } from '../records/flat-trace.ts';
+import { readParams, wholeNumber } from '../records/query-params.ts';
+import { firstOfPage, keepTrace, keptTrace, spanPage, tracePage } from '../records/trace-pages.ts';
+import { allOf } from '../logs/search-params.ts';
 import { logObject } from '../logs/record-json.ts';
 import { pagedSearch } from '../logs/paged-search.ts';
 import { attributesOf } from '../../../telemetry/logs/logs.ts';
@@ -75,13 +79,14 @@ export const traceEndpoints: readonly Endpoint<WithTraces>[] = [
   {
     method: 'GET',
     path: '/v1/traces/{trace_id}',
-    does: 'returns a trace: its spans as a tree, and its log lines',
+    does: 'returns a trace: its spans as a tree, and its log lines; with `shape=flat` the rows of a waterfall in pages (`limit`, `cursor`), also of a request by its request id, with attributes only with `with=attributes` or of one `span`',
     scope: 'logs:read',
     async handle(context, req, res, [id]) {
       const logs = logsOrFail(context, req, res);
       if (!logs) return;
-      const problems = unexpectedParams(queryOf(req));
-      if (problems.length > 0) return failQuery(req, res, problems);
+      const params = flatParams(queryOf(req));
+      if ('problems' in params) return failQuery(req, res, params.problems);
+      if (params.isFlat) return sendFlat(logs, context, id!, params, req, res);
       if (!/^[0-9a-f]{32}$/i.test(id!))
         return failQuery(req, res, [
           `trace_id: must be 32 hexadecimal characters, not ${JSON.stringify(id!.slice(0, 60))}`,
@@ -116,6 +121,60 @@ export const traceEndpoints: readonly Endpoint<WithTraces>[] = [
 ];
 
 const ALL = { fromNs: EARLIEST_NS, toNs: LATEST_NS };
+
+/** Spans on a page; fewer with attributes, since these may be large. */
+const PAGE_SPANS = 1000;
+const PAGE_SPANS_WITH_ATTRIBUTES = 200;
+
+interface FlatParams {
+  readonly isFlat: boolean;
+  readonly withAttributes: boolean;
+  /** The only span that is wanted; '' for all. */
+  readonly span: string;
+  readonly limit: number;
+  /** Number of the first span. */
+  readonly from: number;
+}
+
+function flatParams(query: URLSearchParams): FlatParams | { readonly problems: readonly string[] } {
+  const isFlat = query.get('shape') === 'flat';
+  const own = isFlat ? ['shape', 'with', 'span', 'limit', 'cursor'] : ['shape'];
+  const read = readParams(query, own);
+  if ('problems' in read) return read;
+  const { values } = read;
+  const problems: string[] = [];
+  if (!['flat', 'tree', undefined].includes(values['shape'])) problems.push('shape: must be flat or tree');
+  if (!['attributes', undefined].includes(values['with'])) problems.push('with: must be attributes');
+  const withAttributes = values['with'] === 'attributes' || values['span'] !== undefined;
+  const max = withAttributes ? PAGE_SPANS_WITH_ATTRIBUTES : PAGE_SPANS;
+  const limit = wholeNumber(values, 'limit', { min: 1, max, fallback: max });
+  if (typeof limit !== 'number') problems.push(limit.problem);
+  const from = firstOfPage(values['cursor']);
+  if (from === undefined) problems.push('invalid cursor: it was not issued by this server');
+  return problems.length > 0 || typeof limit !== 'number' || from === undefined
+    ? { problems }
+    : { isFlat, withAttributes, span: (values['span'] ?? '').toLowerCase(), limit, from };
+}
+
+/** Sends a page of the rows of a waterfall. */
+async function sendFlat(
+  logs: LogStore,
+  { spansOf }: WithTraces,
+  id: string,
+  { withAttributes, span, limit, from }: FlatParams,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<void> {
+  const kept = from > 0 && !withAttributes ? keptTrace(logs, id) : undefined;
+  const trace = kept ?? (await readFlatTrace(logs, spansOf, id, withAttributes, res));
+  if (trace === undefined) return;
+  if (trace === 'none')
+    return fail(req, res, 'unknown_record', `${id.slice(0, 256)}; a request is recorded when it ends`);
+  const page = span === '' ? tracePage(trace, from, limit) : spanPage(trace, span);
+  if (page === undefined) return fail(req, res, 'unknown_record', `span ${span.slice(0, 80)} in this trace`);
+  if (page.cursor !== undefined && !withAttributes) keepTrace(logs, id, trace);
+  json(res, 200, page);
+}
 
 /** Places spans below their parents, in order of time. */
 function tree(spans: readonly TraceSpan[]): SpanObject[] {
