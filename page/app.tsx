@@ -5,17 +5,16 @@ import { Component } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { signal } from '@preact/signals';
 import { hasKey, outage, refusal, setKey } from './api/client.ts';
+import { carried, copyLink, switchTheme, switchZone } from './commands.ts';
 import { ago, clock, count, duration, memory, text } from './formats.ts';
 import { useKeys } from './keys.ts';
 import { me } from './me.ts';
 import { KeyPage } from './pages/key.tsx';
 import { Button, State } from './parts/basics.tsx';
-import { Drop, Toasts, toast } from './parts/floating.tsx';
+import { Drop, Toasts } from './parts/floating.tsx';
 import { Icon, Logo } from './parts/icons.tsx';
-import { copyText } from './parts/basics.tsx';
-import { rangeOf } from './parts/toolbar.tsx';
-import { addressOf, print, type Route } from './routes.ts';
-import { announcement, goTo, isDark, params, place, route, theme, zone } from './state.ts';
+import { addressOf, type Route } from './routes.ts';
+import { announcement, goTo, isDark, isGoToOpen, isHelpOpen, route, status, zone } from './state.ts';
 
 type Loader = () => Promise<{ readonly default: ComponentType }>;
 
@@ -44,22 +43,12 @@ const NAV = [
 const entryOf = ({ page }: Route): string =>
   page === 'request' || page === 'trace' || page === 'find' ? 'logs' : page;
 
-/** True while the list of places to go to, or the help of keys, is open. */
-export const isGoToOpen = signal(false);
-export const isHelpOpen = signal(false);
-
 /** Ready replicas of all deployments. */
 const replicaCounts = (): { readonly ready: number; readonly total: number } => {
   const deployments = me.value?.deployments ?? [];
   const sum = (of: 'replicas' | 'ready_replicas'): number =>
     deployments.reduce((all, one) => all + one[of], 0);
   return { ready: sum('ready_replicas'), total: sum('replicas') };
-};
-
-/** Environment and deployment go along from page to page. */
-const carried = (): Record<string, string> => {
-  const { env = '', dep = '' } = params.value;
-  return { env, dep };
 };
 
 const Top = (): JSX.Element => {
@@ -123,14 +112,6 @@ const Top = (): JSX.Element => {
   );
 };
 
-export const switchZone = (): void => void (zone.value = zone.value === 'UTC' ? 'local' : 'UTC');
-/** A theme that the system has as well is not kept. */
-export function switchTheme(): void {
-  const next = isDark.value ? 'light' : 'dark';
-  const system = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
-  theme.value = next === system ? undefined : next;
-}
-
 const KeyMenu = (): JSX.Element => {
   const key = me.value?.key;
   return (
@@ -180,9 +161,6 @@ const Outage = (): JSX.Element | null => {
     </div>
   );
 };
-
-/** What a page has to say in the status bar: how long its last answer took, for instance. */
-export const status = signal<string>('');
 
 const Foot = (): JSX.Element => {
   const now = Date.now();
@@ -281,35 +259,6 @@ const Content = (): JSX.Element => {
     </Boundary>
   );
 };
-
-let linkCopiedAtMs = 0;
-
-/** Copies the address with absolute times; a second time within 2 s as it is. */
-export function copyLink(): void {
-  const isAgain = performance.now() - linkCopiedAtMs < 2000;
-  linkCopiedAtMs = isAgain ? 0 : performance.now();
-  const { route: where, params: its } = place.value;
-  const isTimed = where.page === 'logs' || where.page === 'monitor';
-  let address = print(place.value);
-  if (isTimed && !isAgain) {
-    const { fromMs, toMs, since } = rangeOf(its, Date.now(), where.page === 'monitor' ? '24h' : '1h');
-    if (since !== undefined) {
-      const { since: _since, live: _live, ...rest } = its;
-      const times = { start: new Date(fromMs).toISOString(), end: new Date(toMs).toISOString() };
-      address = print({ route: where, params: { ...rest, ...times } });
-    }
-  }
-  void copyText(location.origin + address).then((isCopied) =>
-    toast(
-      isCopied
-        ? isTimed && !isAgain
-          ? 'Link copied, with absolute times'
-          : 'Link copied'
-        : 'The browser does not allow copying',
-      { isError: !isCopied },
-    ),
-  );
-}
 
 export const App = (): JSX.Element => {
   useKeys('everywhere', {

@@ -117,3 +117,10 @@ document.addEventListener('visibilitychange', () => {
 /** What screen readers say next. */
 export const announcement = signal('');
 export const announce = (text: string): void => void (announcement.value = text);
+
+/** True while the list of places to go to, or the help of keys, is open. */
+export const isGoToOpen = signal(false);
+export const isHelpOpen = signal(false);
+
+/** What a page has to say in the status bar: how long its last answer took, for instance. */
+export const status = signal('');
