@@ -1,0 +1,255 @@
+// Settings, API keys: make, list and remove keys of both servers.
+// Invariant: a new key is shown once, in a bar that must be closed; it is kept nowhere.
+import type { JSX } from 'preact';
+import { useState } from 'preact/hooks';
+import type { KeyAnswer, KeyList } from '../../../src/control/admin/answers/settings-answers.ts';
+import { useAnswer } from '../../api/use-answer.ts';
+import { ago } from '../../formats.ts';
+import { useKeys } from '../../keys.ts';
+import { me } from '../../me.ts';
+import { Button, Copy, Pill, Time } from '../../parts/basics.tsx';
+import { Icon } from '../../parts/icons.tsx';
+import { Answered } from '../../parts/panel.tsx';
+import { change, Confirm, Field, NewButton, Refusal, SectionHead, useSending } from './section.tsx';
+
+/** Scopes, and what each opens. */
+const SCOPES = [
+  ['logs:read', 'Logs, requests, traces, Monitor'],
+  ['logs:write', 'send lines and spans; feedback, scores, tags, comments'],
+  ['export', 'exports and connections'],
+  ['metrics', '/metrics, where it is protected'],
+  ['admin', 'everything in this page, also keys and replicas'],
+  ['predict', 'requests to the model, for clients of the data server'],
+  ['async', 'asynchronous requests, for clients of the data server'],
+  ['wake', 'waking a deployment that is scaled to zero'],
+] as const;
+
+const LIFETIMES = [
+  ['', 'never'],
+  ['7', 'in 7 days'],
+  ['30', 'in 30 days'],
+  ['90', 'in 90 days'],
+  ['365', 'in a year'],
+] as const;
+
+const DAY_MS = 86_400_000;
+const SOON_MS = 7 * DAY_MS;
+
+export const Keys = (): JSX.Element => {
+  const live = useAnswer<KeyList>({ path: '/v1/keys' }, { everyMs: 15_000 });
+  const [isNew, setNew] = useState(false);
+  const [made, setMade] = useState<{ readonly name: string; readonly key: string }>();
+  useKeys('lists', { new: () => setNew(true) });
+  return (
+    <>
+      <SectionHead title="API keys" side={<NewButton onClick={() => setNew(true)}>Key</NewButton>}>
+        A key is shown once, when it is made; only its digest is kept. As soon as one for this page exists,
+        all requests but probes need one.
+      </SectionHead>
+      <div class="one">
+        <section class="panel">
+          {made && (
+            <div class="banner info newkey" role="status">
+              <Icon name="key" />
+              <div class="grow">
+                <b>Copy the key {made.name} now; it is not shown again.</b> <code>{made.key}</code>
+              </div>
+              <Copy kind="plain" text={made.key} label="Copy the key">
+                Copy
+              </Copy>
+              <Button kind="quiet" onClick={() => setMade(undefined)}>
+                Done
+              </Button>
+            </div>
+          )}
+          <Answered live={live} words="Reading the keys…">
+            {({ keys }) =>
+              keys.length === 0 ? (
+                <div class="empty">
+                  There is no key, so only requests from the machine of weir are allowed. Make one with the
+                  scope admin first.
+                </div>
+              ) : (
+                <KeyTable keys={keys} onChanged={live.again} />
+              )
+            }
+          </Answered>
+        </section>
+        {isNew && (
+          <NewKey
+            onClose={() => setNew(false)}
+            onMade={(key) => {
+              setMade(key);
+              setNew(false);
+              live.again();
+            }}
+          />
+        )}
+      </div>
+    </>
+  );
+};
+
+const KeyTable = ({
+  keys,
+  onChanged,
+}: {
+  readonly keys: readonly KeyAnswer[];
+  readonly onChanged: () => void;
+}): JSX.Element => {
+  const now = Date.now();
+  return (
+    <table>
+      <thead>
+        <tr>
+          <th>Name</th>
+          <th>Id</th>
+          <th>Scopes</th>
+          <th>Expires</th>
+          <th>Last used</th>
+          <th>Made by</th>
+          <th>
+            <span class="vh">Actions</span>
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {keys.map((key) => {
+          const expires = key.expires_at === null ? undefined : Date.parse(key.expires_at);
+          const used = key.last_used_at === null ? undefined : Date.parse(key.last_used_at);
+          const isOwn = me.value?.key.id === key.id;
+          const wasJustUsed = used !== undefined && now - used < 3_600_000;
+          return (
+            <tr key={key.id}>
+              <td class="strong">{key.name}</td>
+              <td class="mono dim">{key.id}</td>
+              <td>
+                {key.scopes.map((scope) => (
+                  <>
+                    <Pill key={scope}>{scope}</Pill>{' '}
+                  </>
+                ))}
+              </td>
+              <td class={expires !== undefined && expires - now < SOON_MS ? 'warn' : ''}>
+                {expires === undefined ? (
+                  'never'
+                ) : (
+                  <>
+                    <Time ms={expires} digits="minutes" />
+                    {expires - now < SOON_MS && `, ${ago(expires, now)}`}
+                  </>
+                )}
+              </td>
+              <td>
+                {isOwn ? 'now, this page' : used === undefined ? <span class="dim">–</span> : ago(used, now)}
+              </td>
+              <td class="mid">{key.made_by ?? <span class="dim">–</span>}</td>
+              <td class="r">
+                <Confirm
+                  label={`Remove the key ${key.name}`}
+                  off={
+                    key.source === 'file'
+                      ? 'It comes from the key file, and is removed there.'
+                      : isOwn
+                        ? 'This page uses it.'
+                        : undefined
+                  }
+                  effect={
+                    wasJustUsed
+                      ? `${key.name} was used ${ago(used, now)}; its clients get 401 at once.`
+                      : 'It stops working at once.'
+                  }
+                  onConfirm={() =>
+                    void change('DELETE', `/v1/keys/${encodeURIComponent(key.id)}`).then(
+                      (isDone) => isDone && onChanged(),
+                    )
+                  }
+                >
+                  Remove
+                </Confirm>
+              </td>
+            </tr>
+          );
+        })}
+      </tbody>
+    </table>
+  );
+};
+
+const NewKey = ({
+  onClose,
+  onMade,
+}: {
+  readonly onClose: () => void;
+  readonly onMade: (key: { readonly name: string; readonly key: string }) => void;
+}): JSX.Element => {
+  const [name, setName] = useState('');
+  const [days, setDays] = useState('90');
+  const [scopes, setScopes] = useState<readonly string[]>(['logs:read']);
+  const sending = useSending();
+  const save = async (): Promise<void> => {
+    const made = await sending.send('POST', '/v1/keys', {
+      name,
+      scopes,
+      ...(days === '' ? {} : { expires_at: new Date(Date.now() + Number(days) * DAY_MS).toISOString() }),
+    });
+    if (made) onMade({ name, key: (made.value as { readonly key: string }).key });
+  };
+  useKeys('lists', { save: () => void save() });
+  return (
+    <form
+      class="panel newform"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void save();
+      }}
+    >
+      <div class="ph">
+        <h2>New key</h2>
+      </div>
+      <div class="form">
+        <Field label="Name" value={name} onInput={setName} placeholder="grafana" />
+        <label>
+          <span class="lbl">Expires</span>
+          <select class="inp" value={days} onChange={(event) => setDays(event.currentTarget.value)}>
+            {LIFETIMES.map(([value, shown]) => (
+              <option key={value} value={value}>
+                {shown}
+              </option>
+            ))}
+          </select>
+        </label>
+        <fieldset>
+          <legend class="lbl">Scopes</legend>
+          {SCOPES.map(([scope, opens]) => (
+            <label key={scope} class="checks">
+              <input
+                type="checkbox"
+                checked={scopes.includes(scope)}
+                onChange={(event) =>
+                  setScopes(
+                    event.currentTarget.checked ? [...scopes, scope] : scopes.filter((one) => one !== scope),
+                  )
+                }
+              />
+              <span class="mono">{scope}</span>
+              <span class="mid">{opens}</span>
+            </label>
+          ))}
+        </fieldset>
+        <Refusal error={sending.error} />
+      </div>
+      <div class="formfoot">
+        <span class="grow" />
+        <Button onClick={onClose}>Cancel</Button>
+        <Button
+          kind="primary"
+          type="submit"
+          off={name.trim() === '' ? 'Give it a name.' : scopes.length === 0 ? 'Choose a scope.' : undefined}
+        >
+          Make key
+        </Button>
+      </div>
+    </form>
+  );
+};

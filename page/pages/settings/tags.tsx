@@ -1,0 +1,4 @@
+// Settings, Tags.
+import type { JSX } from 'preact';
+
+export const Tags = (): JSX.Element => <div class="empty">Tags</div>;
