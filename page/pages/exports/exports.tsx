@@ -1,5 +1,211 @@
-// exports: not built yet.
+// Exports: files of requests with chosen fields, which are made in the background; the list, one of them, and a new one.
+// Invariant: what an export can do depends on its status as weir tells it; progress is asked each second only while one runs.
+import './exports.css';
 import type { JSX } from 'preact';
+import { useState } from 'preact/hooks';
+import type { ExportAnswer, ExportStatus } from '../../../src/control/admin/answers/export-answers.ts';
+import { useAnswer, type Live } from '../../api/use-answer.ts';
+import { ago, count, grouped } from '../../formats.ts';
+import { useKeys } from '../../keys.ts';
+import { missing } from '../../me.ts';
+import { Button, Num, Segments, Time } from '../../parts/basics.tsx';
+import { Answered } from '../../parts/panel.tsx';
+import { go, params, route, setParams } from '../../state.ts';
+import { ExportDetail } from './export-detail.tsx';
+import { ExportActions, exportAddress, ExportState, SHOWN_STATUS } from './export-job.tsx';
+import { NewExport } from './new-export.tsx';
 
-const Page = (): JSX.Element => <div class="empty">exports</div>;
-export default Page;
+/** Answer of GET /v1/logs/exports. */
+interface ExportPage {
+  readonly total: number;
+  readonly data: readonly ExportAnswer[];
+}
+
+const STATUSES = Object.keys(SHOWN_STATUS) as ExportStatus[];
+
+/** Intervals, in milliseconds: while one runs, and else. */
+const RUNNING_MS = 1000;
+const IDLE_MS = 15_000;
+
+const Exports = (): JSX.Element => {
+  const here = route.value;
+  const id = here.page === 'exports' ? here.id : undefined;
+  const isRunning = useRunning();
+  const live = useAnswer<ExportPage>(
+    { path: '/v1/logs/exports', query: { page_size: 100 } },
+    { everyMs: isRunning.value ? RUNNING_MS : IDLE_MS },
+  );
+  const all = live.asked.value.value?.data ?? [];
+  isRunning.set(all.some(({ status }) => status === 'in_progress'));
+  const chosen = all.find((one) => one.id === id);
+  const off = missing('logs:read');
+  const add = (): void => go(exportAddress('new'));
+  useKeys('lists', { new: () => void (off === undefined && add()) });
+  return (
+    <div class={chosen ? 'exports has-detail' : 'exports'}>
+      <Toolbar all={all} onNew={add} off={off} />
+      <div class="etable">
+        <Answered live={live} words="Reading the exports…">
+          {({ data, total }) => (
+            <ExportTable
+              all={data}
+              total={total}
+              chosen={chosen?.id}
+              live={live}
+              isMissing={id !== undefined && id !== 'new' && !chosen}
+            />
+          )}
+        </Answered>
+      </div>
+      {chosen && <ExportDetail job={chosen} onChanged={live.again} />}
+      {id === 'new' && (
+        <NewExport
+          key={params.value['of'] ?? ''}
+          of={all.find((one) => one.id === params.value['of'])}
+          onDone={(made) => {
+            live.again();
+            go(exportAddress(made), true);
+          }}
+        />
+      )}
+    </div>
+  );
+};
+
+/** Whether an export runs, as of the last answer. */
+function useRunning(): { readonly value: boolean; readonly set: (isRunning: boolean) => void } {
+  const [value, setValue] = useState(false);
+  return { value, set: (next) => void (next !== value && setValue(next)) };
+}
+
+const Toolbar = ({
+  all,
+  onNew,
+  off,
+}: {
+  readonly all: readonly ExportAnswer[];
+  readonly onNew: () => void;
+  readonly off: string | undefined;
+}): JSX.Element => {
+  const status = params.value['status'] ?? '';
+  const countOf = (one: string): number => all.filter((job) => job.status === one).length;
+  return (
+    <div class="etool">
+      <Button kind="primary" icon="plus" onClick={onNew} off={off}>
+        Request data <kbd>n</kbd>
+      </Button>
+      <input
+        class="inp"
+        type="search"
+        aria-label="Find an export"
+        placeholder="Name, id or filter"
+        value={params.value['find'] ?? ''}
+        onInput={(event) => setParams({ find: event.currentTarget.value }, true)}
+      />
+      <Segments
+        label="Status"
+        value={status}
+        options={[
+          ['', `All ${all.length}`],
+          ...STATUSES.map(
+            (one) =>
+              [
+                one,
+                `${SHOWN_STATUS[one][0]!.toUpperCase()}${SHOWN_STATUS[one].slice(1)} ${countOf(one)}`,
+              ] as const,
+          ),
+        ]}
+        onChoose={(chosen) => setParams({ status: chosen })}
+      />
+    </div>
+  );
+};
+
+const fits = (job: ExportAnswer, find: string, status: string): boolean =>
+  (status === '' || job.status === status) &&
+  `${job.description} ${job.id} ${JSON.stringify(job.filters)}`.toLowerCase().includes(find.toLowerCase());
+
+const ExportTable = ({
+  all,
+  total,
+  chosen,
+  live,
+  isMissing,
+}: {
+  readonly all: readonly ExportAnswer[];
+  readonly total: number;
+  readonly chosen: string | undefined;
+  readonly live: Live<ExportPage>;
+  readonly isMissing: boolean;
+}): JSX.Element => {
+  const { find = '', status = '' } = params.value;
+  const rows = all.filter((job) => fits(job, find, status));
+  return (
+    <>
+      {isMissing && <p class="stale">There is no such export, or another key has made it.</p>}
+      {rows.length === 0 ? (
+        <div class="empty">
+          {all.length === 0 ? (
+            <>
+              <p>An export is a file of requests with chosen fields: JSONL, JSON, CSV or Parquet.</p>
+              <p>None was requested yet.</p>
+            </>
+          ) : (
+            <p>No export of {all.length} fits.</p>
+          )}
+        </div>
+      ) : (
+        <table>
+          <thead>
+            <tr>
+              <th>Export</th>
+              <th class="wide">Created by</th>
+              <th class="wide">Created ↓</th>
+              <th class="n wide">Fields</th>
+              <th class="n">Records</th>
+              <th>Status</th>
+              <th class="r">Action</th>
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((job) => (
+              <tr key={job.id} class={job.id === chosen ? 'cur' : ''}>
+                <td>
+                  <a class="strong" href={exportAddress(job.id, params.value)}>
+                    {job.description || 'Without a name'}
+                  </a>
+                  <div class="s2 mono">{job.id.slice(0, 8)}</div>
+                </td>
+                <td class="wide">{job.created_by_name ?? <span class="dim">–</span>}</td>
+                <td class="wide">
+                  <Time ms={Date.parse(job.created_at)} digits="minutes" />
+                  <div class="s2">{ago(Date.parse(job.created_at), Date.now())}</div>
+                </td>
+                <td class="n wide">{job.requested_data.length === 0 ? 'all' : job.requested_data.length}</td>
+                <td class="n">
+                  {job.is_total_exact ? '' : '≥ '}
+                  <Num figure={count(job.total_records)} />
+                </td>
+                <td>
+                  <ExportState job={job} />
+                </td>
+                <td class="r">
+                  <span class="row acts">
+                    <ExportActions job={job} onChanged={live.again} isSmall />
+                  </span>
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+      {total > all.length && (
+        <p class="stale">
+          The newest {all.length} of {grouped(total)} exports.
+        </p>
+      )}
+    </>
+  );
+};
+
+export default Exports;

@@ -6,7 +6,7 @@ import { useAnswer } from '../../api/use-answer.ts';
 import { Copy, Segments } from '../../parts/basics.tsx';
 import { Answered } from '../../parts/panel.tsx';
 import { params, setParams } from '../../state.ts';
-import { SectionHead } from './section.tsx';
+import { SectionHead } from '../../parts/form.tsx';
 import { yamlOf } from './yaml-text.ts';
 
 /** `pool.probe_interval` → `pool`; `deployments[0].id` → `deployments[0]`. */

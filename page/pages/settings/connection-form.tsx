@@ -13,7 +13,7 @@ import { useKeys } from '../../keys.ts';
 import { Button, Segments, Switch, Time } from '../../parts/basics.tsx';
 import { Icon } from '../../parts/icons.tsx';
 import { addressOf } from '../../routes.ts';
-import { change, Confirm, Field, Refusal, useSending } from './section.tsx';
+import { change, Confirm, Field, Refusal, useSending } from '../../parts/form.tsx';
 
 interface Fields {
   readonly name: string;

@@ -14,7 +14,7 @@ import { Answered } from '../../parts/panel.tsx';
 import { addressOf } from '../../routes.ts';
 import { go, route } from '../../state.ts';
 import { ConnectionForm } from './connection-form.tsx';
-import { NewButton, SectionHead } from './section.tsx';
+import { NewButton, SectionHead } from '../../parts/form.tsx';
 
 const EVERY_MS = 5000;
 

@@ -10,7 +10,7 @@ import { me } from '../../me.ts';
 import { Button, Copy, Pill, Time } from '../../parts/basics.tsx';
 import { Icon } from '../../parts/icons.tsx';
 import { Answered } from '../../parts/panel.tsx';
-import { change, Confirm, Field, NewButton, Refusal, SectionHead, useSending } from './section.tsx';
+import { change, Confirm, Field, NewButton, Refusal, SectionHead, useSending } from '../../parts/form.tsx';
 
 /** Scopes, and what each opens. */
 const SCOPES = [

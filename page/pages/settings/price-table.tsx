@@ -9,7 +9,7 @@ import { useKeys } from '../../keys.ts';
 import { Button, Time } from '../../parts/basics.tsx';
 import { Icon } from '../../parts/icons.tsx';
 import { Answered } from '../../parts/panel.tsx';
-import { change, Confirm, Field, NewButton, Refusal, SectionHead, useSending } from './section.tsx';
+import { change, Confirm, Field, NewButton, Refusal, SectionHead, useSending } from '../../parts/form.tsx';
 
 /** A price as the API takes it. */
 interface NewPrice {

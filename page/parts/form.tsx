@@ -1,9 +1,9 @@
-// What the sections of Settings have in common: the head, fields of forms, and how changes are sent.
+// Forms: the head of a section, fields, how changes are sent, and buttons that ask before they act.
 import type { ComponentChildren, JSX } from 'preact';
 import { useId, useState } from 'preact/hooks';
-import { ask, type ApiError } from '../../api/client.ts';
-import { Button } from '../../parts/basics.tsx';
-import { toast } from '../../parts/floating.tsx';
+import { ask, type ApiError } from '../api/client.ts';
+import { Button } from './basics.tsx';
+import { toast } from './floating.tsx';
 
 export const SectionHead = ({
   title,
@@ -69,7 +69,8 @@ export const Field = ({
       <input
         id={id}
         class={isMono ? 'inp mono' : 'inp'}
-        type={type as 'text'}
+        // A password or a text; the types of the two differ in their roles only.
+        {...({ type } as { readonly type: 'text' })}
         value={value}
         placeholder={placeholder}
         readOnly={isReadOnly}
