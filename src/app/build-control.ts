@@ -1,9 +1,10 @@
 // Connects the admin server, the autoscaler and the supervised process to the modules that they use.
 import type { ExplainedSetting } from '../core/explained-setting.ts';
 import { formatAddress } from '../core/address.ts';
-import { Admin } from '../control/admin/admin.ts';
+import { Admin, Overview } from '../control/admin/admin.ts';
 import { ChildSupervisor } from '../control/child-process/child-process.ts';
 import { Autoscaler, type ScaledDeployment } from '../control/scaling/autoscaler.ts';
+import { version } from '../core/version.ts';
 import type { Deployment } from '../data-plane/replicas/pool.ts';
 import type { Modules } from './modules.ts';
 
@@ -51,6 +52,56 @@ function scaledDeployment(
   };
 }
 
+/** State of the log store; `undefined` if nothing is stored. */
+function storeReading({ config, logPipeline }: Modules) {
+  if (logPipeline.logs === undefined) return undefined;
+  const { dropped, lagSeconds, storeBytes } = logPipeline.logs.figures;
+  return {
+    lost: Array.from(dropped.values()).reduce((sum, count) => sum + count, 0),
+    lagSeconds,
+    bytes: storeBytes,
+    maxBytes: config.logs.max_bytes,
+  };
+}
+
+export function buildOverview(modules: Modules): Overview {
+  const { config, pool, supervised, queue, webhooks, logPipeline } = modules;
+  return new Overview({
+    version,
+    pool,
+    scale: () => modules.autoscaler.readings(),
+    scaleWindowMs: config.scale.autoscaling_window,
+    isFollowed: (deployment) => config.scale.keda || deployment === modules.podDeployment,
+    collectors: modules.collectors,
+    restartsOf: ({ url }) => (supervised.urls.has(url.href) ? modules.child?.restarts : undefined),
+    asyncDepth: (deployment) => queue.depth(deployment),
+    asyncAges: () => Promise.resolve(undefined),
+    failedTasks: (deployment) => modules.counters.async.outcome(deployment, 'FAILED'),
+    webhooks: () => webhooks.counts,
+    exporters: () => exporterRows(logPipeline.connections),
+    store: () => storeReading(modules),
+    currency: () => modules.prices.shown.currency,
+    isDraining: () => modules.drain.isRunning,
+  });
+}
+
+/** State of all exporters. */
+const exporterRows = (connections: Modules['logPipeline']['connections']) =>
+  (connections?.list() ?? []).map(({ id, name, signal }) => {
+    const { state, last_error, lag_seconds, queue_records, sent, dropped } = connections!.status(id)!;
+    return {
+      id,
+      name: typeof name === 'string' && name !== '' ? name : id,
+      signal: signal as string,
+      state,
+      why: state === 'running' ? '' : last_error,
+      lag_s: Math.round(lag_seconds * 10) / 10,
+      waiting: queue_records,
+      sent,
+      dropped,
+    };
+  });
+
 export function buildAdmin(modules: Modules, explain: () => readonly ExplainedSetting[]): Admin {
   const { config, log, pool, logPipeline } = modules;
   const scheme = config.ingress.tls.cert === '' ? 'http' : 'https';
@@ -59,6 +110,14 @@ export function buildAdmin(modules: Modules, explain: () => readonly ExplainedSe
     {
       keys: modules.keys,
       metrics: modules.metrics,
+      overview: modules.overview,
+      facts: {
+        version,
+        model: { id: config.model.id, name: config.model.name },
+        capture: config.logs.capture,
+        retentionMs: config.logs.retention,
+        store: () => storeReading(modules),
+      },
       pool,
       scale: () => modules.autoscaler.readings(),
       isAccepting: () => !modules.drain.isRunning,

@@ -27,6 +27,7 @@ export function componentsOf(modules: Modules): Component[] {
     modules.collectors,
     modules.kubernetes,
     modules.replicaMetrics,
+    modules.overview,
     modules.admin,
     modules.autoscaler,
     ...(child ? [child] : []),

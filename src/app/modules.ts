@@ -15,7 +15,7 @@ import { Certificates } from './server-certificates.ts';
 import { stepLog } from '../core/exchange/step-log.ts';
 import { fileSink, Logger } from '../core/logger.ts';
 import { UrlSigner } from '../core/url-signer.ts';
-import { Views, type Admin } from '../control/admin/admin.ts';
+import { Views, type Admin, type Overview } from '../control/admin/admin.ts';
 import {
   replicaOf,
   supervised,
@@ -41,7 +41,7 @@ import { Scoring } from '../telemetry/scoring/scoring.ts';
 import { Attachments, Projects } from '../telemetry/projects/projects.ts';
 import { MetricCounters, type Metrics } from '../telemetry/metrics/metrics.ts';
 import { buildCollectors, buildMetrics, buildReplicaMetrics } from './build-collectors.ts';
-import { buildAdmin, buildAutoscaler, buildChild } from './build-control.ts';
+import { buildAdmin, buildAutoscaler, buildChild, buildOverview } from './build-control.ts';
 import { buildDataServer, buildPool } from './build-data-plane.ts';
 import { buildQueue, buildWebhooks } from './build-queue.ts';
 import { Drain } from './drain.ts';
@@ -101,6 +101,7 @@ export class Modules {
   readonly metrics: Metrics;
   readonly dataServer: DataServer;
   readonly drain: Drain;
+  readonly overview: Overview;
   readonly admin: Admin;
 
   /** Throws a WeirError for settings that cannot be used, such as an unreadable certificate. */
@@ -162,6 +163,7 @@ export class Modules {
     this.metrics = buildMetrics(this);
     this.dataServer = buildDataServer(this);
     this.drain = new Drain(this, config.ingress);
+    this.overview = buildOverview(this);
     this.admin = buildAdmin(this, explain);
     this.logPipeline.attach(this.exchanges);
     for (const observer of observersOf(this)) this.exchanges.observe(observer);

@@ -16,6 +16,7 @@ export function observersOf(modules: Modules): Observer[] {
     ...(modules.access ? [modules.access] : []),
     modules.counters.inFlight,
     modules.counters.llm,
+    modules.overview,
     modules.autoscaler.observer,
     ...modules.logPipeline.observers(deploymentAt),
     predictPathWarning(log, deploymentAt),

@@ -6,6 +6,7 @@
 //   braintrust/  routes of Braintrust's clients
 //   answers/     what clients in TypeScript may import      views/      saved views of the page
 //   records/     what is known about one id: find, waterfall, request, task
+//   overview/    what GET /v1/overview and /v1/me return
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { describe } from '../../core/errors.ts';
@@ -32,6 +33,8 @@ import { backupEndpoints, type WithBackups } from './routes/backups.ts';
 import { contractLogEndpoints, type WithModel } from './routes/contract-logs.ts';
 import { countEndpoints } from './routes/counts.ts';
 import { healthEndpoints, type WithMetrics } from './routes/health.ts';
+import { meEndpoints, type WithMe } from './routes/me.ts';
+import { overviewEndpoints } from './routes/overview.ts';
 import { postLogEndpoints } from './routes/post-logs.ts';
 import { keyEndpoints, type WithKeys } from './routes/keys.ts';
 import { maskingEndpoints } from './routes/masking.ts';
@@ -45,6 +48,8 @@ import { seriesEndpoints, type WithSeries } from './routes/series.ts';
 import { settingsEndpoints, type WithSettings } from './routes/settings.ts';
 import { traceEndpoints, type WithTraces } from './routes/traces.ts';
 import { viewEndpoints, type WithViews } from './routes/views.ts';
+
+export { Overview } from './overview/overview.ts';
 
 type Context = WithMetrics &
   WithSettings &
@@ -60,12 +65,15 @@ type Context = WithMetrics &
   WithDeletions &
   WithBackups &
   WithViews &
-  WithBraintrust;
+  WithBraintrust &
+  WithMe;
 /** Modules that the routes use. */
 export type AdminDeps = Omit<Context, 'tails' | 'deniedFields'>;
 
 export const endpoints: readonly Endpoint<Context>[] = [
   ...healthEndpoints,
+  ...meEndpoints,
+  ...overviewEndpoints,
   ...logEndpoints,
   ...recordEndpoints,
   ...countEndpoints,

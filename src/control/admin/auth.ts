@@ -5,6 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Failure } from '../../core/errors.ts';
 import { UNIX_CLIENT } from '../../core/address.ts';
 import { isLoopback } from '../../core/loopback.ts';
+import type { ApiKey } from '../../core/keys/api-key.ts';
 import type { KeyStore } from '../../core/keys/key-store.ts';
 import { covers, type AdminScope } from '../../core/keys/scopes.ts';
 import { peerOf } from '../../protocol/http/peer.ts';
@@ -34,6 +35,16 @@ function isFromHere({ socket, headers: { host = '' } }: IncomingMessage): boolea
   const { address } = peerOf(socket);
   return (address === UNIX_CLIENT || isLoopback(address)) && isLoopback(hostIn(host));
 }
+
+/** The key of an authorized request; `undefined`: it has none, since no key exists or its route needs none. */
+export function callerKey(keys: KeyStore, req: IncomingMessage): ApiKey | undefined {
+  const key = keys.find(keyOf(req), Date.now());
+  return key === 'expired' ? undefined : key;
+}
+
+/** True if an authorized request may do everything: by its key, or as long as no key exists. */
+export const isAdmin = (keys: KeyStore, req: IncomingMessage): boolean =>
+  !keys.hasAdminKey || covers(callerKey(keys, req)?.scopes ?? [], 'admin');
 
 /** False for a request from a web page of another origin, since browsers send simple POSTs without a preflight. */
 export function isSameOrigin(req: IncomingMessage): boolean {

@@ -26,7 +26,7 @@ export const grpcProbe =
       const done = (problem: string, isSilent = false, hasResponse = false) => {
         clearTimeout(timer);
         session.destroy();
-        resolve({ problem, isSilent, hasResponse });
+        resolve({ problem, isSilent, got: 'health check passed', hasResponse });
       };
       const timer = setTimeout(
         () => done(`no response to the health check within ${timeoutMs} ms`, true),

@@ -30,8 +30,8 @@ function reasonOf(deployment: Deployment, replica: Replica): string {
   return isFailing && problem !== '' ? problem : `is ${replica.state}`;
 }
 
-/** Returns every deployment and replica as the admin API shows them. */
-export function poolSnapshot(deployments: readonly Deployment[]): unknown[] {
+/** Returns every deployment and replica as the admin API shows them. `hasUrls`: with the addresses of replicas. */
+export function poolSnapshot(deployments: readonly Deployment[], hasUrls: boolean): unknown[] {
   return deployments
     .filter(({ isGone, replicas }) => !isGone || replicas.length > 0)
     .map(({ options, replicas, replicaSet, waitQueue }) => ({
@@ -42,10 +42,11 @@ export function poolSnapshot(deployments: readonly Deployment[]): unknown[] {
       waiting: waitQueue.length,
       replicas: replicas.map((replica) => ({
         id: replica.id,
-        url: replica.url.href,
+        ...(hasUrls && { url: replica.url.href }),
         // Only if the host name was resolved here: the address of this replica.
-        ...(replica.url.host !== replica.url.name && { address: replica.url.host }),
+        ...(hasUrls && replica.url.host !== replica.url.name && { address: replica.url.host }),
         state: replica.state,
+        since: new Date(performance.timeOrigin + replica.changedMs).toISOString(),
         alive: replica.isAlive,
         outstanding: replica.outstanding,
         broken_in_a_row: replica.failures,

@@ -23,7 +23,7 @@ export { WaitEntry } from './wait-queue.ts';
 export type { Waiter } from './wait-queue.ts';
 export type { Deployment } from './deployment.ts';
 export { connectTo } from './replica-h2.ts';
-export { deploymentEvents, replicaEvents } from './replica-events.ts';
+export { deploymentEvents, phaseOf, replicaEvents } from './replica-events.ts';
 export type { FailingReplica, PoolEvents } from './pool-events.ts';
 export { speaksGrpc, targetOf } from './replica-url.ts';
 export type { ReplicaUrl } from './replica-url.ts';
@@ -170,8 +170,9 @@ export class Pool {
     return whyNotReady(this.deployments);
   }
 
-  snapshot(): unknown[] {
-    return poolSnapshot(this.deployments);
+  /** All deployments and replicas for operators. `hasUrls`: with the addresses of replicas. */
+  snapshot(hasUrls: boolean): unknown[] {
+    return poolSnapshot(this.deployments, hasUrls);
   }
 
   /** Gives a replica no more requests. Returns false if there is no such replica. */

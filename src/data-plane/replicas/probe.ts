@@ -15,6 +15,8 @@ export interface ProbeResult {
   readonly problem: string;
   /** True if there was no response within the time limit. */
   readonly isSilent: boolean;
+  /** What a probe that succeeded got; missing: a connection. */
+  readonly got?: string;
   /** True if there was a response, with any status. */
   readonly hasResponse?: boolean;
 }
@@ -90,8 +92,9 @@ export const httpProbe =
     });
     if ('status' in result) {
       const { status } = result;
-      const problem = status >= 200 && status < 300 ? '' : `GET ${path} returned ${status}`;
-      return { problem, isSilent: false, hasResponse: true };
+      const got = `GET ${path} returned ${status}`;
+      const problem = status >= 200 && status < 300 ? '' : got;
+      return { problem, isSilent: false, got, hasResponse: true };
     }
     const { kind, problem, error } = result;
     if (kind === 'timeout')

@@ -39,7 +39,7 @@ export const replicaEvents = (
 });
 
 /** The phase as metrics show it: `auto` is `stable` if the deployment has an environment. */
-const phaseOf = ({ rollout_phase, environment }: DeploymentOptions): string =>
+export const phaseOf = ({ rollout_phase, environment }: DeploymentOptions): string =>
   rollout_phase === 'auto' ? (environment === '' ? '' : 'stable') : rollout_phase;
 
 const identity = ({ id, environment }: DeploymentOptions) => ({ deployment: id, environment });

@@ -45,8 +45,11 @@ export class ReplicaHealth {
   #reportPauseMs = REPORT_AGAIN_MS;
   /** Why the last readiness probe failed; empty if it succeeded. */
   problem = 'not probed yet';
-  /** performance.now() of the end of the last readiness probe; 0: there was none. */
+  /** performance.now() of the end of the last readiness probe, and how long it took; 0: there was none. */
   probedMs = 0;
+  probeTookMs = 0;
+  /** What the last readiness probe got, in words. */
+  probeText = '';
 
   constructor(
     replica: Replica,
@@ -104,10 +107,13 @@ export class ReplicaHealth {
   }
 
   async #probeReadiness(): Promise<number> {
+    const begunMs = performance.now();
     const result = await this.#readiness(this.#replica, this.#options.probe_timeout);
     if (this.#isStopped) return 0;
     this.problem = result.problem;
     this.probedMs = performance.now();
+    this.probeTookMs = this.probedMs - begunMs;
+    this.probeText = result.problem || (result.got ?? 'connected');
     this.#replica.wasProbed = true;
     if (!this.#replica.wasReached && (result.problem === '' || result.hasResponse === true)) {
       this.#replica.wasReached = true;

@@ -21,6 +21,16 @@ export interface ReplicaReports {
   dead(replica: Replica, reason: string): void;
 }
 
+/** A readiness probe that has ended. */
+export interface LastProbe {
+  /** performance.now() */
+  readonly endedMs: number;
+  readonly tookMs: number;
+  readonly isOk: boolean;
+  /** What it got, such as `GET /health returned 200` or `connection refused (127.0.0.1:8000)`. */
+  readonly text: string;
+}
+
 export class ReplicaSet {
   /** Replicas of the configuration, and those that left it with requests in flight. */
   readonly replicas: Replica[] = [];
@@ -108,6 +118,14 @@ export class ReplicaSet {
   /** Why a replica's last readiness probe failed; empty if it succeeded. */
   problemOf(replica: Replica): string {
     return this.#health.get(replica)?.problem ?? '';
+  }
+
+  /** The last readiness probe of a replica; `undefined` if there was none. */
+  lastProbe(replica: Replica): LastProbe | undefined {
+    const health = this.#health.get(replica);
+    if (health === undefined || health.probedMs === 0) return undefined;
+    const { probedMs, probeTookMs, problem, probeText } = health;
+    return { endedMs: probedMs, tookMs: probeTookMs, isOk: problem === '', text: probeText };
   }
 
   /** Milliseconds since a replica's last readiness probe ended; `undefined` if there was none. */

@@ -44,6 +44,8 @@ export class Replica {
   wasReached = false;
   /** False after too many failed liveness probes. */
   isAlive = true;
+  /** performance.now() of the last change of its state. */
+  changedMs = performance.now();
   /** True if the configuration no longer names it. It is removed when it has no request left. */
   isLeaving = false;
   /** performance.now() of its return from down or ejected while it gets a reduced share; 0: it gets its full share. */
@@ -82,8 +84,9 @@ export class Replica {
     const from = this.#state;
     if (from === state) return;
     this.#state = state;
+    this.changedMs = performance.now();
     const isReturn = state === 'ready' && (from === 'down' || from === 'ejected');
-    this.#returnedMs = isReturn && this.#slowReturnMs > 0 ? performance.now() : 0;
+    this.#returnedMs = isReturn && this.#slowReturnMs > 0 ? this.changedMs : 0;
     if (state === 'ready' || state === 'starting') this.failures = 0;
     this.#changed(this, from);
   }

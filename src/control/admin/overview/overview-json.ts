@@ -101,7 +101,7 @@ export interface OverviewReplica {
   readonly id: string;
   readonly deployment: string;
   /** Only for keys with the scope admin. */
-  readonly url?: string;
+  readonly url?: string | undefined;
   readonly state: 'starting' | 'ready' | 'down' | 'ejected' | 'draining';
   readonly since_ns: string;
   readonly is_leaving: boolean;
@@ -156,6 +156,8 @@ export interface OverviewScale {
   readonly window_s: number;
   readonly min: number;
   readonly max: number;
+  /** True: KEDA or the pods of Kubernetes follow `desired`. Otherwise the replicas are those of the configuration. */
+  readonly is_followed: boolean;
   /** Seconds until it may go down; null: nothing to go down from. */
   readonly down_in_s: number | null;
   /** Since when desired and active differ; null: they do not. */
@@ -286,7 +288,7 @@ export interface CapacityPart extends PartOf<'capacity'> {
   readonly ready: number;
 }
 
-/** The share of errors is above 1 % and 5 times that of the hour before. */
+/** The share of errors is above 1 % and 5 times that of the hour before, and at least 3 requests failed. */
 export interface ErrorsPart extends PartOf<'errors'> {
   readonly now: number;
   readonly before: number | null;
@@ -304,7 +306,7 @@ export interface RefusalsPart extends PartOf<'refusals'> {
   readonly count: number;
 }
 
-/** p95 is more than twice that of the hour before. */
+/** p95 is more than twice that of the hour before, and at least 10 ms more. */
 export interface LatencyPart extends PartOf<'latency'> {
   readonly p95_ms: number;
   readonly before_ms: number;
@@ -331,7 +333,7 @@ export interface StoreLostPart extends PartOf<'store_lost'> {
   readonly lost: number;
 }
 
-/** Desired and active replicas differ for more than 2 minutes. */
+/** More replicas are desired than active for more than 2 minutes. */
 export interface ScaleUnmetPart extends PartOf<'scale_unmet'> {
   readonly deployment: string;
   readonly desired: number;

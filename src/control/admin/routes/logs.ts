@@ -51,8 +51,9 @@ const OWN = [
 ];
 /** Size of one page, since it is serialized on the thread that forwards requests. Its cursor continues. */
 const MAX_PAGE_CHARACTERS = 8 * 1024 ** 2;
-const MAX_DOWNLOAD_ROWS = 100_000;
-const MAX_DOWNLOAD_NS = 7n * DAY_NS;
+/** Limits of a download, unless logs.download_unlimited is set. */
+export const MAX_DOWNLOAD_ROWS = 100_000;
+export const MAX_DOWNLOAD_NS = 7n * DAY_NS;
 
 /** The log store. Sends an error response and returns `undefined` if there is none. */
 export function logsOrFail(

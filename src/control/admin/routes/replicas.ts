@@ -1,20 +1,22 @@
 // Routes of replicas: state, drain and resume.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Pool } from '../../../data-plane/replicas/pool.ts';
+import { isAdmin } from '../auth.ts';
 import { fail, json, type Endpoint } from '../endpoint.ts';
+import type { WithKeys } from './keys.ts';
 
 /** Modules of these routes. */
 export interface WithPool {
   readonly pool: Pool;
 }
 
-export const replicaEndpoints: readonly Endpoint<WithPool>[] = [
+export const replicaEndpoints: readonly Endpoint<WithPool & WithKeys>[] = [
   {
     method: 'GET',
     path: '/v1/replicas',
-    does: 'returns all replicas: state, outstanding requests, and the problem of the last probe',
-    scope: 'admin',
-    handle: ({ pool }, _, res) => json(res, 200, { deployments: pool.snapshot() }),
+    does: 'returns all replicas: state, outstanding requests, and the problem of the last probe; their URLs only for keys with the scope admin',
+    scope: 'logs:read',
+    handle: ({ pool, keys }, req, res) => json(res, 200, { deployments: pool.snapshot(isAdmin(keys, req)) }),
   },
   {
     method: 'POST',

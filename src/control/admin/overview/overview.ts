@@ -1,0 +1,126 @@
+// GET /v1/overview for all viewers: one snapshot at most once a second, made when it is asked for.
+// Invariant: without a viewer nothing is computed but the counts of overview-meter.ts, and compression never runs on
+// the forwarding thread.
+//   overview-meter.ts     counts requests as they end        overview-snapshot.ts  one snapshot
+//   verdict.ts            rules over a snapshot              verdict-text.ts       their sentences
+//   overview-json.ts      the answer                         overview-sources.ts   what is read of other modules
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import type { Component } from '../../../core/lifecycle.ts';
+import type { Exchange, Observer } from '../../../core/exchange/exchange.ts';
+import { TIMED_OUT, waitAtMost } from '../../../core/wait.ts';
+import type { OverviewJson } from './overview-json.ts';
+import { OverviewMeter } from './overview-meter.ts';
+import { overviewOf, withoutUrls } from './overview-snapshot.ts';
+import type { OverviewSources, QueuedAges } from './overview-sources.ts';
+
+const LIFE_MS = 1000;
+/** Longest wait for the ages of queued tasks, which may be in another process. */
+const AGES_MS = 100;
+
+/** An encoded snapshot. */
+export interface EncodedOverview {
+  /** With quotes, as in the header. */
+  readonly etag: string;
+  readonly body: string;
+  readonly gzipped: Buffer;
+}
+
+const compress = promisify(gzip);
+
+export class Overview implements Component, Observer {
+  readonly name = 'overview';
+  readonly #sources: OverviewSources;
+  readonly #meter: OverviewMeter;
+  readonly #now: () => number;
+  #snapshot: Snapshot | undefined;
+  #running: Promise<Snapshot> | undefined;
+  #count = 0;
+  /** How long the last snapshot took on this thread, in milliseconds. */
+  tookMs = 0;
+
+  /** `now`: milliseconds since 1970, for tests. */
+  constructor(sources: OverviewSources, now = () => Date.now()) {
+    this.#sources = sources;
+    this.#meter = new OverviewMeter(sources, now);
+    this.#now = now;
+  }
+
+  /** When weir started, in milliseconds since 1970. */
+  get startedMs(): number {
+    return this.#meter.startedMs;
+  }
+
+  start(): void {
+    this.#meter.start();
+  }
+
+  stop(): void {
+    this.#meter.stop();
+  }
+
+  closed(exchange: Exchange): void {
+    this.#meter.closed(exchange);
+  }
+
+  /** The snapshot of this second. `hasUrls`: with the addresses of replicas. */
+  async encoded(hasUrls: boolean): Promise<EncodedOverview> {
+    const snapshot = await this.#current();
+    return hasUrls ? snapshot.full() : snapshot.short();
+  }
+
+  #current(): Promise<Snapshot> {
+    const age = this.#snapshot === undefined ? Infinity : this.#now() - this.#snapshot.atMs;
+    if (age >= 0 && age < LIFE_MS) return Promise.resolve(this.#snapshot!);
+    this.#running ??= this.#make().finally(() => (this.#running = undefined));
+    return this.#running;
+  }
+
+  async #make(): Promise<Snapshot> {
+    const ages = await this.#ages();
+    const begunMs = performance.now();
+    const nowMs = this.#now();
+    this.#meter.measure();
+    const overview = overviewOf(this.#sources, this.#meter, ages, nowMs);
+    const tag = `${this.startedMs.toString(36)}-${(++this.#count).toString(36)}`;
+    this.#snapshot = new Snapshot(nowMs, tag, overview);
+    this.tookMs = performance.now() - begunMs;
+    return this.#snapshot;
+  }
+
+  /** The queue is not asked while it has no tasks. */
+  async #ages(): Promise<QueuedAges | undefined> {
+    const { pool, asyncDepth, asyncAges } = this.#sources;
+    if (pool.deployments.every(({ options }) => asyncDepth(options.id).queued === 0)) return undefined;
+    const ages = await waitAtMost(AGES_MS, asyncAges());
+    return ages === TIMED_OUT ? undefined : ages;
+  }
+}
+
+/** One snapshot, encoded when it is first asked for. */
+class Snapshot {
+  readonly atMs: number;
+  readonly #tag: string;
+  readonly #overview: OverviewJson;
+  #full: Promise<EncodedOverview> | undefined;
+  #short: Promise<EncodedOverview> | undefined;
+
+  constructor(atMs: number, tag: string, overview: OverviewJson) {
+    this.atMs = atMs;
+    this.#tag = tag;
+    this.#overview = overview;
+  }
+
+  full(): Promise<EncodedOverview> {
+    return (this.#full ??= encode(`"${this.#tag}-f"`, this.#overview));
+  }
+
+  short(): Promise<EncodedOverview> {
+    return (this.#short ??= encode(`"${this.#tag}"`, withoutUrls(this.#overview)));
+  }
+}
+
+async function encode(etag: string, overview: object): Promise<EncodedOverview> {
+  const body = `${JSON.stringify(overview)}\n`;
+  return { etag, body, gzipped: await compress(body) };
+}
