@@ -1,4 +1,4 @@
-// Counts of the last hour in slots of 15 seconds, in flat arrays. Hot path: `add` and `addDuration`.
+// Counts of the last hour in slots of 15 seconds, in flat arrays. Hot path: `add`, `addLatency`, `addFirstToken`.
 // Invariant: memory does not grow; a slot in which weir did not run, or the clock jumped over, is unknown, not 0.
 import { bucketOf, BUCKETS, percentileMs } from './duration-buckets.ts';
 
@@ -31,7 +31,10 @@ const FIGURES = [
   'firstTokenP95',
 ] as const;
 export type SlotFigure = (typeof FIGURES)[number];
+const COLUMNS = FIGURES.length;
 const COLUMN = Object.fromEntries(FIGURES.map((name, i) => [name, i])) as Record<SlotFigure, number>;
+/** The number of a figure, for `add`, which is called for every request. */
+export const columnOf = (figure: SlotFigure): number => COLUMN[figure];
 
 export type SlotDuration = 'latency' | 'firstToken';
 
@@ -47,11 +50,9 @@ export const HOUR_BEFORE: SlotRange = { from: MINUTE_SLOTS + 1, to: MINUTE_SLOTS
 export const LAST_HOUR: SlotRange = { from: 0, to: HOUR_SLOTS };
 
 export class FigureSlots {
-  readonly #values = new Float64Array(SLOTS * FIGURES.length);
-  readonly #durations: Record<SlotDuration, Uint32Array> = {
-    latency: new Uint32Array(SLOTS * BUCKETS),
-    firstToken: new Uint32Array(SLOTS * BUCKETS),
-  };
+  readonly #values = new Float64Array(SLOTS * COLUMNS);
+  readonly #latency = new Uint32Array(SLOTS * BUCKETS);
+  readonly #firstToken = new Uint32Array(SLOTS * BUCKETS);
   /** Milliseconds of each slot in which weir ran; 0: unknown. */
   readonly #coveredMs = new Float64Array(SLOTS);
   /** Number of the current slot since 1970. */
@@ -60,6 +61,8 @@ export class FigureSlots {
   #begunMs: number;
   /** Position of the current slot in the arrays. */
   #at = 0;
+  /** Where its figures begin. */
+  #row = 0;
 
   /** `nowMs`: milliseconds since 1970, here and below. */
   constructor(nowMs: number) {
@@ -67,16 +70,21 @@ export class FigureSlots {
     this.#begunMs = nowMs;
   }
 
-  add(figure: SlotFigure, amount: number): void {
-    this.#values[this.#at * FIGURES.length + COLUMN[figure]]! += amount;
+  /** `column`: of `columnOf`. */
+  add(column: number, amount: number): void {
+    this.#values[this.#row + column]! += amount;
   }
 
   set(figure: SlotFigure, value: number): void {
-    this.#values[this.#at * FIGURES.length + COLUMN[figure]] = value;
+    this.#values[this.#row + COLUMN[figure]] = value;
   }
 
-  addDuration(kind: SlotDuration, ms: number): void {
-    this.#durations[kind][this.#at * BUCKETS + bucketOf(ms)]!++;
+  addLatency(ms: number): void {
+    this.#latency[this.#at * BUCKETS + bucketOf(ms)]!++;
+  }
+
+  addFirstToken(ms: number): void {
+    this.#firstToken[this.#at * BUCKETS + bucketOf(ms)]!++;
   }
 
   /** Begins a new slot if it is time. A clock that goes back changes nothing. */
@@ -89,8 +97,9 @@ export class FigureSlots {
     this.#coveredMs[this.#at] = Math.min(STEP_MS, (this.#slot + 1) * STEP_MS - this.#begunMs);
     for (let i = 0; i < Math.min(steps, SLOTS); i++) {
       this.#at = (this.#at + 1) % SLOTS;
-      this.#values.fill(0, this.#at * FIGURES.length, (this.#at + 1) * FIGURES.length);
-      for (const counts of Object.values(this.#durations))
+      this.#row = this.#at * COLUMNS;
+      this.#values.fill(0, this.#row, this.#row + COLUMNS);
+      for (const counts of [this.#latency, this.#firstToken])
         counts.fill(0, this.#at * BUCKETS, (this.#at + 1) * BUCKETS);
       this.#coveredMs[this.#at] = 0;
     }
@@ -129,7 +138,7 @@ export class FigureSlots {
   }
 
   percentile(kind: SlotDuration, p: number, { from, to }: SlotRange): number | null {
-    const all = this.#durations[kind];
+    const all = kind === 'latency' ? this.#latency : this.#firstToken;
     const sums = new Float64Array(BUCKETS);
     for (let back = from; back <= to; back++) {
       const base = this.#index(back) * BUCKETS;
@@ -173,7 +182,7 @@ export class FigureSlots {
   }
 
   #value(figure: SlotFigure, back: number): number {
-    return this.#values[this.#index(back) * FIGURES.length + COLUMN[figure]]!;
+    return this.#values[this.#index(back) * COLUMNS + COLUMN[figure]]!;
   }
 }
 

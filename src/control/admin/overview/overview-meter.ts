@@ -4,12 +4,20 @@ import type { Component } from '../../../core/lifecycle.ts';
 import type { Exchange, Observer } from '../../../core/exchange/exchange.ts';
 import { UNKNOWN } from '../../../core/exchange/llm-facts.ts';
 import { FailureTable, replicaKey } from './failure-table.ts';
-import { FigureSlots, MINUTE_SLOTS, STEP_MS } from './figure-slots.ts';
+import { columnOf, FigureSlots, MINUTE_SLOTS, STEP_MS } from './figure-slots.ts';
 import { FirstTokenTimes } from './first-token-times.ts';
 import type { OverviewSources } from './overview-sources.ts';
 import { classOf, isRefusal } from './request-outcome.ts';
 import { ScaleHistory } from './scale-history.ts';
 import { StateTimes } from './state-times.ts';
+
+const OK = columnOf('2xx');
+const REFUSED = columnOf('refused');
+const INPUT_TOKENS = columnOf('inputTokens');
+const OUTPUT_TOKENS = columnOf('outputTokens');
+const HAS_TOKENS = columnOf('hasTokens');
+const COST = columnOf('cost');
+const HAS_COST = columnOf('hasCost');
 
 /** CPU time of a replica at a reading. */
 interface CpuSample {
@@ -62,11 +70,11 @@ export class OverviewMeter implements Component, Observer {
   closed(exchange: Exchange): void {
     const { slots } = this;
     const outcome = classOf(exchange);
-    slots.add(outcome, 1);
-    if (exchange.protocol !== 'websocket') slots.addDuration('latency', exchange.endMs - exchange.startMs);
+    if (exchange.protocol !== 'websocket') slots.addLatency(exchange.endMs - exchange.startMs);
     if (exchange.llm !== undefined) this.#countModel(exchange, exchange.llm);
-    if (outcome === '2xx') return;
-    if (isRefusal(exchange.cause)) slots.add('refused', 1);
+    if (outcome === '2xx') return slots.add(OK, 1);
+    slots.add(columnOf(outcome), 1);
+    if (isRefusal(exchange.cause)) slots.add(REFUSED, 1);
     this.failures.count(exchange, outcome, this.#now());
   }
 
@@ -118,18 +126,18 @@ export class OverviewMeter implements Component, Observer {
 
   #countModel(exchange: Exchange, llm: NonNullable<Exchange['llm']>): void {
     const { slots } = this;
-    if (llm.inputTokens !== UNKNOWN) slots.add('inputTokens', llm.inputTokens);
+    if (llm.inputTokens !== UNKNOWN) slots.add(INPUT_TOKENS, llm.inputTokens);
     if (llm.outputCount !== UNKNOWN) {
-      slots.add('outputTokens', llm.outputCount);
-      slots.add('hasTokens', 1);
+      slots.add(OUTPUT_TOKENS, llm.outputCount);
+      slots.add(HAS_TOKENS, 1);
     }
     if (!Number.isNaN(llm.cost)) {
-      slots.add('cost', llm.cost);
-      slots.add('hasCost', 1);
+      slots.add(COST, llm.cost);
+      slots.add(HAS_COST, 1);
     }
     if (!llm.isStream || llm.firstTokenMs === 0) return;
     const ms = llm.firstTokenMs - exchange.startMs;
-    slots.addDuration('firstToken', ms);
+    slots.addFirstToken(ms);
     if (exchange.deployment >= 0) this.firstTokens.add(exchange.deployment, exchange.replica, ms);
   }
 
@@ -144,7 +152,8 @@ export class OverviewMeter implements Component, Observer {
       tasksFailed: pool.deployments.reduce((sum, { index }) => sum + failedTasks(index), 0),
       recordsLost: store()?.lost ?? 0,
     };
-    for (const name of GROWING) this.slots.add(name, Math.max(0, totals[name] - this.#totals[name]));
+    for (const name of GROWING)
+      this.slots.add(columnOf(name), Math.max(0, totals[name] - this.#totals[name]));
     this.#totals = totals;
   }
 

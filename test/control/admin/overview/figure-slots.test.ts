@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bucketOf, BUCKETS, percentileMs } from '../../../../src/control/admin/overview/duration-buckets.ts';
 import {
+  columnOf,
   FigureSlots,
   HOUR_BEFORE,
   HOUR_SLOTS,
@@ -19,7 +20,7 @@ function slotsOf(counts: readonly number[]): { slots: FigureSlots; nowMs: number
   const slots = new FigureSlots(T);
   counts.forEach((count, i) => {
     slots.advance(T + i * STEP_MS);
-    for (let n = 0; n < count; n++) slots.add('2xx', 1);
+    for (let n = 0; n < count; n++) slots.add(columnOf('2xx'), 1);
   });
   return { slots, nowMs: T + (counts.length - 1) * STEP_MS };
 }
@@ -65,7 +66,7 @@ describe('the slots of the last hour', () => {
 
   it('forget what is older than an hour and a minute', () => {
     const slots = new FigureSlots(T);
-    slots.add('5xx', 7);
+    slots.add(columnOf('5xx'), 7);
     slots.advance(T + (HOUR_SLOTS + 4) * STEP_MS);
     expect(slots.sum('5xx', HOUR_BEFORE)).toBe(7);
     slots.advance(T + (HOUR_SLOTS + 5) * STEP_MS);
@@ -81,7 +82,7 @@ describe('the slots of the last hour', () => {
 
   it('count the part of the first slot in which weir ran', () => {
     const slots = new FigureSlots(T + 5000);
-    for (let n = 0; n < 20; n++) slots.add('2xx', 1);
+    for (let n = 0; n < 20; n++) slots.add(columnOf('2xx'), 1);
     expect(slots.seconds(LAST_MINUTE, T + 9000)).toBe(4);
     slots.advance(T + STEP_MS);
     expect(slots.points((value, seconds) => value('2xx') / seconds).at(-1)).toBe(2);
@@ -89,7 +90,7 @@ describe('the slots of the last hour', () => {
 
   it('show no value for a time that the clock jumped over', () => {
     const slots = new FigureSlots(T);
-    slots.add('2xx', 1);
+    slots.add(columnOf('2xx'), 1);
     slots.advance(T + 3 * STEP_MS);
     expect(slots.points((value) => value('2xx')).slice(-3)).toEqual([1, null, null]);
   });
@@ -97,14 +98,14 @@ describe('the slots of the last hour', () => {
   it('stay as they are when the clock goes back', () => {
     const { slots, nowMs } = slotsOf([1, 2]);
     slots.advance(nowMs - 10 * STEP_MS);
-    slots.add('2xx', 1);
+    slots.add(columnOf('2xx'), 1);
     expect(slots.sum('2xx', LAST_HOUR)).toBe(4);
     expect(slots.seconds(LAST_MINUTE, nowMs - 10 * STEP_MS)).toBe(15);
   });
 
   it('keep the p95 of each slot', () => {
     const slots = new FigureSlots(T);
-    for (let n = 0; n < 100; n++) slots.addDuration('latency', 200);
+    for (let n = 0; n < 100; n++) slots.addLatency(200);
     slots.advance(T + STEP_MS);
     slots.advance(T + 2 * STEP_MS);
     const [full, empty] = slots.points((value) => value('latencyP95')).slice(-2);
@@ -116,7 +117,7 @@ describe('the slots of the last hour', () => {
   it('find since when something has been true, over slots without requests', () => {
     const { slots } = slotsOf([10, 10, 0, 10]);
     expect(slots.since((value) => value('2xx') > 5)).toBe(T);
-    slots.add('5xx', 1);
+    slots.add(columnOf('5xx'), 1);
     expect(slots.since((value) => value('5xx') > 0)).toBe(T + 3 * STEP_MS);
     expect(slots.since((value) => value('4xx') > 0)).toBeUndefined();
   });
