@@ -17,6 +17,7 @@ export const FILES: readonly (readonly [names: string, content: string])[] = [
   ['queue.sqlite', 'asynchronous requests; created with the first one'],
   ['keys.json', 'digests of the keys that were made through the admin API, for it and for clients'],
   ['key-costs.json', 'cost of this day of each client, for the limit of its key'],
+  ['key-last-uses.json', 'when each key was last used; written at most once a minute'],
   [
     'connections.json',
     'OTLP destinations that were created through the admin API; header values are encrypted',
@@ -37,6 +38,8 @@ export const FILES: readonly (readonly [names: string, content: string])[] = [
   ],
   ['scoring.json', 'scoring rules and stored scorers; header values of judges are encrypted'],
   ['scoring-cursors.json', 'sequence number up to which each scoring rule has come'],
+  ['downloads/', 'files of downloads; deleted 15 minutes after their last use, and at the start'],
+  ['views.json', 'saved views of the page'],
   ['prices.json', 'prices of tokens that were set through the admin API'],
   ['cursors.json', 'sequence number up to which each destination has received records'],
   [

@@ -146,6 +146,7 @@ export function buildAdmin(modules: Modules, explain: () => readonly ExplainedSe
       maxAttachmentBytes: config.projects.max_attachment,
       urls: modules.urls,
       views: modules.views,
+      downloads: modules.downloads,
       dataUrl(host) {
         const { path, port } = modules.dataServer.address;
         return `${scheme}://${path === undefined ? formatAddress({ host, port }) : host}`;

@@ -14,6 +14,7 @@ export function componentsOf(modules: Modules): Component[] {
     ...(dataFolder ? [dataFolder, component('url key', { start: () => loadUrlKey(modules) })] : []),
     ...logPipeline.components,
     ...(modules.exports ? [modules.exports] : []),
+    ...(modules.downloads ? [modules.downloads] : []),
     ...(modules.scoring ? [modules.scoring] : []),
     modules.keys,
     modules.keyUses,

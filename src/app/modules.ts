@@ -15,7 +15,7 @@ import { Certificates } from './server-certificates.ts';
 import { stepLog } from '../core/exchange/step-log.ts';
 import { fileSink, Logger } from '../core/logger.ts';
 import { UrlSigner } from '../core/url-signer.ts';
-import { Views, type Admin, type Overview } from '../control/admin/admin.ts';
+import { Downloads, Views, type Admin, type Overview } from '../control/admin/admin.ts';
 import {
   replicaOf,
   supervised,
@@ -52,6 +52,8 @@ import { RecorderClient } from '../telemetry/logs/logs.ts';
 const STDOUT = 1;
 /** Folder of export jobs in the data folder. */
 const EXPORTS = 'exports';
+/** Folder of the files of downloads in the data folder. */
+const DOWNLOADS = 'downloads';
 
 export class Modules {
   readonly config: Config;
@@ -86,6 +88,8 @@ export class Modules {
   readonly views: Views;
   /** Export jobs; `undefined` without a log store. */
   readonly exports: Exports | undefined;
+  /** Downloads as jobs; `undefined` without a log store. */
+  readonly downloads: Downloads | undefined;
   /** Online scoring; `undefined` without a log store. */
   readonly scoring: Scoring | undefined;
   readonly child: ChildSupervisor | undefined;
@@ -133,6 +137,7 @@ export class Modules {
     });
     this.dataFolder = this.#newDataFolder();
     this.exports = this.#newExports();
+    this.downloads = this.#newDownloads();
     this.scoring = this.#newScoring();
     const { dir } = config.data;
     this.keys = new KeyStore(join(dir, 'keys.json'), config.admin.key, config.client_keys.file);
@@ -175,7 +180,7 @@ export class Modules {
     const { data, async } = this.config;
     const { logs } = this.logPipeline;
     if (logs === undefined && async.store !== 'file') return undefined;
-    return new DataFolder(data.dir, logs ? ['logs', EXPORTS] : [], this.log);
+    return new DataFolder(data.dir, logs ? ['logs', EXPORTS, DOWNLOADS] : [], this.log);
   }
 
   #newAccess(open: OpenPaths): ClientAccess | undefined {
@@ -188,6 +193,12 @@ export class Modules {
     const { export_jobs, data } = this.config;
     const { logs } = this.logPipeline;
     return logs && new Exports(export_jobs, join(data.dir, EXPORTS), logs, this.log);
+  }
+
+  #newDownloads(): Downloads | undefined {
+    const { export_jobs, data } = this.config;
+    const { logs } = this.logPipeline;
+    return logs && new Downloads(logs, join(data.dir, DOWNLOADS), export_jobs.max_bytes, this.log);
   }
 
   #newScoring(): Scoring | undefined {

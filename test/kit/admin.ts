@@ -1,6 +1,6 @@
 // An admin server with a real log store, in this process, for tests that observe or replace its calls to the store.
 // Invariant: every server that was started is stopped by `closeAdmins` after a test.
-import { Admin, Views, type AdminDeps } from '../../src/control/admin/admin.ts';
+import { Admin, Downloads, Views, type AdminDeps } from '../../src/control/admin/admin.ts';
 import { TAIL_LIMITS, type TailLimits } from '../../src/control/admin/logs/live-tail.ts';
 import { formatAddress } from '../../src/core/address.ts';
 import { KeyStore } from '../../src/core/keys/key-store.ts';
@@ -108,6 +108,8 @@ export async function startAdmin({
   await prices.start();
   const exports = new Exports(config.export_jobs, `${path}/exports`, logs, log);
   await exports.start();
+  const downloads = new Downloads(logs, `${path}/downloads`, config.export_jobs.max_bytes, log);
+  await downloads.start();
   const projects = new Projects(config.projects, path, log);
   await projects.start();
   const { max_attachments: totalBytes, max_attachment: maxAttachmentBytes } = config.projects;
@@ -168,6 +170,7 @@ export async function startAdmin({
       maxAttachmentBytes,
       urls: new UrlSigner(),
       views,
+      downloads,
       dataUrl: (host) => `http://${formatAddress({ host, port: 8080 })}`,
       ...deps,
     },
@@ -190,6 +193,7 @@ export async function startAdmin({
       await admin.stop(performance.now() + 1000);
       await scoring.stop(performance.now() + 5000);
       await exports.stop(performance.now() + 5000);
+      await downloads.stop();
       await btql.stop();
       await backups.stop();
       await deletions.stop(performance.now() + 5000);

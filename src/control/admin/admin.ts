@@ -7,6 +7,7 @@
 //   answers/     what clients in TypeScript may import      views/      saved views of the page
 //   records/     what is known about one id: find, waterfall, request, task
 //   overview/    what GET /v1/overview and /v1/me return
+//   downloads/   downloads as jobs
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { describe } from '../../core/errors.ts';
@@ -39,6 +40,7 @@ import { postLogEndpoints } from './routes/post-logs.ts';
 import { keyEndpoints, type WithKeys } from './routes/keys.ts';
 import { maskingEndpoints } from './routes/masking.ts';
 import { deletionEndpoints, type WithDeletions } from './routes/deletions.ts';
+import { downloadEndpoints, type WithDownloads } from './routes/downloads.ts';
 import { destinationEndpoints, type WithConnections } from './routes/otlp-destinations.ts';
 import { priceEndpoints, type WithPrices } from './routes/prices.ts';
 import { recordEndpoints } from './routes/record.ts';
@@ -65,6 +67,7 @@ type Context = WithMetrics &
   WithDeletions &
   WithBackups &
   WithViews &
+  WithDownloads &
   WithBraintrust &
   WithMe;
 /** Modules that the routes use. */
@@ -83,6 +86,7 @@ export const endpoints: readonly Endpoint<Context>[] = [
   ...contractLogEndpoints,
   ...postLogEndpoints,
   ...feedbackEndpoints,
+  ...downloadEndpoints,
   ...exportEndpoints,
   ...destinationEndpoints,
   ...keyEndpoints,
@@ -114,6 +118,7 @@ interface ParserError extends NodeJS.ErrnoException {
   readonly rawPacket?: Buffer;
 }
 
+export { Downloads } from './downloads/downloads.ts';
 export { Views } from './views/view-store.ts';
 
 export class Admin {

@@ -62,7 +62,7 @@ export {
 } from './log-record.ts';
 export type { TimeRange } from './store/segment-query.ts';
 export type { LogStore, NextRecords, SearchPage, SearchQuery, StoredBodies, StoreHead } from './log-store.ts';
-export { formatTimePlace, parseTimePlace, type Place, type TimePlace } from './place.ts';
+export { formatTimePlace, parseTimePlace, seqOfPlace, type Place, type TimePlace } from './place.ts';
 export type { QueryNode } from './query/query-node.ts';
 export { compileRegex } from './regex.ts';
 export { FILTERS, contractQuery } from './query/contract-params.ts';

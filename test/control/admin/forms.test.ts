@@ -1,7 +1,7 @@
 // Tests of CSV and times: parsing the output returns the same value.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { CSV_HEAD, csvRow } from '../../../src/control/admin/logs/csv.ts';
+import { CSV_HEAD, csvRow } from '../../../src/core/record-csv.ts';
 import type { LogObject } from '../../../src/control/admin/logs/record-json.ts';
 
 /** Parses CSV (RFC 4180). */

@@ -3,41 +3,10 @@
 import type { ServerResponse } from 'node:http';
 import { mediaTypeOf } from '../../../core/media-type.ts';
 import type { LogStore, SearchQuery } from '../../../telemetry/logs/logs.ts';
-import { CSV_HEAD, csvRow } from './csv.ts';
+import { formatWriter, type Format } from './record-formats.ts';
 import { cursorText } from './record-json.ts';
 import type { RecordView } from './record-view.ts';
 import { isClosed, PAGE, timePlaceOf } from './paged-search.ts';
-
-export const FORMATS = ['ndjson', 'csv', 'json'] as const;
-export type Format = (typeof FORMATS)[number];
-
-interface FormatWriter {
-  readonly type: string;
-  readonly head: string;
-  readonly tail: string;
-  readonly row: (log: object, isFirst: boolean) => string;
-}
-
-const WRITERS: Readonly<Record<Format, FormatWriter>> = {
-  ndjson: {
-    type: 'application/x-ndjson',
-    head: '',
-    tail: '',
-    row: (log) => `${JSON.stringify(log)}\n`,
-  },
-  csv: {
-    type: 'text/csv; charset=utf-8; header=present',
-    head: CSV_HEAD,
-    tail: '',
-    row: csvRow,
-  },
-  json: {
-    type: 'application/json',
-    head: '[',
-    tail: '\n]\n',
-    row: (log, isFirst) => `${isFirst ? '' : ','}\n${JSON.stringify(log)}`,
-  },
-};
 
 /** The download format of an `Accept` header; `undefined` if it names none. */
 export function acceptedFormat(accept: string | undefined): Format | undefined {
@@ -71,7 +40,7 @@ export async function download(
   res: ServerResponse,
   { format, maxRows, estimate, view, name }: DownloadOptions,
 ): Promise<void> {
-  const { type, head, tail, row } = WRITERS[format];
+  const { mediaType, head, tail, row } = formatWriter(format, undefined);
   // Read before the head is sent, so that a failing query gets an error status.
   let page = await logs.page({ ...query, limit: Math.min(PAGE, maxRows) });
   if (isClosed(res)) return;
@@ -79,7 +48,7 @@ export async function download(
   res.writeHead(200, {
     // Node chunks no response without a body, and refuses the names of trailers in one that is not chunked.
     ...(isHead && { 'transfer-encoding': 'chunked' }),
-    'content-type': type,
+    'content-type': mediaType,
     'content-disposition': `attachment; filename="${name}.${format}"`,
     'cache-control': 'no-store',
     trailer: 'X-Weir-Rows, X-Weir-Truncated, X-Weir-Cursor',

@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { constants, createGzip } from 'node:zlib';
-import type { UrlSigner } from '../../../core/url-signer.ts';
+import type { SignatureProblem, UrlSigner } from '../../../core/url-signer.ts';
 import type { ExportFile } from '../../../telemetry/exports/exports.ts';
 import { clientUrl } from '../client-url.ts';
 import { fail, queryOf } from '../endpoint.ts';
@@ -26,14 +26,23 @@ export function hasSignature(
   res: ServerResponse,
 ): boolean {
   const problem = urls.check(signed(id), queryOf(req), Date.now());
-  if (problem === undefined) return true;
+  if (problem !== undefined) failSignature(problem, 'the download of the export', req, res);
+  return problem === undefined;
+}
+
+/** Sends the error response of a URL that may not be used. `source`: where a client gets one that may. */
+export function failSignature(
+  problem: SignatureProblem,
+  source: string,
+  req: IncomingMessage,
+  res: ServerResponse,
+): void {
   const text = {
-    missing: 'The URL of the file is not signed; get one from the download of the export',
-    wrong: 'The signature of the URL is wrong; use the URL as the download of the export gives it',
-    expired: 'The URL of the file has expired; get a new one from the download of the export',
+    missing: `The URL of the file is not signed; get one from ${source}`,
+    wrong: `The signature of the URL is wrong; use the URL as ${source} gives it`,
+    expired: `The URL of the file has expired; get a new one from ${source}`,
   }[problem];
   fail(req, res, 'forbidden', '', { text });
-  return false;
 }
 
 interface ByteRange {
@@ -46,7 +55,7 @@ interface ByteRange {
  * The range of a request; `undefined`: the whole file. Several ranges, and other units, are ignored, as a server may (RFC
  * 9110 14.2).
  */
-function rangeOf(header: string | undefined, size: number): ByteRange | 'unsatisfiable' | undefined {
+export function rangeOf(header: string | undefined, size: number): ByteRange | 'unsatisfiable' | undefined {
   const [, first = '', last = ''] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header ?? '') ?? [];
   if (first === '' && last === '') return undefined;
   if (first === '') {

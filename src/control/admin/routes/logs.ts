@@ -11,7 +11,8 @@ import {
   wholeNumberParam,
   type SearchParams,
 } from '../logs/search-params.ts';
-import { acceptedFormat, download, FORMATS, type Format } from '../logs/download.ts';
+import { acceptedFormat, download } from '../logs/download.ts';
+import { FORMATS, type Format } from '../logs/record-formats.ts';
 import { listParts, sendParts } from '../json-answer.ts';
 import { cursorText } from '../logs/record-json.ts';
 import { readView, VIEW_PARAMS, type RecordView } from '../logs/record-view.ts';
@@ -196,6 +197,29 @@ async function totalOf(
   return { count: Math.max(matched, records.length), is_exact: !isPartial };
 }
 
+/** The query of a download within its limits, or its problems. `limit`: most records of the file. */
+export function downloadQuery(
+  logs: LogStore,
+  isLimited: boolean,
+  params: SearchParams,
+): SearchQuery | readonly string[] {
+  const maxRows = isLimited ? MAX_DOWNLOAD_ROWS : Number.MAX_SAFE_INTEGER;
+  const query = paging(logs, params, { min: 0, max: Math.min(maxRows, 999_999_999_999), fallback: 0 });
+  if (!('node' in query)) return query;
+  const isOpen = { start: query.fromNs === EARLIEST_NS, end: query.toNs === LATEST_NS };
+  const toNs = isOpen.end ? nowNs() : query.toNs;
+  // Without a start the download covers the allowed time; with one, it fails if the time is too long.
+  const fromNs = isLimited && isOpen.start ? max(0n, toNs - MAX_DOWNLOAD_NS) : query.fromNs;
+  if (isLimited && toNs - fromNs > MAX_DOWNLOAD_NS)
+    return ['a download covers at most 7 days; logs.download_unlimited lifts that'];
+  return {
+    ...query,
+    fromNs,
+    toNs: isOpen.end && query.direction === 'down' ? query.toNs : toNs,
+    limit: query.limit === 0 ? maxRows : query.limit,
+  };
+}
+
 async function sendDownload(
   logs: LogStore,
   isLimited: boolean,
@@ -207,21 +231,13 @@ async function sendDownload(
   for (const name of ['with', ...(format === 'csv' ? VIEW_PARAMS : [])])
     if (params.own(name) !== undefined)
       return failQuery(req, res, [`${name}: cannot be used with a download as ${format}`]);
-  const maxRows = isLimited ? MAX_DOWNLOAD_ROWS : Number.MAX_SAFE_INTEGER;
-  const query = paging(logs, params, { min: 0, max: Math.min(maxRows, 999_999_999_999), fallback: 0 });
+  const query = downloadQuery(logs, isLimited, params);
   if (!('node' in query)) return failQuery(req, res, query);
-  const isOpen = { start: query.fromNs === EARLIEST_NS, end: query.toNs === LATEST_NS };
-  const toNs = isOpen.end ? nowNs() : query.toNs;
-  // Without a start the download covers the allowed time; with one, it fails if the time is too long.
-  const fromNs = isLimited && isOpen.start ? max(0n, toNs - MAX_DOWNLOAD_NS) : query.fromNs;
-  if (isLimited && toNs - fromNs > MAX_DOWNLOAD_NS)
-    return failQuery(req, res, ['a download covers at most 7 days; logs.download_unlimited lifts that']);
-  const span = { fromNs, toNs: isOpen.end && query.direction === 'down' ? query.toNs : toNs };
-  await download(logs, { ...query, ...span }, res, {
+  await download(logs, query, res, {
     format,
     view,
-    maxRows: query.limit === 0 ? maxRows : query.limit,
-    estimate: await estimateOf(logs, query.node, span),
+    maxRows: query.limit,
+    estimate: await estimateOf(logs, query.node, query),
     name: `weir-logs-${new Date().toISOString().slice(0, 19).replaceAll(':', '')}`,
   });
 }

@@ -30,6 +30,7 @@ const SMALL_FILES = [
   'url-key',
   'mask.key',
   'projects.json',
+  'views.json',
   'prices.json',
 ];
 const ATTACHMENTS = 'attachments';
