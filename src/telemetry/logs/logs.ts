@@ -66,6 +66,7 @@ export { formatTimePlace, parseTimePlace, seqOfPlace, type Place, type TimePlace
 export type { QueryNode } from './query/query-node.ts';
 export { compileRegex } from './regex.ts';
 export { FILTERS, contractQuery } from './query/contract-params.ts';
+export { countedField, withoutField, type CountedField } from './query/counted-field.ts';
 export { attributeName, HAS_PARENT } from './query/field-names.ts';
 export { attributeAt } from './query/field-test.ts';
 export { wordMatcher } from './query/phrase.ts';

@@ -1,25 +1,21 @@
-// Routes that count records: a histogram by time and level, and the values of a field.
-import { DAY_NS, formatTime, LATEST_NS, MINUTE_NS, nowNs } from '../../../core/time.ts';
-import { invalidDuration, parseDurationNs } from '../../../core/units.ts';
+// Routes that count records: a histogram by time, and the values of one field or several.
+import { DAY_NS, MINUTE_NS, nowNs } from '../../../core/time.ts';
 import {
   attributesOf,
+  type CountedField,
   type GroupResult,
   type KeyValue,
   type TimeRange,
 } from '../../../telemetry/logs/logs.ts';
 import { json, queryOf, type Endpoint } from '../endpoint.ts';
 import { readSearchParams, wholeNumberParam, type SearchParams } from '../logs/search-params.ts';
+import { COUNT, fieldOf, ranked } from '../logs/counted-values.ts';
+import { countFacets, facetCountProblem, type FacetField } from '../logs/facets.ts';
+import { countHits, HITS_PARAMS, readHits } from '../logs/hits.ts';
 import { groupUnlessClosed, pagedSearch } from '../logs/paged-search.ts';
 import { failQuery, logsOrFail, type WithLogs } from './logs.ts';
 
-const MS = 1_000_000n;
-const COUNT = [{ op: 'count' }] as const;
-const MAX_STEPS = 2000;
-const DEFAULT_STEPS = 60n;
-/** Round steps, in milliseconds. */
-const ROUND_STEPS = [
-  1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400,
-].map((seconds) => BigInt(seconds) * 1000n);
+const DEFAULT_FACETS = 'level,status,kind,replica,cause';
 /** Records that are read to collect names of attributes. */
 const SAMPLE = 1000;
 /** Fields of the record that have few values. */
@@ -37,28 +33,34 @@ export const countEndpoints: readonly Endpoint<WithLogs>[] = [
   {
     method: 'GET',
     path: '/v1/logs/hits',
-    does: 'counts matching records by time (`step`) and level, by default of the last 24 hours',
+    does: 'counts matching records by time (`step`) and level, or by a field (`by`, `top`), also of an earlier period (`compare`); by default of the last 24 hours',
     scope: 'logs:read',
     async handle(context, req, res) {
       const logs = logsOrFail(context, req, res);
       if (!logs) return;
-      const params = readSearchParams(queryOf(req), ['step'], nowNs(), DAY_NS);
+      const params = readSearchParams(queryOf(req), HITS_PARAMS, nowNs(), DAY_NS);
       if ('problems' in params) return failQuery(req, res, params.problems);
-      const window = windowOf(params);
-      if (typeof window === 'string') return failQuery(req, res, [window]);
-      const { stepMs, span } = window;
-      const by = [{ stepMs: Number(stepMs) }, { field: 'level' }];
-      const counted = await groupUnlessClosed(logs, { node: params.node, ...span, by, measures: COUNT }, res);
-      if (!counted) return;
-      const hits = stepsOf(counted);
-      json(res, 200, {
-        step_ms: Number(stepMs),
-        start: formatTime(span.fromNs),
-        end: formatTime(span.toNs),
-        hits,
-        total: hits.reduce((sum, { total }) => sum + total, 0),
-        is_partial: counted.isPartial || undefined,
-      });
+      const query = readHits(params);
+      if (!('span' in query)) return failQuery(req, res, query);
+      const answer = await countHits(logs, params.node, query, res);
+      if (answer) json(res, 200, answer);
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/logs/facets',
+    does: 'returns the most frequent values (`top`) of several `fields`, each counted without the conditions of the query on that field, by default of the last 24 hours',
+    scope: 'logs:read',
+    async handle(context, req, res) {
+      const logs = logsOrFail(context, req, res);
+      if (!logs) return;
+      const params = readSearchParams(queryOf(req), ['fields', 'top'], nowNs(), DAY_NS);
+      if ('problems' in params) return failQuery(req, res, params.problems);
+      const asked = readFacets(params);
+      if (!('fields' in asked)) return failQuery(req, res, asked);
+      const query = { node: params.node, ...wholeMinuteSpan(params) };
+      const facets = await countFacets(logs, query, asked.fields, asked.top, res);
+      if (facets) json(res, 200, { facets });
     },
   },
   {
@@ -127,29 +129,6 @@ export const countEndpoints: readonly Endpoint<WithLogs>[] = [
   },
 ];
 
-const ranked = (counts: ReadonlyMap<string, number>): [string, number][] =>
-  Array.from(counts).sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));
-
-/** The time span of a query, extended to whole steps. */
-function windowOf({
-  own,
-  span: { fromNs, toNs },
-}: SearchParams): { stepMs: bigint; span: TimeRange } | string {
-  const text = own('step');
-  const given = text === undefined ? undefined : parseDurationNs(text);
-  if (text !== undefined && (given === undefined || given < MS)) return `step: ${invalidDuration(text)}`;
-  const endNs = toNs === LATEST_NS ? nowNs() : toNs;
-  const shortest = (endNs - fromNs) / MS / DEFAULT_STEPS;
-  const stepMs =
-    given === undefined ? (ROUND_STEPS.find((ms) => ms >= shortest) ?? ROUND_STEPS.at(-1)!) : given / MS;
-  const step = stepMs * MS;
-  const from = (fromNs / step) * step;
-  const to = (endNs / step + 1n) * step;
-  if ((to - from) / step > BigInt(MAX_STEPS))
-    return `step: more than ${MAX_STEPS} steps; use a longer step or a shorter time span`;
-  return { stepMs, span: { fromNs: from, toNs: to - 1n } };
-}
-
 /** A time span that is relative to now begins with a whole minute, since whole minutes are counted faster. */
 const wholeMinuteSpan = ({ own, span: { fromNs, toNs } }: SearchParams): TimeRange => ({
   fromNs: own('start') === undefined ? fromNs - (fromNs % MINUTE_NS) : fromNs,
@@ -168,26 +147,17 @@ function countsByText({ groups }: GroupResult): Map<string, number> {
 
 const textOf = (value: KeyValue): string => (value === null ? '' : String(value));
 
-interface Step {
-  readonly timestamp: string;
-  readonly timestamp_ms: number;
-  total: number;
-  readonly levels: Record<string, number>;
-}
-
-/** Counts by time step and level → steps in order of time. */
-function stepsOf({ groups }: GroupResult): Step[] {
-  const steps = new Map<number, Step>();
-  for (const { key, values } of groups) {
-    const [at, level] = key as [number, string | null];
-    const n = values[0]!;
-    let step = steps.get(at);
-    if (!step) {
-      step = { timestamp: new Date(at).toISOString(), timestamp_ms: at, total: 0, levels: {} };
-      steps.set(at, step);
-    }
-    step.total += n;
-    step.levels[level ?? 'NONE'] = n;
-  }
-  return Array.from(steps.values()).sort((a, b) => a.timestamp_ms - b.timestamp_ms);
+/** The fields of a count, or what is wrong with the parameters. */
+function readFacets(
+  params: SearchParams,
+): { readonly fields: readonly FacetField[]; readonly top: number } | readonly string[] {
+  const names = (params.own('fields') ?? DEFAULT_FACETS).split(',').map((name) => name.trim());
+  const fields = [...new Set(names)].map((name) => ({ name, field: fieldOf('fields', name) }));
+  const top = wholeNumberParam(params, 'top', { min: 1, max: 100, fallback: 6 });
+  const tooMany = facetCountProblem(fields.length);
+  const problems = [...fields.map(({ field }) => field), top, tooMany].filter(
+    (one) => typeof one === 'string',
+  );
+  if (problems.length > 0 || typeof top === 'string') return problems;
+  return { fields: fields.map(({ name, field }) => ({ ...(field as CountedField), name })), top };
 }
