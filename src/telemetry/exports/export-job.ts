@@ -47,6 +47,14 @@ export interface ExportCheckpoint {
   readonly missed: number;
 }
 
+/** A change of the state of a job. */
+export interface ExportChange {
+  /** Milliseconds since the epoch. */
+  readonly atMs: number;
+  readonly state: ExportState;
+  readonly error: string | null;
+}
+
 /** Times in milliseconds since the epoch; `null`: not yet. */
 export interface ExportJob {
   /** A UUID. */
@@ -76,6 +84,21 @@ export interface ExportJob {
   readonly finishedAtMs: number | null;
   /** When the file will be deleted. */
   readonly expiresAtMs: number | null;
+  /** The last MAX_CHANGES changes of the state, the oldest first. */
+  readonly history: readonly ExportChange[];
+}
+
+const MAX_CHANGES = 50;
+
+/** The history of a job that is about to be stored. `before`: as it was stored last. */
+export function historyOf(
+  job: ExportJob,
+  before: Pick<ExportJob, 'state' | 'startedAtMs'> | undefined,
+  atMs: number,
+): readonly ExportChange[] {
+  const { state, error, history } = job;
+  if (before?.state === state && before.startedAtMs === job.startedAtMs) return history;
+  return [...history, { atMs, state, error }].slice(-MAX_CHANGES);
 }
 
 /** A job as it is stored: with what is needed to go on after a restart. */

@@ -5,8 +5,10 @@ import { formatBytes } from '../../core/units.ts';
 import type { ReadStore, ScanQuery } from '../logs/logs.ts';
 import type { Cell } from './cell.ts';
 import type { ExportCheckpoint, ExportQuery } from './export-job.ts';
-import { RowColumns, type RowBodies, type ScannedRow } from './export-fields.ts';
+import { RowColumns } from './export-fields.ts';
+import { readSample, type ExportSample } from './export-sample.ts';
 import { OutputFile, sizeOf } from './output-file.ts';
+import { scanRange, StoreRow } from './store-row.ts';
 import { canContinue, rowFormat, type RowFormat } from './row-format.ts';
 
 /** A job as the thread gets it. */
@@ -22,6 +24,8 @@ export interface ExportTask {
   readonly checkpoint: ExportCheckpoint | null;
 }
 
+export type { ExportSample } from './export-sample.ts';
+
 export interface StepResult {
   readonly checkpoint: ExportCheckpoint;
   /** The hash of the complete file; `undefined`: there is more to do. */
@@ -35,39 +39,12 @@ export interface FileOperations {
   step(ms: number, isCheckpoint: boolean): StepResult;
   /** Closes the file. */
   close(): void;
+  /** Reads the first rows of a query, for about `ms` milliseconds. */
+  sample(query: ExportQuery, startSeq: number, endSeq: number, ms: number): ExportSample;
 }
 
 const NOTHING = { skipped: 0, rows: 0, bytes: 0, missed: 0 };
 const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
-const NS_PER_MS = 1_000_000n;
-
-/** The row of the scan, with its bodies. */
-class StoreRow implements ScannedRow {
-  seq = 0;
-  timeMs = 0;
-  values: ScannedRow['values'] = [];
-  readonly #store: ReadStore;
-  #bodies: RowBodies | undefined;
-
-  constructor(store: ReadStore) {
-    this.#store = store;
-  }
-
-  set(seq: number, timeMs: number, values: ScannedRow['values']): void {
-    this.seq = seq;
-    this.timeMs = timeMs;
-    this.values = values;
-    this.#bodies = undefined;
-  }
-
-  get bodies(): RowBodies {
-    if (this.#bodies === undefined) {
-      const stored = this.#store.bodies(this.seq);
-      this.#bodies = { request: stored?.request?.toString(), response: stored?.response?.toString() };
-    }
-    return this.#bodies;
-  }
-}
 
 class RunningExport {
   readonly #task: ExportTask;
@@ -81,7 +58,7 @@ class RunningExport {
   #at: ExportCheckpoint;
 
   constructor(task: ExportTask, store: ReadStore) {
-    const { columns, format, node, fromMs, toMs } = task.query;
+    const { columns, format, node } = task.query;
     const { checkpoint } = task;
     // Without the bytes of the checkpoint the file is written again.
     const canResume = checkpoint !== null && canContinue(format) && sizeOf(task.path) >= checkpoint.bytes;
@@ -94,11 +71,7 @@ class RunningExport {
     const keys = columns.map(({ key }) => key);
     const { kinds } = this.#columns;
     this.#format = rowFormat(format, { keys, kinds }, this.#file, this.#at.rows);
-    const range = {
-      fromNs: BigInt(fromMs) * NS_PER_MS,
-      toNs: BigInt(toMs) * NS_PER_MS + (NS_PER_MS - 1n),
-    };
-    this.#scan = { node, ...range, names: this.#columns.names };
+    this.#scan = { node, ...scanRange(task.query), names: this.#columns.names };
   }
 
   step(ms: number, isCheckpoint: boolean): StepResult {
@@ -196,5 +169,6 @@ export function fileOperations(store: ReadStore): FileOperations {
         return running.step(ms, isCheckpoint);
       }),
     close,
+    sample: (query, startSeq, endSeq, ms) => readSample(store, query, startSeq, endSeq, ms),
   };
 }

@@ -30,6 +30,11 @@ export const tooMany = (most: number): ExportRefusal => ({
   message: `${most} exports are running, which is the maximum (export_jobs.max_jobs)`,
 });
 
+export const tooManyPreviews = (most: number): ExportRefusal => ({
+  refused: 'too_many',
+  message: `${most} previews are being read, which is the maximum; ask again in a second`,
+});
+
 export const noRoom = (problem: string): ExportRefusal => ({
   refused: 'no_room',
   message: `the disk of the data folder is full: ${problem}`,

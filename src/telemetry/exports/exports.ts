@@ -21,7 +21,16 @@ import {
   type ExportState,
   type StoredExportJob,
 } from './export-job.ts';
-import { fileGone, invalid, notFound, tooMany, wrongState, type ExportRefusal } from './export-refusal.ts';
+import {
+  fileGone,
+  invalid,
+  notFound,
+  tooMany,
+  tooManyPreviews,
+  wrongState,
+  type ExportRefusal,
+} from './export-refusal.ts';
+import type { ExportSample, FileOperations } from './export-operations.ts';
 import { JobFiles } from './job-files.ts';
 import { EXPORT_OPERATIONS, JobRunner, USUAL_PACE } from './job-runner.ts';
 import { JobTable } from './job-table.ts';
@@ -38,6 +47,7 @@ export {
   type ExportQuery,
 } from './export-job.ts';
 export type { ExportRefusal } from './export-refusal.ts';
+export type { ExportSample } from './export-operations.ts';
 export { providerOf, providerPaths } from './provider.ts';
 
 /** What the jobs need of the log store. */
@@ -49,6 +59,15 @@ export interface NewExport {
   /** JSON that the creator wants back. */
   readonly asked: unknown;
   readonly query: ExportQuery;
+}
+
+/** What a query would export. */
+export interface PreviewedExport extends ExportSample {
+  /** Rows that match. */
+  readonly matched: number;
+  /** Rows of the file. */
+  readonly total: number;
+  readonly isTotalExact: boolean;
 }
 
 /** The file of a finished job. */
@@ -76,6 +95,9 @@ const REPEAT_MS = 5000;
 const LATEST_MS = 86_400_000;
 const COUNT_TIMEOUT_MS = 5000;
 const EXPIRY_INTERVAL_MS = 60_000;
+/** Previews at a time, since each has a thread. */
+const MAX_PREVIEWS = 2;
+const PREVIEW_MS = 2000;
 const STARTABLE: ReadonlySet<ExportState> = new Set(['draft', 'failure', 'stopped']);
 
 export class Exports implements Component {
@@ -86,6 +108,7 @@ export class Exports implements Component {
   readonly #jobs: JobTable;
   readonly #runner: JobRunner;
   #expiry: NodeJS.Timeout | undefined;
+  #previews = 0;
 
   /** `folder`: of the jobs and their files. */
   constructor(
@@ -172,8 +195,32 @@ export class Exports implements Component {
         ...NOT_STARTED,
         ...counted,
         ...times,
+        history: [],
       });
     });
+  }
+
+  /** Counts the rows of a query and reads the first of them, without making a job. */
+  async preview(query: ExportQuery): Promise<PreviewedExport | ExportRefusal> {
+    const problem = problemOf(query);
+    if (problem !== undefined) return invalid(problem);
+    if (this.#previews >= MAX_PREVIEWS) return tooManyPreviews(MAX_PREVIEWS);
+    this.#previews++;
+    const limited = this.#limited(query);
+    const reader = this.#logs.openReader(EXPORT_OPERATIONS, 'weir export preview');
+    try {
+      const [{ matched, isPartial }, { startSeq, endSeq }] = await Promise.all([
+        this.#matches(limited),
+        this.#bounds(),
+      ]);
+      const sample = (await reader.run('sample', limited, startSeq, endSeq, PREVIEW_MS)) as ReturnType<
+        FileOperations['sample']
+      >;
+      return { ...sample, matched, ...rowCount(limited, matched, isPartial) };
+    } finally {
+      this.#previews--;
+      await reader.close();
+    }
   }
 
   /** Replaces what a job exports. It is a draft then. Refused for a job that runs or has succeeded. */
@@ -258,14 +305,13 @@ export class Exports implements Component {
   }
 
   /** Counts the rows that match now, in limited time. */
-  async #count({
-    node,
-    fromMs,
-    toMs,
-    offset,
-    limit,
-  }: ExportQuery): Promise<Pick<ExportJob, 'total' | 'isTotalExact'>> {
-    const { matched, isPartial } = await this.#logs.group(
+  async #count(query: ExportQuery): Promise<RowCount> {
+    const { matched, isPartial } = await this.#matches(query);
+    return rowCount(query, matched, isPartial);
+  }
+
+  #matches({ node, fromMs, toMs }: ExportQuery): Promise<{ matched: number; isPartial: boolean }> {
+    return this.#logs.group(
       {
         node,
         fromNs: BigInt(fromMs) * 1_000_000n,
@@ -275,9 +321,6 @@ export class Exports implements Component {
       },
       { timeoutMs: COUNT_TIMEOUT_MS },
     );
-    const rest = Math.max(0, matched - offset);
-    const isFull = limit > 0 && rest >= limit;
-    return { total: isFull ? limit : rest, isTotalExact: isFull || !isPartial };
   }
 
   /** The records that are stored now. */
@@ -287,6 +330,15 @@ export class Exports implements Component {
     const { headSeq, oldestSeq } = await journal.bounds();
     return { startSeq: oldestSeq - 1, endSeq: headSeq };
   }
+}
+
+type RowCount = Pick<ExportJob, 'total' | 'isTotalExact'>;
+
+/** Rows of the file, if so many match. */
+function rowCount({ offset, limit }: ExportQuery, matched: number, isPartial: boolean): RowCount {
+  const rest = Math.max(0, matched - offset);
+  const isFull = limit > 0 && rest >= limit;
+  return { total: isFull ? limit : rest, isTotalExact: isFull || !isPartial };
 }
 
 /** When a job was created or started last. */

@@ -59,10 +59,12 @@ export class JobFiles {
     this.deleteData(id);
   }
 
-  /** The job with `hasFile` as it is: someone may have deleted the file. */
+  /** The job with `hasFile` as it is, since the file may have been deleted. */
   #checked(job: StoredExportJob): StoredExportJob {
-    const isThere = job.hasFile && sizeOf(this.dataPath(job.id)) === job.bytes;
-    return isThere === job.hasFile ? job : { ...job, hasFile: isThere };
+    const hasFile = job.hasFile && sizeOf(this.dataPath(job.id)) === job.bytes;
+    // Jobs of earlier versions have no history.
+    const { history = [] } = job as Partial<StoredExportJob>;
+    return { ...job, hasFile, history };
   }
 
   #names(): string[] {

@@ -2,7 +2,7 @@
 // Invariant: changes run one after the other. The number of jobs and the size of their files are limited.
 import { describe } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { StoredExportJob } from './export-job.ts';
+import { historyOf, type StoredExportJob } from './export-job.ts';
 import { noRoom, notWritable, type ExportRefusal } from './export-refusal.ts';
 import type { JobFiles } from './job-files.ts';
 import type { ExportJobsOptions } from './options.ts';
@@ -54,7 +54,9 @@ export class JobTable {
 
   /** Adds or replaces a job, which is on disk when this resolves. */
   async save(job: StoredExportJob): Promise<StoredExportJob | ExportRefusal> {
-    const saved = { ...job, updatedAtMs: Date.now() };
+    const nowMs = Date.now();
+    const history = historyOf(job, this.#jobs.get(job.id), nowMs);
+    const saved = { ...job, history, updatedAtMs: nowMs };
     try {
       await this.#files.save(saved);
     } catch (error) {

@@ -1,7 +1,13 @@
 // An export job as clients of Portkey get it.
 // Invariant: all keys are always there, and filters and requested_data are those that the client sent.
 import { createHash } from 'node:crypto';
-import type { ExportFormat, ExportJob } from '../../../telemetry/exports/exports.ts';
+import type {
+  ExportFormat,
+  ExportJob,
+  ExportQuery,
+  PreviewedExport,
+} from '../../../telemetry/exports/exports.ts';
+import type { ExportAnswer, ExportPreview } from '../answers/export-answers.ts';
 
 /** What a client has asked for, as it is given back. */
 export interface AskedExport {
@@ -24,7 +30,8 @@ function uuidOf(text: string): string {
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
-export function exportJson(job: ExportJob): object {
+/** `nameOf`: name of the key with an id; `undefined`: there is none any more. */
+export function exportJson(job: ExportJob, nameOf: (id: string) => string | undefined): ExportAnswer {
   const { filters, requested_data, description, workspace_id, format } = job.asked as AskedExport;
   return {
     id: job.id,
@@ -36,6 +43,7 @@ export function exportJson(job: ExportJob): object {
     created_at: iso(job.createdAtMs),
     last_updated_at: iso(job.updatedAtMs),
     created_by: uuidOf(job.owner),
+    created_by_name: nameOf(job.owner) ?? null,
     workspace_id,
     total_records: job.total,
     object: 'export',
@@ -47,5 +55,23 @@ export function exportJson(job: ExportJob): object {
     sha256: job.sha256,
     format,
     expires_at: job.expiresAtMs === null ? null : iso(job.expiresAtMs),
+    has_file: job.hasFile,
+    history: job.history.map(({ atMs, state, error }) => ({ at: iso(atMs), status: state, error })),
+  };
+}
+
+/** What a query would export. */
+export function previewJson(
+  { matched, total, isTotalExact, rows, rowBytes }: PreviewedExport,
+  { columns }: ExportQuery,
+): ExportPreview {
+  return {
+    object: 'export-preview',
+    matched_records: matched,
+    total_records: total,
+    is_total_exact: isTotalExact,
+    estimated_bytes: rowBytes === null ? null : rowBytes * total,
+    columns: columns.map(({ key }) => key),
+    sample: rows,
   };
 }

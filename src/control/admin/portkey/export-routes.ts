@@ -18,7 +18,7 @@ import { failCaptureOff, failQuery } from '../routes/logs.ts';
 import { readExport } from './asked-export.ts';
 import { deniedNames } from './export-columns.ts';
 import { fileUrl, hasSignature, sendFile } from './export-file.ts';
-import { exportJson } from './export-json.ts';
+import { exportJson, previewJson } from './export-json.ts';
 import { callerOf, findExport, unknownExport } from './find-export.ts';
 import { valueBody } from './members.ts';
 import { portkeyErrors, sendObject } from './portkey-errors.ts';
@@ -79,7 +79,9 @@ export const exportEndpoints: readonly Endpoint<WithExports>[] = [
       const all = exports
         .list(seesAll ? undefined : owner)
         .filter(({ state }) => page.state === undefined || state === page.state);
-      const data = all.slice(page.from, page.to).map(exportJson);
+      const data = all
+        .slice(page.from, page.to)
+        .map((job) => exportJson(job, (id) => context.keys.nameOf(id)));
       sendObject(res, 200, { object: 'list', total: all.length, data });
     },
   },
@@ -95,6 +97,22 @@ export const exportEndpoints: readonly Endpoint<WithExports>[] = [
     },
   },
   {
+    method: 'POST',
+    path: `${PATH}/preview`,
+    does: 'says what an export with this body would have, and makes none: number of records, size, and the first 100 rows without bodies',
+    scope,
+    effect: 'read',
+    errors,
+    async handle(context, req, res) {
+      const exports = exportsOrFail(context, req, res);
+      const asked = exports && (await askedExport(context, exports, req, res));
+      if (!exports || !asked) return;
+      const previewed = await exports.preview(asked.query);
+      if ('refused' in previewed) failRefused(previewed, req, res);
+      else sendObject(res, 200, previewJson(previewed, asked.query));
+    },
+  },
+  {
     method: 'GET',
     path: `${PATH}/{id}`,
     does: 'returns an export with its status: `draft`, `in_progress`, `success`, `failure` or `stopped`',
@@ -102,7 +120,12 @@ export const exportEndpoints: readonly Endpoint<WithExports>[] = [
     errors,
     handle(context, req, res, [id]) {
       const found = findOrFail(context, req, res, id!);
-      if (found) sendObject(res, 200, exportJson(found.job));
+      if (found)
+        sendObject(
+          res,
+          200,
+          exportJson(found.job, (key) => context.keys.nameOf(key)),
+        );
     },
   },
   {

@@ -149,6 +149,7 @@ describe('an export', () => {
       created_at: expect.any(String) as string,
       last_updated_at: expect.any(String) as string,
       created_by: expect.any(String) as string,
+      created_by_name: null,
       workspace_id: 'ws-1',
       total_records: 1,
       object: 'export',
@@ -160,6 +161,8 @@ describe('an export', () => {
       sha256: null,
       format: 'jsonl',
       expires_at: null,
+      has_file: false,
+      history: [{ at: expect.any(String) as string, status: 'draft', error: null }],
     });
     const done = await run(server, exportId);
     const { text, body, headers } = await call(server.url, await filePath(server, exportId));
@@ -171,7 +174,10 @@ describe('an export', () => {
       bytes: body.length,
       sha256: createHash('sha256').update(body).digest('hex'),
       expires_at: expect.any(String) as string,
+      has_file: true,
     });
+    const history = done['history'] as { status: string }[];
+    expect(history.map(({ status }) => status)).toEqual(['draft', 'in_progress', 'success']);
     const row = JSON.parse(text) as Json;
     expect(Object.keys(row)).toEqual([
       'id',
@@ -659,7 +665,7 @@ describe('keys', () => {
     const get = (headers: Record<string, string>, path = `/${id}`) =>
       ask(server, 'GET', `${PATH}${path}`, undefined, headers);
     expect((await get(ann)).status).toBe(200);
-    expect((await get(main)).status).toBe(200);
+    expect((await get(main)).json['created_by_name']).toBe('logs:read');
     expect((await get(bob)).status).toBe(404);
     expect((await get(bob, '/undefined')).status).toBe(404);
     expect((await get(ann, '/undefined')).json['id']).toBe(id);
