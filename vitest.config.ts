@@ -19,6 +19,7 @@ export default defineConfig({
   test: {
     ...suite,
     isolate: false,
+    globalSetup: ['test/page/kit/setup.ts'],
     // Tests mostly wait for other processes.
     maxWorkers: 3,
     testTimeout: 30_000,

@@ -81,7 +81,8 @@ const Top = (): JSX.Element => {
         ))}
       </nav>
       <span class="grow" />
-      <button type="button" class="goto" aria-label="Go to" onClick={() => (isGoToOpen.value = true)}>
+      <button type="button" class="goto" onClick={() => (isGoToOpen.value = true)}>
+        <span class="vh">Go to:</span>
         <Icon name="search" isSmall />
         <span class="grow el">Request id, trace id, or a command</span>
         <kbd>Ctrl K</kbd>

@@ -1,0 +1,92 @@
+// The kit itself: what a page does wrong fails its test, and the filled folder holds what it says.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { removeFolders } from '../../kit/folder.ts';
+import { closeReplicas, startReplica } from '../../kit/replica.ts';
+import { stopAll } from '../../kit/weir.ts';
+import {
+  browserIsMissing,
+  closeBrowser,
+  expectAccessible,
+  expectPictures,
+  openPage,
+  takeProblems,
+} from './browser.ts';
+import { startFilled, type FilledWeir } from './filled-weir.ts';
+
+afterAll(async () => {
+  await closeBrowser();
+  await stopAll();
+  await closeReplicas();
+  removeFolders();
+});
+
+/** Opens a document with this body. */
+async function open(body: string, policy = ''): Promise<Awaited<ReturnType<typeof openPage>>> {
+  const { port } = await startReplica((req, res) => {
+    if (req.url === '/favicon.ico') return void res.writeHead(204).end();
+    res.writeHead(req.url === '/missing' ? 404 : 200, {
+      'Content-Type': 'text/html',
+      ...(policy === '' ? {} : { 'Content-Security-Policy': policy }),
+    });
+    return void res.end(
+      `<!doctype html><html lang="en"><title>t</title><main><p>text</p>${body}</main></html>`,
+    );
+  });
+  return openPage({ admin: `http://127.0.0.1:${port}` }, '/', {});
+}
+
+describe.skipIf(browserIsMissing)('the browser of the tests', () => {
+  it.each([
+    ['an error of a script', '<script>throw new Error("broken")</script>', /broken/],
+    ['an error on the console', '<script>console.error("bad")</script>', /error on the console: bad/],
+    ['an answer with an error', '<script>fetch("/missing")</script>', /status 404 of GET/],
+    [
+      'a request to another origin',
+      '<script>fetch("http://127.0.0.1:9/").catch(()=>{})</script>',
+      /another origin/,
+    ],
+  ])('reports %s', async (_, body, problem) => {
+    const page = await open(body);
+    await page.waitForLoadState('networkidle');
+    expect((await takeProblems(page)).join('\n')).toMatch(problem);
+  });
+
+  it('reports what the content policy refuses', async () => {
+    const page = await open('<script>window.ran = 1</script>', "script-src 'none'");
+    expect((await takeProblems(page)).join('\n')).toMatch(/Content Security Policy/);
+  });
+
+  it('reports content that moves without an input', async () => {
+    const page = await open('<p style="margin-top: 20px">below</p>');
+    await page.evaluate(
+      () =>
+        new Promise((resolve) => {
+          document.querySelector('p')!.style.height = '200px';
+          requestAnimationFrame(() => setTimeout(resolve, 100));
+        }),
+    );
+    expect((await takeProblems(page)).join('\n')).toMatch(/layout shift of 0\.\d+/);
+  });
+
+  it('reports what is not accessible', async () => {
+    const page = await open('<img src="data:,">');
+    await expect(expectAccessible(page)).rejects.toThrow(/image-alt/);
+    await takeProblems(page);
+  });
+});
+
+describe.skipIf(browserIsMissing)('a filled weir', () => {
+  let filled: FilledWeir;
+  beforeAll(async () => {
+    filled = await startFilled();
+  });
+
+  it('shows its page in both colour schemes without a fault', async () => {
+    const { weir, facts, get } = filled;
+    expect(facts.records).toBeGreaterThan(99_000);
+    for (const id of [...Object.values(facts.conversations), facts.asyncRequest, facts.failedRequest])
+      expect(await get(`/v1/logs/${id}`)).toMatchObject({});
+    const page = await openPage(weir, '/ui/logs', { statuses: [404] });
+    await expectPictures(page, 'kit');
+  });
+});
