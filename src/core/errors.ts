@@ -265,7 +265,7 @@ export function describe(error: unknown): string {
     e = e instanceof Error ? e.cause : undefined
   )
     parts.push(
-      e instanceof Error ? e.message || (e as NodeJS.ErrnoException).code || e.name : JSON.stringify(e),
+      e instanceof Error ? e.message || (e as { readonly code?: string }).code || e.name : JSON.stringify(e),
     );
   return parts.join(': ');
 }
