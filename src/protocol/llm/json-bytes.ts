@@ -1,4 +1,5 @@
 // Bytes of JSON texts (RFC 8259), and tables of what they can be.
+import { parsedJson } from './json-values.ts';
 
 export const QUOTE = 0x22;
 export const BACKSLASH = 0x5c;
@@ -24,3 +25,11 @@ for (const one of '-0123456789tfn') BEGINS_SCALAR[one.charCodeAt(0)] = 1;
 /** 1: quotes and brackets. */
 export const STRUCTURE = new Uint8Array(256);
 for (const one of [QUOTE, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT]) STRUCTURE[one] = 1;
+
+/** A number of 0 or more with a fraction or an exponent; NaN if it is not a whole one. */
+export function wholeNumber(bytes: Buffer, from: number, to: number): number {
+  const first = bytes[from]!;
+  if (first < 0x30 || first > 0x39) return NaN;
+  const value = parsedJson(bytes.latin1Slice(from, to));
+  return typeof value === 'number' ? value : NaN;
+}

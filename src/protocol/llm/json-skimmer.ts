@@ -17,8 +17,8 @@ import {
   QUOTE,
   SPACE,
   STRUCTURE,
+  wholeNumber,
 } from './json-bytes.ts';
-import { wholeNumber } from './json-values.ts';
 import { TextEnd } from './text-end.ts';
 import { anyKeyOf, keyOf, MAX_DEPTH, TAKE, type SkimListener, type SkimNode } from './skim-node.ts';
 

@@ -63,11 +63,3 @@ export const indexAt = (fields: JsonObject, name: string): number | undefined =>
   const index = countAt(fields, name) ?? 0;
   return index < MAX_LIST_ENTRIES ? index : undefined;
 };
-
-/** A number of 0 or more with a fraction or an exponent; NaN if it is not a whole one. */
-export function wholeNumber(bytes: Buffer, from: number, to: number): number {
-  const first = bytes[from]!;
-  if (first < 0x30 || first > 0x39) return NaN;
-  const value = parsedJson(bytes.latin1Slice(from, to));
-  return typeof value === 'number' ? value : NaN;
-}
