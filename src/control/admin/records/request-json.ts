@@ -1,6 +1,6 @@
 // The response of GET /v1/logs/{id}?with=details: all that is known of a request. Types only, so that a page can import them.
 // Invariant: what is not there has a reason.
-import type { LogObject } from '../logs/record-json.ts';
+import type { LogObject } from '../logs/log-object-json.ts';
 import type { AsyncTaskJson } from './async-json.ts';
 
 /**
