@@ -13,6 +13,7 @@ import { KeyPage } from './pages/key.tsx';
 import { Button, State } from './parts/basics.tsx';
 import { Drop, Toasts } from './parts/floating.tsx';
 import { Icon, Logo } from './parts/icons.tsx';
+import { spanText } from './parts/toolbar.tsx';
 import { addressOf, type Route } from './routes.ts';
 import { announcement, goTo, isDark, isGoToOpen, isHelpOpen, route, status, zone } from './state.ts';
 
@@ -181,8 +182,8 @@ const Foot = (): JSX.Element => {
           )}
           {store.oldest_ns !== null && (
             <span class="nmob">
-              kept <b>{ago(Number(store.oldest_ns) / 1e6, now).replace(' ago', '')}</b>
-              of {text(duration(store.retention_ms))}
+              kept <b>{ago(Number(store.oldest_ns) / 1e6, now).replace(' ago', '')}</b> of{' '}
+              {spanText(store.retention_ms)}
             </span>
           )}
           <span class="nmob">

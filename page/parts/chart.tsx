@@ -7,6 +7,7 @@ import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { clock } from '../formats.ts';
 import { isDark, zone } from '../state.ts';
+import { barHeights, barsPlugin, stepOf } from './chart-bars.ts';
 
 export type Points = readonly (number | null)[];
 
@@ -43,8 +44,6 @@ export interface ChartProps {
   readonly onPoint?: (index: number) => void;
   /** The point under the cursor; `undefined`: none. */
   readonly onCursor?: (index: number | undefined) => void;
-  /** Without axes, for figures. */
-  readonly isSpark?: boolean;
 }
 
 const color = (name: string): string => {
@@ -58,17 +57,6 @@ const color = (name: string): string => {
 
 const faded = (value: string, alpha: number): string =>
   value.startsWith('rgb(') ? value.replace('rgb(', 'rgba(').replace(')', `, ${alpha})`) : value;
-
-/** Sums from the first series to the last, so that bars stand on each other. */
-function stacked(series: readonly Series[]): (number | null)[][] {
-  const sums: number[] = [];
-  return series.map(({ points }) =>
-    points.map((point, i) => {
-      if (point === null) return null;
-      return (sums[i] = (sums[i] ?? 0) + point);
-    }),
-  );
-}
 
 /** Draws marks over the chart. */
 const markPlugin = (marks: NonNullable<ChartProps['marks']>): uPlot.Plugin => ({
@@ -96,8 +84,8 @@ const markPlugin = (marks: NonNullable<ChartProps['marks']>): uPlot.Plugin => ({
   },
 });
 
-function optionsOf(props: ChartProps, width: number): uPlot.Options {
-  const { series, height, isStacked = false, isSpark = false, format = String, marks = [] } = props;
+function optionsOf(props: ChartProps, width: number, latest: () => ChartProps): uPlot.Options {
+  const { series, height, isStacked = false, format = String, marks = [] } = props;
   const font = `10.5px ${getComputedStyle(document.body).fontFamily}`;
   const axis = {
     stroke: color('text-3'),
@@ -105,46 +93,55 @@ function optionsOf(props: ChartProps, width: number): uPlot.Options {
     grid: { stroke: color('grid'), width: 1 },
     ticks: { show: false },
   };
+  const colors = series.map((one) => color(one.color));
+  const bars = (): ReturnType<Parameters<typeof barsPlugin>[0]> => {
+    const { times, series: now } = latest();
+    return {
+      times,
+      stepMs: stepOf(times),
+      series: now.map(({ points }, i) => ({ points, color: colors[i]! })),
+    };
+  };
   return {
     width,
     height,
-    class: isSpark ? 'spark' : '',
     legend: { show: false },
-    padding: isSpark ? [2, 0, 1, 0] : [8, 10, 0, 0],
+    padding: [8, 10, 0, 0],
     cursor: {
-      show: !isSpark,
       y: false,
       drag: { x: props.onZoom !== undefined, y: false, setScale: false },
       ...(props.syncKey === undefined ? {} : { sync: { key: props.syncKey } }),
     },
     scales: {
-      x: { time: true },
+      x: {
+        time: true,
+        ...(isStacked
+          ? {
+              range: (): [number, number] => {
+                const { times } = latest();
+                return [(times[0] ?? 0) / 1000, ((times.at(-1) ?? 0) + stepOf(times)) / 1000];
+              },
+            }
+          : {}),
+      },
       y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.1 : 1] },
     },
     axes: [
       {
         ...axis,
-        show: !isSpark,
         grid: { show: false },
         size: 22,
         gap: 4,
         values: (_plot, ticks) => ticks.map((tick) => clock(tick * 1000, zone.peek(), 'minutes')),
       },
-      { ...axis, show: !isSpark, size: 44, gap: 6, values: (_plot, ticks) => ticks.map(format) },
+      { ...axis, size: 44, gap: 6, values: (_plot, ticks) => ticks.map(format) },
     ],
     series: [
       {},
-      ...(isStacked ? [...series].reverse() : series).map((one): uPlot.Series => {
+      // Bars are drawn by a plugin; this series is their height.
+      ...(isStacked ? series.slice(0, 1) : series).map((one): uPlot.Series => {
         const stroke = color(one.color);
-        if (isStacked)
-          return {
-            label: one.name,
-            stroke,
-            fill: stroke,
-            width: 0,
-            points: { show: false },
-            paths: uPlot.paths.bars!({ size: [0.86, 60] }),
-          };
+        if (isStacked) return { label: one.name, points: { show: false }, paths: () => null };
         return {
           label: one.name,
           stroke,
@@ -157,7 +154,7 @@ function optionsOf(props: ChartProps, width: number): uPlot.Options {
         };
       }),
     ],
-    plugins: marks.length > 0 ? [markPlugin(marks)] : [],
+    plugins: [...(isStacked ? [barsPlugin(bars)] : []), ...(marks.length > 0 ? [markPlugin(marks)] : [])],
     hooks: {
       setCursor: [(plot) => props.onCursor?.(plot.cursor.idx ?? undefined)],
       setSelect: [
@@ -172,12 +169,14 @@ function optionsOf(props: ChartProps, width: number): uPlot.Options {
   };
 }
 
-/** Data of uPlot: seconds, then the series. Bars are drawn from the highest sum down. */
-const dataOf = ({ times, series, isStacked = false }: ChartProps): uPlot.AlignedData =>
-  [
-    times.map((ms) => ms / 1000),
-    ...(isStacked ? stacked(series).reverse() : series.map(({ points }) => [...points])),
+/** Data of uPlot: seconds, then the series. Of bars: the middle of each, and its height. */
+const dataOf = ({ times, series, isStacked = false }: ChartProps): uPlot.AlignedData => {
+  const middle = isStacked ? stepOf(times) / 2 : 0;
+  return [
+    times.map((ms) => (ms + middle) / 1000),
+    ...(isStacked ? [barHeights(series, times.length)] : series.map(({ points }) => [...points])),
   ] as uPlot.AlignedData;
+};
 
 /** What makes a new plot necessary; all else are new data for the old one. */
 const shapeOf = ({ series, height, isStacked, marks }: ChartProps): string =>
@@ -199,7 +198,11 @@ export const Chart = (props: ChartProps): JSX.Element => {
         ...(props.onZoom ? { onZoom: (a, b) => latest.current.onZoom?.(a, b) } : {}),
         ...(props.onCursor ? { onCursor: (index) => latest.current.onCursor?.(index) } : {}),
       };
-      plot.current = new uPlot(optionsOf(bound, element.clientWidth), dataOf(latest.current), element);
+      plot.current = new uPlot(
+        optionsOf(bound, element.clientWidth, () => latest.current),
+        dataOf(latest.current),
+        element,
+      );
     };
     // Anew when the theme or the zone changes.
     const stop = effect(() => {
@@ -230,7 +233,10 @@ export const Chart = (props: ChartProps): JSX.Element => {
       event.preventDefault();
       const from = chosen.current === -1 ? (step === 1 ? -1 : times.length) : chosen.current;
       chosen.current = Math.max(0, Math.min(times.length - 1, from + step));
-      plot.current.setCursor({ left: plot.current.valToPos(times[chosen.current]! / 1000, 'x'), top: 10 });
+      plot.current.setCursor({
+        left: plot.current.valToPos(plot.current.data[0][chosen.current]!, 'x'),
+        top: 10,
+      });
       onCursor?.(chosen.current);
     } else if (event.key === 'Enter' && chosen.current !== -1 && onPoint !== undefined) {
       event.preventDefault();
@@ -241,7 +247,7 @@ export const Chart = (props: ChartProps): JSX.Element => {
   return (
     <div
       ref={box}
-      class={props.isSpark === true ? 'chart spark' : 'chart'}
+      class="chart"
       role="img"
       aria-label={props.label}
       tabIndex={props.onPoint === undefined ? undefined : 0}
