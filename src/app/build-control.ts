@@ -128,6 +128,7 @@ export function buildAdmin(modules: Modules, explain: () => readonly ExplainedSe
       limitsDownloads: !config.logs.download_unlimited,
       modelId: config.model.id,
       tasks: modules.queue,
+      capture: logPipeline.captureRules,
       targets() {
         const current = pool.current.map(({ options }) => options);
         return {

@@ -114,6 +114,11 @@ export class LogPipeline {
     return this.#child?.write;
   }
 
+  /** The settings that decide what is stored of a request. */
+  get captureRules(): Pick<CapturePolicy, 'ruleOf' | 'maxBytes'> {
+    return this.#capture;
+  }
+
   /** Requests that were stored without their bodies. */
   get bodiesSkipped(): number {
     return this.#capture.skipped;

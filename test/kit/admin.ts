@@ -12,7 +12,14 @@ import { Exports } from '../../src/telemetry/exports/exports.ts';
 import { Scoring } from '../../src/telemetry/scoring/scoring.ts';
 import { Attachments, Projects } from '../../src/telemetry/projects/projects.ts';
 import { Prices } from '../../src/telemetry/llm/prices.ts';
-import { Backups, Deletions, Logs, RecorderClient, type LogStore } from '../../src/telemetry/logs/logs.ts';
+import {
+  Backups,
+  CapturePolicy,
+  Deletions,
+  Logs,
+  RecorderClient,
+  type LogStore,
+} from '../../src/telemetry/logs/logs.ts';
 import { configOf } from './deployment.ts';
 import { folder } from './folder.ts';
 
@@ -148,6 +155,7 @@ export async function startAdmin({
       limitsDownloads: !config.logs.download_unlimited,
       modelId: 'mdl1',
       tasks: noTasks,
+      capture: new CapturePolicy(config.logs),
       targets: () => ({ deployments: ['dep1'], environments: ['production'] }),
       connections: undefined,
       prices,

@@ -43,7 +43,8 @@ import { deletionEndpoints, type WithDeletions } from './routes/deletions.ts';
 import { downloadEndpoints, type WithDownloads } from './routes/downloads.ts';
 import { destinationEndpoints, type WithConnections } from './routes/otlp-destinations.ts';
 import { priceEndpoints, type WithPrices } from './routes/prices.ts';
-import { recordEndpoints } from './routes/record.ts';
+import { recordEndpoints, type WithDetails } from './routes/record.ts';
+import { annotationEndpoints } from './routes/annotations.ts';
 import { replicaEndpoints } from './routes/replicas.ts';
 import { logEndpoints, type WithLogs } from './routes/logs.ts';
 import { seriesEndpoints, type WithSeries } from './routes/series.ts';
@@ -59,6 +60,7 @@ type Context = WithMetrics &
   WithLogs &
   WithModel &
   WithTasks &
+  WithDetails &
   WithTraces &
   WithConnections &
   WithPrices &
@@ -79,6 +81,7 @@ export const endpoints: readonly Endpoint<Context>[] = [
   ...overviewEndpoints,
   ...logEndpoints,
   ...recordEndpoints,
+  ...annotationEndpoints,
   ...countEndpoints,
   ...seriesEndpoints,
   ...traceEndpoints,

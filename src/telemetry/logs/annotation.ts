@@ -29,6 +29,12 @@ export interface Annotation {
   readonly metadata?: Readonly<Record<string, unknown>>;
   /** A merge patch of the attributes themselves. */
   readonly fields?: Readonly<Record<string, unknown>>;
+  /** Id of the annotation itself, by which a later one can withdraw it. */
+  readonly id?: string;
+  /** Who made it: the name of a key. */
+  readonly author?: string;
+  /** Ids of annotations of the same record that do not count any more. */
+  readonly withdraws?: readonly string[];
 }
 
 /** Attribute with the merged annotations of a record. */
@@ -50,7 +56,15 @@ export const ANNOTATION_LIMITS = {
 } as const;
 
 const OBJECTS = ['scores', 'feedback', 'metadata', 'fields'] as const;
-const PARTS: ReadonlySet<string> = new Set<keyof Annotation>([...OBJECTS, 'comment', 'expected', 'tags']);
+const PARTS: ReadonlySet<string> = new Set<keyof Annotation>([
+  ...OBJECTS,
+  'comment',
+  'expected',
+  'tags',
+  'withdraws',
+]);
+/** Parts that say nothing about the record. */
+const ABOUT_ITSELF: ReadonlySet<string> = new Set<keyof Annotation>(['id', 'author']);
 const SUMMARY_CHARACTERS = 200;
 
 type Plain = Readonly<Record<string, unknown>>;
@@ -92,7 +106,9 @@ function idProblem(what: string, id: unknown): string | undefined {
 }
 
 function contentProblem(content: Annotation): string | undefined {
-  const parts = Object.entries(content).filter(([, value]) => value !== undefined);
+  const parts = Object.entries(content).filter(
+    ([name, value]) => value !== undefined && !ABOUT_ITSELF.has(name),
+  );
   if (parts.length === 0) return `the annotation is empty; use one of ${[...PARTS].join(', ')}`;
   for (const [name, value] of parts) {
     if (!PARTS.has(name)) return `unknown part ${JSON.stringify(name.slice(0, 80))} of an annotation`;
@@ -156,11 +172,14 @@ function sizeProblem(content: Annotation): string | undefined {
 }
 
 /** A text for readers of the log: `score quality=0.9, tag golden, comment`. */
-function summaryOf({ scores = {}, tags = [], ...others }: Annotation): string {
+function summaryOf({ scores = {}, tags = [], withdraws = [], ...others }: Annotation): string {
   const text = [
+    ...(withdraws.length > 0 ? ['an annotation was withdrawn'] : []),
     ...Object.entries(scores).map(([name, score]) => `score ${name}=${score}`),
     ...tags.map((tag) => `tag ${tag}`),
-    ...Object.entries(others).flatMap(([name, value]) => (value === undefined ? [] : [name])),
+    ...Object.entries(others).flatMap(([name, value]) =>
+      value === undefined || ABOUT_ITSELF.has(name) ? [] : [name],
+    ),
   ].join(', ');
   return text.length > SUMMARY_CHARACTERS ? `${text.slice(0, SUMMARY_CHARACTERS)}…`.toWellFormed() : text;
 }
@@ -204,7 +223,10 @@ export function readAnnotation(content: unknown): Annotation {
   const read: { -readonly [K in keyof Annotation]: Annotation[K] } = {};
   for (const name of ['feedback', 'metadata'] as const)
     if (isPlainObject(content[name])) read[name] = content[name];
-  const { scores, comment, tags, fields } = content;
+  const { scores, comment, tags, fields, id, author, withdraws } = content;
+  if (typeof id === 'string') read.id = id;
+  if (typeof author === 'string') read.author = author;
+  if (isTagList(withdraws)) read.withdraws = withdraws;
   if (isPlainObject(scores))
     read.scores = Object.fromEntries(
       Object.entries(scores).filter((entry): entry is [string, number | null] => isScore(entry[1])),
@@ -215,6 +237,12 @@ export function readAnnotation(content: unknown): Annotation {
   if (isPlainObject(fields))
     read.fields = Object.fromEntries(Object.entries(fields).filter(([name]) => !isAnnotationName(name)));
   return read;
+}
+
+/** The annotations that no later one has withdrawn. `all`: those of one record, in the order of storing. */
+export function standing<A extends Annotation>(all: readonly A[]): readonly A[] {
+  const withdrawn = new Set(all.flatMap(({ withdraws = [] }) => withdraws));
+  return withdrawn.size === 0 ? all : all.filter(({ id }) => id === undefined || !withdrawn.has(id));
 }
 
 /** The content of a record of kind `annotation`; `undefined` for other kinds. */

@@ -50,7 +50,13 @@ export {
   SPAN_NAMES,
   type OtlpDefaults,
 } from './ingest/otlp-records.ts';
-export { annotationOf, annotationRecord, type Annotation, type AnnotationTarget } from './annotation.ts';
+export {
+  annotationOf,
+  annotationRecord,
+  standing,
+  type Annotation,
+  type AnnotationTarget,
+} from './annotation.ts';
 export { llmAttributes } from './ingest/llm-attributes.ts';
 export {
   attributesOf,

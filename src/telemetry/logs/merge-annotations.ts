@@ -1,6 +1,7 @@
 // Merges annotations into the record that they are for.
-// Invariant: the order of storing decides, so of two annotations that set the same name the later one wins.
-import { ANNOTATIONS, isAnnotationName, isPlainObject, type Annotation } from './annotation.ts';
+// Invariant: the order of storing decides, so of two annotations that set the same name the later one wins. A withdrawn
+// one counts as if it had never been stored.
+import { ANNOTATIONS, isAnnotationName, isPlainObject, standing, type Annotation } from './annotation.ts';
 import { attributesOf, type LogRecord } from './log-record.ts';
 
 type Plain = Record<string, unknown>;
@@ -43,7 +44,8 @@ export function mergedContent(contents: readonly Annotation[]): Plain {
  * A record with its annotations: `fields` are merged into the attributes, the rest is the attribute `annotations`. An
  * attribute of its own that has this name, or one that begins with `annotations.`, is left out.
  */
-export function withAnnotations(record: LogRecord, contents: readonly Annotation[]): LogRecord {
+export function withAnnotations(record: LogRecord, all: readonly Annotation[]): LogRecord {
+  const contents = standing(all);
   const patches = contents.flatMap(({ fields }) => fields ?? []);
   const merged = patches.reduce<unknown>(mergePatch, mergePatch(attributesOf(record), {})) as Plain;
   for (const name of Object.keys(merged)) if (isAnnotationName(name)) delete merged[name];

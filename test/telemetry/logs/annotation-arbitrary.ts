@@ -23,10 +23,13 @@ export const annotation: fc.Arbitrary<Annotation> = fc
       tags: fc.array(fc.constantFrom('foo', 'bar'), { maxLength: 2 }),
       metadata: patch,
       fields: patch,
+      id: fc.constantFrom('one', 'two', 'three'),
+      withdraws: fc.subarray(['one', 'two'], { minLength: 1 }),
     },
     { requiredKeys: [] },
   )
-  .filter((content) => Object.keys(content).length > 0);
+  // An id alone says nothing.
+  .filter((content) => Object.keys(content).some((name) => name !== 'id'));
 
 const NAMES = [
   'annotations',

@@ -1,9 +1,11 @@
-// POST /v1/feedback and PUT /v1/feedback/{id}: ratings of traces by clients of Portkey.
+// POST /v1/feedback, PUT and DELETE /v1/feedback/{id}: ratings of traces by clients of Portkey.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { LogStore } from '../../../telemetry/logs/logs.ts';
 import { fail, type Endpoint } from '../endpoint.ts';
 import { failStore } from '../logs/store-failure.ts';
+import { authorOf } from '../records/author.ts';
 import { logsOrFail, type WithLogs } from '../routes/logs.ts';
+import type { WithKeys } from '../routes/keys.ts';
 import {
   FeedbackStore,
   readFeedback,
@@ -25,7 +27,10 @@ function storeOf(logs: LogStore): FeedbackStore {
   return store;
 }
 
-export const feedbackEndpoints: readonly Endpoint<WithLogs>[] = [
+/** Modules of these routes. */
+type WithFeedback = WithLogs & WithKeys;
+
+export const feedbackEndpoints: readonly Endpoint<WithFeedback>[] = [
   {
     method: 'POST',
     path: '/v1/feedback',
@@ -48,7 +53,7 @@ export const feedbackEndpoints: readonly Endpoint<WithLogs>[] = [
         if ('problem' in one) return failField(req, res, [name, one.key], one.problem);
         all.push(one);
       }
-      respond(await storeOf(logs).add(all), 'Feedback saved', req, res);
+      respond(await storeOf(logs).add(all, authorOf(context.keys, req)), 'Feedback saved', req, res);
     },
   },
   {
@@ -64,16 +69,33 @@ export const feedbackEndpoints: readonly Endpoint<WithLogs>[] = [
       if (!logs || !body) return;
       const one = readFeedback(body.value);
       if ('problem' in one) return failField(req, res, [one.key], one.problem);
-      const result = await storeOf(logs).update(id!, one);
-      if (result === undefined)
-        return fail(req, res, 'unknown_record', '', {
-          text: `feedback ${id!.slice(0, 80)} was not found`,
-          param: 'feedbackId',
-        });
+      const result = await storeOf(logs).update(id!, one, authorOf(context.keys, req));
+      if (result === undefined) return failUnknown(id!, req, res);
       respond(result, 'Feedback updated', req, res);
     },
   },
+  {
+    method: 'DELETE',
+    path: '/v1/feedback/{id}',
+    does: 'takes a feedback back',
+    scope: 'logs:write',
+    effect: 'store',
+    errors: portkeyErrors,
+    async handle(context, req, res, [id]) {
+      const logs = logsOrFail(context, req, res);
+      if (!logs) return;
+      const result = await storeOf(logs).update(id!, undefined, authorOf(context.keys, req));
+      if (result === undefined) return failUnknown(id!, req, res);
+      respond(result, 'Feedback removed', req, res);
+    },
+  },
 ];
+
+const failUnknown = (id: string, req: IncomingMessage, res: ServerResponse): void =>
+  fail(req, res, 'unknown_record', '', {
+    text: `feedback ${id.slice(0, 80)} was not found`,
+    param: 'feedbackId',
+  });
 
 /** Sends the error of a field. `path`: parts of its name, of which some may be empty. */
 function failField(

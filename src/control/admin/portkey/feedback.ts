@@ -76,8 +76,15 @@ export type FeedbackResult =
   | { readonly invalid: string }
   | { readonly problem: Extract<PostResult, { problem: unknown }>['problem'] };
 
-/** The feedback of a target by its ids. */
+/** The feedback of a target by its ids, the oldest first. */
 type KnownFeedback = Map<string, Feedback>;
+
+/** A feedback that is stored, or removed (`undefined`). */
+interface FeedbackChange {
+  readonly target: string;
+  readonly id: string;
+  readonly feedback: Feedback | undefined;
+}
 
 /** Feedback of a target while it is being changed. */
 interface OpenTarget {
@@ -94,25 +101,28 @@ export class FeedbackStore {
     this.#logs = logs;
   }
 
-  /** Stores feedback, all or none. The traces need not be known yet. */
-  add(all: readonly NewFeedback[]): Promise<FeedbackResult> {
-    return this.#change(all.map((one) => ({ ...one, id: newId(one.target) })));
+  /** Stores feedback, all or none. The traces need not be known yet. `author`: name of the key; '' for none. */
+  add(all: readonly NewFeedback[], author = ''): Promise<FeedbackResult> {
+    return this.#change(
+      all.map(({ target, ...feedback }) => ({ target, id: newId(target), feedback })),
+      author,
+    );
   }
 
-  /** Replaces a feedback. `undefined`: none has this id. */
-  async update(id: string, feedback: Feedback): Promise<FeedbackResult | undefined> {
+  /** Replaces a feedback; removes it if there is none instead. `undefined`: none has this id. */
+  async update(id: string, feedback: Feedback | undefined, author = ''): Promise<FeedbackResult | undefined> {
     const target = ID.exec(id)?.[1];
     if (target === undefined) return undefined;
     const taken = this.#take(target);
     try {
       const known = await taken;
-      return known.has(id) ? await this.#change([{ ...feedback, target, id }]) : undefined;
+      return known.has(id) ? await this.#change([{ target, id, feedback }], author) : undefined;
     } finally {
       this.#give(target);
     }
   }
 
-  async #change(changes: readonly (NewFeedback & { readonly id: string })[]): Promise<FeedbackResult> {
+  async #change(changes: readonly FeedbackChange[], author: string): Promise<FeedbackResult> {
     const taken: string[] = [];
     const undo: (() => void)[] = [];
     try {
@@ -124,12 +134,13 @@ export class FeedbackStore {
       }
       // From here to the post nothing waits, so that the order of the annotations is that of their means.
       const records: LogRecord[] = [];
-      for (const { target, id, ...feedback } of changes) {
+      for (const { target, id, feedback } of changes) {
         const known = targets.get(target)!;
         const before = known.get(id);
-        known.set(id, feedback);
+        if (feedback === undefined) known.delete(id);
+        else known.set(id, feedback);
         undo.push(() => (before === undefined ? known.delete(id) : known.set(id, before)));
-        const record = recordOf(target, id, known);
+        const record = recordOf(target, id, known, author);
         if ('invalid' in record) return record;
         records.push(record);
       }
@@ -158,18 +169,32 @@ export class FeedbackStore {
   }
 }
 
-/** The annotation that stores one feedback of a target, with the mean of all. */
+/** The annotation that stores one feedback of a target, or removes it if it is not known, with the mean of all. */
 function recordOf(
   target: string,
   id: string,
   known: KnownFeedback,
+  author: string,
 ): LogRecord | { readonly invalid: string } {
-  const { value, weight, metadata = null } = known.get(id)!;
+  const own = known.get(id);
   const all = Array.from(known.values(), (one) => one.value * one.weight);
   const mean = all.reduce((sum, one) => sum + one, 0) / all.length;
+  const fields = (one: Feedback) => ({
+    value: one.value,
+    weight: one.weight,
+    metadata: one.metadata ?? null,
+  });
+  // After a removal the record shows the newest one that is left.
+  const shown = own ?? [...known.values()].at(-1);
   const content: Annotation = {
-    scores: { [WEIGHTED]: mean },
-    feedback: { value, weight, metadata, count: all.length, by_id: { [id]: { value, weight, metadata } } },
+    ...(author === '' ? {} : { author }),
+    scores: { [WEIGHTED]: shown === undefined ? null : mean },
+    feedback: {
+      ...(shown === undefined
+        ? { value: null, weight: null, metadata: null, count: null }
+        : { ...fields(shown), count: all.length }),
+      by_id: { [id]: own === undefined ? null : fields(own) },
+    },
   };
   return annotationRecord(
     REQUEST_ID.test(target) ? { requestId: target } : { traceId: target },
@@ -185,20 +210,26 @@ async function feedbackOf(logs: LogStore, target: string): Promise<KnownFeedback
   const column = REQUEST_ID.test(target) ? 'requestId' : 'traceId';
   const node: QueryNode = { op: 'and', of: [equal('kind', 'annotation'), equal(column, target)] };
   const query = { node, fromNs: EARLIEST_NS, toNs: LATEST_NS, direction: 'down', limit: PAGE } as const;
-  const found: KnownFeedback = new Map();
+  const found = new Map<string, Feedback | undefined>();
   let read = 0;
   let page = await logs.page({ ...query, after: undefined });
   for (;;) {
     for (const record of page.records) addFeedback(found, annotationOf(record)?.feedback);
     read += page.records.length;
-    if (page.next === undefined || read >= MAX_READ) return found;
+    if (page.next === undefined || read >= MAX_READ) return oldestFirst(found);
     page = await logs.page({ ...query, after: page.next });
   }
 }
 
-function addFeedback(found: KnownFeedback, feedback: JsonObject | undefined): void {
+/** What is left of feedback that was read from the newest on. */
+const oldestFirst = (found: ReadonlyMap<string, Feedback | undefined>): KnownFeedback =>
+  new Map([...found].reverse().filter((entry): entry is [string, Feedback] => entry[1] !== undefined));
+
+/** Adds the feedback of an annotation, and that it was removed, if nothing later is known of it. */
+function addFeedback(found: Map<string, Feedback | undefined>, feedback: JsonObject | undefined): void {
   for (const [id, fields] of Object.entries(objectAt(feedback, 'by_id') ?? {})) {
-    const one = readFeedback(fields);
-    if (!('problem' in one) && !found.has(id)) found.set(id, one);
+    if (found.has(id)) continue;
+    const one = fields === null ? undefined : readFeedback(fields);
+    if (one === undefined || !('problem' in one)) found.set(id, one);
   }
 }

@@ -10,44 +10,56 @@ import {
   type QueryNode,
 } from '../../../telemetry/logs/logs.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
-import {
-  allOf,
-  choiceParam,
-  readSearchParams,
-  unexpectedParams,
-  wholeNumberParam,
-} from '../logs/search-params.ts';
+import { allOf, choiceParam, readSearchParams, wholeNumberParam } from '../logs/search-params.ts';
 import { logObject } from '../logs/record-json.ts';
 import { groupUnlessClosed, pagedSearch, timePlaceOf } from '../logs/paged-search.ts';
 import { portkeyLog, type BodyJson } from '../portkey/log-object.ts';
 import { errorsOfClient, sendObject } from '../portkey/portkey-errors.ts';
+import { requestDetails, type DetailSources } from '../records/request-details.ts';
+import { contentOf } from '../records/stored-body.ts';
+import { failUnknownId } from '../records/unknown-id.ts';
+import { withParam } from '../with-param.ts';
 import { failQuery, logsOrFail, type WithLogs } from './logs.ts';
 
 const ALL = { fromNs: EARLIEST_NS, toNs: LATEST_NS };
 const AROUND = { min: 0, max: 500, fallback: 10 };
 
 const equal = (name: string, value: string): QueryNode => ({ op: 'field', name, compare: '=', value });
+/** What the records around one have in common with it. */
+const OF_SCOPE = {
+  same: ['deployment', 'replica', 'source'],
+  replica: ['deployment', 'replica'],
+  all: [],
+} as const;
+
 /** Matches records with the same value, or without one if the record has none. */
 const same = (name: 'deployment' | 'replica' | 'source', record: LogRecord): QueryNode =>
   record[name] === '' ? { op: 'not', of: { op: 'exists', name } } : equal(name, record[name]);
 
-export const recordEndpoints: readonly Endpoint<WithLogs>[] = [
+/** Modules of these routes. */
+export interface WithDetails extends WithLogs, DetailSources {}
+
+export const recordEndpoints: readonly Endpoint<WithDetails>[] = [
   {
     method: 'GET',
     path: '/v1/logs/{id}',
-    does: 'returns one record by its `seq`, or a request by its request id or trace id, with the number of its lines and its stored bodies; a request also has the fields of a log of Portkey',
+    does: 'returns one record by its `seq`, or a request by its request id or trace id, with the number of its lines and its stored bodies; a request also has the fields of a log of Portkey; with `with=details` why a body is not there, tokens with their prices, annotations with their authors, and the task of an asynchronous request',
     scope: 'logs:read',
     errors: errorsOfClient,
     async handle(context, req, res, [id]) {
       const logs = logsOrFail(context, req, res);
       if (!logs) return;
-      const problems = unexpectedParams(queryOf(req));
-      if (problems.length > 0) return failQuery(req, res, problems);
+      const parts = withParam(queryOf(req), ['details']);
+      if (typeof parts === 'string') return failQuery(req, res, [parts]);
       const record = await byId(logs, id!, res);
       if (record === undefined) return;
       if (record === 'none') return failUnknown(logs, id!, req, res);
       const lines = await linesOf(logs, record.requestId, res);
       if (lines === undefined) return;
+      if (parts.has('details')) {
+        const details = await requestDetails(logs, context, record, lines, res);
+        return details && json(res, 200, details);
+      }
       const object = { ...logObject(record), lines_count: lines };
       if (record.kind !== 'request') return sendObject(res, 200, object);
       const { request, response } = await bodiesOf(logs, logs.placeOf(record));
@@ -60,7 +72,7 @@ export const recordEndpoints: readonly Endpoint<WithLogs>[] = [
   {
     method: 'GET',
     path: '/v1/logs/{seq}/context',
-    does: 'returns the records before and after a record: of the same replica and source, or of all with `scope=all`',
+    does: 'returns the records before and after a record: of the same replica and source, of all sources of that replica with `scope=replica`, or of all with `scope=all`; `before` and `after` (0 to 500) say how many',
     scope: 'logs:read',
     async handle(context, req, res, [seq]) {
       const logs = logsOrFail(context, req, res);
@@ -71,7 +83,7 @@ export const recordEndpoints: readonly Endpoint<WithLogs>[] = [
         wholeNumberParam(params, 'before', AROUND),
         wholeNumberParam(params, 'after', AROUND),
       ];
-      const scope = choiceParam(params, 'scope', ['same', 'all']);
+      const scope = choiceParam(params, 'scope', ['same', 'replica', 'all']);
       if (typeof before === 'string' || typeof after === 'string' || typeof scope === 'string')
         return failQuery(
           req,
@@ -81,8 +93,8 @@ export const recordEndpoints: readonly Endpoint<WithLogs>[] = [
       const place = logs.readPlace(seq!);
       const record = place && (await logs.at(place));
       if (!record) return fail(req, res, 'unknown_record', `no record with seq ${seq!.slice(0, 80)}`);
-      const own = (['deployment', 'replica', 'source'] as const).map((name) => same(name, record));
-      const node = allOf([...(scope.word === 'all' ? [] : own), params.node]);
+      const own = OF_SCOPE[scope.word].map((name) => same(name, record));
+      const node = allOf([...own, params.node]);
       const around = { node, ...params.span, after: timePlaceOf(logs, record) };
       const earlier = await searchUnlessZero(logs, { ...around, direction: 'down', limit: before }, res);
       const later =
@@ -137,12 +149,7 @@ async function failUnknown(
   res: ServerResponse,
 ): Promise<void> {
   const lines = await linesOf(logs, id, res);
-  if (lines === undefined) return;
-  const hint =
-    lines === 0
-      ? 'a request is recorded when it ends'
-      : `a request is recorded when it ends; its ${lines} log lines are at /v1/logs?request_id=${encodeURIComponent(id)}`;
-  fail(req, res, 'unknown_record', `${id.slice(0, 256)}; ${hint}`);
+  if (lines !== undefined) await failUnknownId(logs, id, lines, nowNs(), req, res);
 }
 
 /** Stored bodies: as text if they are UTF-8, otherwise as base64. */
@@ -152,11 +159,6 @@ async function bodiesOf(
 ): Promise<{ readonly request?: BodyJson | undefined; readonly response?: BodyJson | undefined }> {
   const bodies = await logs.bodies(place);
   if (!bodies) return {};
-  const body = (bytes: Uint8Array | undefined) => {
-    if (!bytes) return undefined;
-    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const text = buffer.toString('utf8');
-    return text.includes('\ufffd') ? { base64: buffer.toString('base64') } : { text };
-  };
+  const body = (bytes: Uint8Array | undefined) => bytes && contentOf(bytes);
   return { request: body(bodies.request), response: body(bodies.response) };
 }

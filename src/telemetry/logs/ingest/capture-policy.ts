@@ -22,7 +22,17 @@ const MAX_HELD_BYTES = 64 * 1024 ** 2;
 /** Event streams are captured up to `max_body` times this, since each token is an event of a few hundred bytes. */
 const STREAM_FACTOR = 16;
 
+/** A setting that decides what is stored of a request. */
+export interface CaptureRule {
+  /** `logs.capture`, or one of `logs.routes`. */
+  readonly name: string;
+  readonly value: CaptureMode;
+  /** Path pattern of the route. */
+  readonly path?: string;
+}
+
 interface Route {
+  readonly rule: CaptureRule;
   readonly matches: (path: string) => boolean;
   readonly capture: CaptureMode;
   readonly isFollowed: boolean;
@@ -39,7 +49,8 @@ export class CapturePolicy implements BodyCaptures, CaptureBudget {
 
   constructor({ capture, routes, max_body }: CaptureOptions, maxHeldBytes = MAX_HELD_BYTES) {
     this.#default = capture;
-    this.#routes = routes.map((route) => ({
+    this.#routes = routes.map((route, i) => ({
+      rule: { name: `logs.routes[${i}].capture`, value: route.capture, path: route.path },
       matches: pathPattern(route.path),
       capture: route.capture,
       isFollowed: route.follow && route.capture !== 'off',
@@ -61,6 +72,16 @@ export class CapturePolicy implements BodyCaptures, CaptureBudget {
   /** The mode for a request target as the client sent it. The query string is ignored. */
   modeOf(target: string): CaptureMode {
     return this.#routeOf(target)?.capture ?? this.#default;
+  }
+
+  /** The setting that decides what is stored of a request to this target. */
+  ruleOf(target: string): CaptureRule {
+    return this.#routeOf(target)?.rule ?? { name: 'logs.capture', value: this.#default };
+  }
+
+  /** Maximum number of bytes that are stored of each body. */
+  get maxBytes(): number {
+    return this.#limits.bytes;
   }
 
   /** True if bodies of requests to this target may be followed for what a language model does. */
