@@ -157,6 +157,7 @@ export const Dialog = ({
   useEffect(() => {
     const opener = document.activeElement as HTMLElement | null;
     dialog.current?.showModal();
+    dialog.current?.querySelector<HTMLElement>('[autofocus]')?.focus();
     return () => opener?.focus();
   }, []);
   return (

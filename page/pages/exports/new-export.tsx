@@ -182,6 +182,7 @@ export const NewExport = ({
             <input
               class="inp mono grow"
               aria-label="Filter"
+              autofocus
               placeholder="All requests; or a query such as status:5xx metadata.tier:pro"
               spellcheck={false}
               value={fields.query}
