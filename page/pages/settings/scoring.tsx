@@ -1,4 +1,186 @@
-// Settings, Scoring.
+// Settings, Online scoring: rules that score spans and requests when they end.
 import type { JSX } from 'preact';
+import { useState } from 'preact/hooks';
+import { useAnswer } from '../../api/use-answer.ts';
+import { count, duration, share, text } from '../../formats.ts';
+import { useKeys } from '../../keys.ts';
+import { missing } from '../../me.ts';
+import { Num, State, Switch } from '../../parts/basics.tsx';
+import { change, NewButton, SectionHead } from '../../parts/form.tsx';
+import { Answered } from '../../parts/panel.tsx';
+import { addressOf } from '../../routes.ts';
+import { go, route } from '../../state.ts';
+import { RuleForm } from './rule-form.tsx';
+import type { Rule, StoredScorer } from './scoring-rule.ts';
+import { useProjects } from './tags.tsx';
 
-export const Scoring = (): JSX.Element => <div class="empty">Scoring</div>;
+const EVERY_MS = 5000;
+
+const addressOfRule = (id: string | undefined): string =>
+  addressOf({ page: 'settings', section: 'scoring', id });
+
+const rulePath = (id: string): string => `/v1/project_score/${encodeURIComponent(id)}`;
+
+export const Scoring = (): JSX.Element => {
+  const live = useAnswer<{ readonly objects: readonly Rule[] }>(
+    { path: '/v1/project_score', query: { limit: 1000 } },
+    { everyMs: EVERY_MS },
+  );
+  const scorers = useAnswer<{ readonly objects: readonly StoredScorer[] }>({
+    path: '/v1/function',
+    query: { limit: 1000 },
+  }).asked.value.value?.objects;
+  const projects = useProjects();
+  const [isNew, setNew] = useState(false);
+  const here = route.value;
+  const id = here.page === 'settings' ? here.id : undefined;
+  const off = missing('logs:write');
+  const add = (): void => {
+    go(addressOfRule(undefined));
+    setNew(true);
+  };
+  useKeys('lists', { new: () => void (off === undefined && add()) });
+  return (
+    <>
+      <SectionHead
+        title="Online scoring"
+        side={
+          <NewButton off={off} onClick={add}>
+            Rule
+          </NewButton>
+        }
+      >
+        A rule scores requests and spans a moment after they were stored; they do not wait for it. A score is
+        in the scored record, and the cost of a judge is not counted with that of the request.
+      </SectionHead>
+      <Answered live={live} words="Reading the rules…" everyMs={EVERY_MS}>
+        {({ objects }) => {
+          const chosen = objects.find((one) => one.id === id);
+          return (
+            <div class={chosen || isNew ? 'two wide' : 'one'}>
+              <section class="panel">
+                {objects.length === 0 ? (
+                  <div class="empty">No rule yet. Test one on past requests before it is saved.</div>
+                ) : (
+                  <RuleTable
+                    rules={objects}
+                    scorers={scorers ?? []}
+                    chosen={chosen?.id}
+                    onChanged={live.again}
+                    off={off}
+                  />
+                )}
+              </section>
+              {(chosen || isNew) && (
+                <RuleForm
+                  key={isNew ? 'new' : chosen!.id}
+                  of={isNew ? undefined : chosen}
+                  scorers={scorers ?? []}
+                  projects={projects}
+                  onChanged={(changed) => {
+                    setNew(false);
+                    live.again();
+                    go(addressOfRule(changed), true);
+                  }}
+                  onClose={() => {
+                    setNew(false);
+                    go(addressOfRule(undefined));
+                  }}
+                />
+              )}
+            </div>
+          );
+        }}
+      </Answered>
+    </>
+  );
+};
+
+const RuleTable = ({
+  rules,
+  scorers,
+  chosen,
+  onChanged,
+  off,
+}: {
+  readonly rules: readonly Rule[];
+  readonly scorers: readonly StoredScorer[];
+  readonly chosen: string | undefined;
+  readonly onChanged: () => void;
+  readonly off: string | undefined;
+}): JSX.Element => (
+  <table class="tall">
+    <thead>
+      <tr>
+        <th>Rule</th>
+        <th class="n">Sampling rate</th>
+        <th class="n" title="Since weir was started">
+          Scored
+        </th>
+        <th class="n">Failed</th>
+        <th>State</th>
+        <th>
+          <span class="vh">On</span>
+        </th>
+      </tr>
+    </thead>
+    <tbody>
+      {rules.map((rule) => {
+        const { online } = rule.config;
+        const names = online.scorers.map(
+          (one) => one.name ?? scorers.find(({ id }) => id === one.id)?.name ?? one.id,
+        );
+        return (
+          <tr key={rule.id} class={rule.id === chosen ? 'cur' : ''}>
+            <td>
+              <a class="strong" href={addressOfRule(rule.id)}>
+                {rule.name}
+              </a>
+              <div class="s2 el">
+                {names.join(', ')} · {online.source === 'requests' ? 'requests' : 'spans'}
+              </div>
+            </td>
+            <td class="n">{text(share(online.sampling_rate))}</td>
+            <td class="n">
+              <Num figure={count(rule.status?.scored)} />
+            </td>
+            <td class={`n ${(rule.status?.failed ?? 0) > 0 ? 'err' : ''}`}>
+              <Num figure={count(rule.status?.failed)} />
+            </td>
+            <td>
+              <RuleStateText rule={rule} />
+            </td>
+            <td class="r">
+              <Switch
+                isOn={online.sampling_rate > 0}
+                label={`Score by ${rule.name}`}
+                off={off}
+                onChange={(isOn) =>
+                  void change('PATCH', rulePath(rule.id), {
+                    config: { online: { sampling_rate: isOn ? 1 : 0 } },
+                  }).then((isDone) => isDone && onChanged())
+                }
+              />
+            </td>
+          </tr>
+        );
+      })}
+    </tbody>
+  </table>
+);
+
+const RuleStateText = ({ rule: { status } }: { readonly rule: Rule }): JSX.Element => {
+  if (status === undefined) return <span class="dim">–</span>;
+  const { state, reason, behind_records: behind, behind_seconds: seconds } = status;
+  return (
+    <>
+      <State shape={state === 'running' ? 'ok' : state === 'off' ? 'idle' : 'paused'}>{state}</State>
+      <div class="s2 el" title={reason ?? undefined}>
+        {reason ??
+          (behind > 1000 || seconds > 60
+            ? `${text(count(behind))} records, ${text(duration(seconds * 1000))} behind`
+            : '')}
+      </div>
+    </>
+  );
+};
