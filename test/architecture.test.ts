@@ -92,9 +92,6 @@ const ENTRY: Record<string, string> = {
   'async/webhook': 'async/webhook/webhook.ts',
 };
 
-/** What the web page takes of the log store: it needs no Node (test/telemetry/logs/query/grammar.test.ts). */
-const GRAMMAR = 'telemetry/logs/query/grammar.ts';
-
 const MAX_LINES = 400;
 const MAX_MEDIAN_LINES = 110;
 
@@ -139,8 +136,7 @@ describe('the layers', () => {
   it('are entered by the one file that each module offers', () => {
     const wrong = across.filter((one) => {
       const entry = ENTRY[moduleOf(one.to)];
-      const isOfPage = one.to === GRAMMAR && folderOf(one.from) === 'web';
-      return entry !== undefined && one.to !== entry && !isOfPage && !readsSettings(one) && !isHelp(one);
+      return entry !== undefined && one.to !== entry && !readsSettings(one) && !isHelp(one);
     });
     expect(wrong.map(shown)).toEqual([]);
   });

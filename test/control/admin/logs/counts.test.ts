@@ -116,13 +116,49 @@ describe('GET /v1/logs/facets', () => {
         withChanges(logs, {
           group: async (query, limits) => ({
             ...(await logs.group(query, limits)),
-            isPartial: query.by.some((key) => 'field' in key && key.field === 'cause'),
+            isPartial: query.by.some((key) => 'field' in key && key.field === 'metadata.tier'),
           }),
         }),
     });
     await store(server, RECORDS);
-    const answer = await get(server, '/v1/logs/facets', { fields: 'kind,cause' });
+    const answer = await get(server, '/v1/logs/facets', { fields: 'kind,metadata.tier' });
     expect(answer).toMatchObject({ facets: [{ is_partial: false }, { is_partial: true }] });
+  });
+
+  it('reads fields of few values together, and apart if together they have too many', async () => {
+    const asked: string[][] = [];
+    const server = await startAdmin({
+      wrap: (logs) =>
+        withChanges(logs, {
+          group: async (query, limits) => {
+            asked.push(query.by.map((key) => ('field' in key ? key.field : '')));
+            const result = await logs.group(query, limits);
+            return query.by.length > 1 && asked.length > 3 ? { ...result, others: 1 } : result;
+          },
+        }),
+    });
+    await store(server, RECORDS);
+    const query = { q: 'replica:r9', fields: 'level,replica,metadata.tier,status' };
+    const answer = await get(server, '/v1/logs/facets', query);
+    expect(asked.splice(0, 3)).toEqual([['level', 'status'], ['replica'], ['metadata.tier']]);
+    asked.push([], [], []);
+    expect(await get(server, '/v1/logs/facets', query)).toEqual(answer);
+    expect(asked.slice(3)).toEqual([
+      ['level', 'status'],
+      ['replica'],
+      ['metadata.tier'],
+      ['level'],
+      ['status'],
+    ]);
+  });
+
+  it('counts a field under each of its names', async () => {
+    const server = await startAdmin();
+    await store(server, RECORDS);
+    const fields = 'level,severity,status,statusCode,kind,replica,env,environment,deployment,source,cause';
+    const { facets } = (await get(server, '/v1/logs/facets', { fields })) as { facets: { field: string }[] };
+    expect(facets.map(({ field }) => field).join(',')).toBe(fields);
+    expect(facets[1]).toEqual({ ...facets[0], field: 'severity' });
   });
 
   it('names what is wrong with its parameters', async () => {
