@@ -75,7 +75,7 @@ export function buildOverview(modules: Modules): Overview {
     collectors: modules.collectors,
     restartsOf: ({ url }) => (supervised.urls.has(url.href) ? modules.child?.restarts : undefined),
     asyncDepth: (deployment) => queue.depth(deployment),
-    asyncAges: () => Promise.resolve(undefined),
+    nextToExpire: () => queue.nextToExpire(),
     failedTasks: (deployment) => modules.counters.async.outcome(deployment, 'FAILED'),
     webhooks: () => webhooks.counts,
     exporters: () => exporterRows(logPipeline.connections),

@@ -203,6 +203,17 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       expect(rest.tasks.map(({ id }) => id)).toEqual([old]);
     });
 
+    it('finds the queued task that expires first', async () => {
+      expect(await store.nextToExpire()).toBeUndefined();
+      await add({ createdMs: T0, expiresMs: T0 + 9000 });
+      await add({ createdMs: T0 + 1, expiresMs: T0 + 5000, deployment: 'other' });
+      expect(await store.nextToExpire()).toEqual({ createdMs: T0 + 1, expiresMs: T0 + 5000 });
+      await claim('other', T0 + 2);
+      expect(await store.nextToExpire()).toEqual({ createdMs: T0, expiresMs: T0 + 9000 });
+      await claim('dep1', T0 + 2);
+      expect(await store.nextToExpire()).toBeUndefined();
+    });
+
     it('ignores unknown ids', async () => {
       expect(await store.status('unknown')).toBeUndefined();
       expect(await store.cancel('unknown', T0, HOUR)).toBeUndefined();

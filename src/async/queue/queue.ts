@@ -26,13 +26,22 @@ import type {
   TaskQuery,
   TaskResult,
   TaskStatus,
+  NextToExpire,
 } from './task.ts';
 import { Worker, type WorkerDeps } from './worker.ts';
 
 export { readSubmission } from './submission.ts';
 export type { DeliveryResult } from './outbox.ts';
 export { TASK_STATES } from './task.ts';
-export type { ClaimedDelivery, QueueDepth, TaskFacts, TaskPage, TaskQuery, TaskStatus } from './task.ts';
+export type {
+  ClaimedDelivery,
+  NextToExpire,
+  QueueDepth,
+  TaskFacts,
+  TaskPage,
+  TaskQuery,
+  TaskStatus,
+} from './task.ts';
 export type { QueuedSlot } from './worker.ts';
 
 /** Interval of sweeps. */
@@ -181,6 +190,11 @@ export class Queue implements Component {
   async list(query: TaskQuery): Promise<TaskPage> {
     const openQueue = await this.#opened();
     return openQueue === undefined ? { tasks: [], next: '' } : openQueue.store.list(query);
+  }
+
+  /** The queued task whose time in the queue ends first (store.ts). */
+  async nextToExpire(): Promise<NextToExpire | undefined> {
+    return (await this.#opened())?.store.nextToExpire();
   }
 
   depth(deployment: string): QueueDepth {

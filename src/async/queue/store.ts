@@ -9,6 +9,7 @@ import type {
   QueueDepth,
   TaskEnding,
   NewTask,
+  NextToExpire,
   TaskResult,
   TaskError,
   TaskFacts,
@@ -70,6 +71,8 @@ export interface TaskStore {
   facts(id: string): Promise<TaskFacts | undefined>;
   /** Tasks that are kept, the newest first. A call looks at a limited number of tasks, so a page may be short. */
   list(query: TaskQuery): Promise<TaskPage>;
+  /** Of the tasks that have not run yet, the one whose time in the queue ends first; `undefined` if there is none. */
+  nextToExpire(): Promise<NextToExpire | undefined>;
 
   /** Claims the next task of a deployment: lowest priority number first, then oldest first. */
   claim(deployment: string, nowMs: number, retentionMs: number): Promise<ClaimedTask | undefined>;

@@ -96,6 +96,12 @@ export interface TaskFacts extends TaskStatus {
   readonly traceparent: string;
 }
 
+/** The queued task that expires first. Times are milliseconds since the epoch. */
+export interface NextToExpire {
+  readonly createdMs: number;
+  readonly expiresMs: number;
+}
+
 /** Selects tasks for `TaskStore.list`. */
 export interface TaskQuery {
   /** '' for all. */

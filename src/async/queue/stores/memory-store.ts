@@ -40,6 +40,8 @@ export class MemoryStore implements TaskStore {
 
   facts = async (id: string) => this.#tables.facts(id);
 
+  nextToExpire = async () => this.#tables.nextToExpire();
+
   list = async (query: TaskQuery) => this.#tables.list(query);
 
   claim = async (deployment: string, nowMs: number, retentionMs: number) =>

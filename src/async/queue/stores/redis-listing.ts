@@ -3,6 +3,7 @@
 import type { RedisConnection } from './redis-connection.ts';
 import {
   isSelected,
+  type NextToExpire,
   statusIn,
   type RetryConfig,
   type TaskError,
@@ -90,6 +91,23 @@ export async function listTasks(redis: Redis, root: string, query: TaskQuery): P
   const last = found.findLast((task) => task !== undefined);
   // Without any task on the page, the next one begins at the same rank, since these are removed.
   return { tasks, next: last === undefined ? query.after : cursorOf(last.id, last.createdMs) };
+}
+
+/** The waiting task that expires first. */
+export async function nextToExpire(redis: Redis, root: string): Promise<NextToExpire | undefined> {
+  const [id, expires] = await redis.zrangebyscore(
+    `${root}expiries`,
+    '-inf',
+    '+inf',
+    'WITHSCORES',
+    'LIMIT',
+    0,
+    1,
+  );
+  if (id === undefined) return undefined;
+  const created = await redis.hget(`${root}task:${id}`, 'created');
+  // It may have begun to run meanwhile.
+  return created === null ? undefined : { createdMs: Number(created), expiresMs: Number(expires) };
 }
 
 const cursorOf = (id: string, createdMs: number): string => `${createdMs}-${id}`;

@@ -10,7 +10,7 @@
 import { WeirError } from '../../../core/errors.ts';
 import { RedisClaims } from './redis-claims.ts';
 import { RedisConnection } from './redis-connection.ts';
-import { factsOfTasks, listTasks, taskState } from './redis-listing.ts';
+import { factsOfTasks, listTasks, nextToExpire, taskState } from './redis-listing.ts';
 import type { ScriptName } from './redis-scripts.ts';
 import { Tickets } from './redis-tickets.ts';
 import { TaskStoreError, type AddResult, type TaskStore, type TaskStoreEvents } from '../store.ts';
@@ -24,6 +24,7 @@ import type {
   TaskPage,
   TaskQuery,
   NewTask,
+  NextToExpire,
   TaskResult,
   RetryConfig,
   TaskError,
@@ -185,6 +186,10 @@ export class RedisStore implements TaskStore {
 
   list(query: TaskQuery): Promise<TaskPage> {
     return this.#connection.run(() => listTasks(this.#connection.redis, this.#root, query));
+  }
+
+  nextToExpire(): Promise<NextToExpire | undefined> {
+    return this.#connection.run(() => nextToExpire(this.#connection.redis, this.#root));
   }
 
   // Operations of the worker.

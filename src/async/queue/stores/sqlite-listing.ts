@@ -3,6 +3,7 @@
 import type { SqliteFile } from '../../../core/sqlite-file.ts';
 import {
   isSelected,
+  type NextToExpire,
   type RetryConfig,
   type TaskError,
   type TaskFacts,
@@ -37,6 +38,12 @@ export function listTasks(file: SqliteFile, query: TaskQuery): TaskPage {
   }
   return { tasks, next: rows.length < LIST_ROWS ? '' : String(rows.at(-1)!.seq) };
 }
+
+/** The waiting task that expires first; one that has run before does not expire. */
+export const nextToExpire = (file: SqliteFile): NextToExpire | undefined =>
+  file.get(
+    `SELECT created AS createdMs, due AS expiresMs FROM tasks WHERE phase = ${WAITING} AND attempts = 0 ORDER BY due LIMIT 1`,
+  ) as NextToExpire | undefined;
 
 const factsOf = (row: TaskRow): TaskFacts => ({
   id: row.id,

@@ -13,6 +13,7 @@ import type {
   QueueDepth,
   TaskEnding,
   NewTask,
+  NextToExpire,
   TaskResult,
   TaskError,
   TaskFacts,
@@ -116,6 +117,8 @@ export class SqliteStore implements TaskStore {
   result = (id: string) => this.#call('result', id) as Promise<TaskResult | undefined>;
 
   facts = (id: string) => this.#call('facts', id) as Promise<TaskFacts | undefined>;
+
+  nextToExpire = () => this.#call('nextToExpire') as Promise<NextToExpire | undefined>;
 
   list = (query: TaskQuery) => this.#call('list', query) as Promise<TaskPage>;
 

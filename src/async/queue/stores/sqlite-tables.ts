@@ -9,6 +9,7 @@ import type {
   QueueDepth,
   TaskEnding,
   NewTask,
+  NextToExpire,
   TaskResult,
   RetryConfig,
   TaskError,
@@ -18,7 +19,7 @@ import type {
   TaskStatus,
   WebhookStatus,
 } from '../task.ts';
-import { listTasks, factsOfTask } from './sqlite-listing.ts';
+import { listTasks, factsOfTask, nextToExpire } from './sqlite-listing.ts';
 import { claimDelivery, deliverLater, finishDelivery, storedResult } from './sqlite-outbox.ts';
 import { LONGEST_QUEUE_MS, recoverTasks } from './sqlite-recovery.ts';
 import {
@@ -165,6 +166,10 @@ export class SqliteTables {
 
   facts(id: string): TaskFacts | undefined {
     return factsOfTask(this.#file, id);
+  }
+
+  nextToExpire(): NextToExpire | undefined {
+    return nextToExpire(this.#file);
   }
 
   list(query: TaskQuery): TaskPage {

@@ -30,6 +30,7 @@ export type TaskOperation =
   | 'result'
   | 'facts'
   | 'list'
+  | 'nextToExpire'
   | 'claim'
   | 'retryLater'
   | 'giveBack'

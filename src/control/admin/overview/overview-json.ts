@@ -191,9 +191,9 @@ export interface OverviewCause {
 export interface OverviewAsync {
   readonly queued: number;
   readonly running: number;
-  /** Age of the oldest queued task; null: none is queued, or the store does not say. */
+  /** Age of the queued task that expires first; null: none is queued, or it was not read in time. */
   readonly oldest_ms: number | null;
-  /** Time until the first one expires. */
+  /** Time until it expires. */
   readonly expires_first_ms: number | null;
   /** Share of the webhook attempts of the last hour that were delivered; null: there was none. */
   readonly webhooks_ok: number | null;
@@ -321,7 +321,7 @@ export interface GpuMemoryPart extends PartOf<'gpu_memory'> {
   readonly total_mib: number;
 }
 
-/** The oldest task has waited more than half of its time in the queue. */
+/** The task that expires first has waited more than half of its time in the queue. */
 export interface AsyncWaitPart extends PartOf<'async_wait'> {
   readonly oldest_ms: number;
   readonly limit_ms: number;

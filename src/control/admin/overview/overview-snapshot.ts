@@ -1,5 +1,6 @@
 // Builds one snapshot of the overview from the counts and the present state.
 // Invariant: reads memory only, and takes at most 2 ms of the forwarding thread.
+import type { NextToExpire } from '../../../async/queue/queue.ts';
 import { catalogue, type Failure } from '../../../core/errors.ts';
 import type { FailureRow } from './failure-table.ts';
 import { LAST_HOUR, requestsOf } from './figure-slots.ts';
@@ -13,14 +14,14 @@ import type {
 } from './overview-json.ts';
 import type { OverviewMeter } from './overview-meter.ts';
 import { deploymentRow, replicaRows, scaleRow, shownDeployments } from './overview-replicas.ts';
-import type { OverviewSources, QueuedAges } from './overview-sources.ts';
+import type { OverviewSources } from './overview-sources.ts';
 import { LIMITS, verdictOf, type VerdictFacts } from './verdict.ts';
 
-/** The overview at `nowMs` (milliseconds since 1970), with the URLs of replicas. */
+/** The overview at `nowMs` (milliseconds since 1970), with the URLs of replicas. `next`: the task that expires first. */
 export function overviewOf(
   sources: OverviewSources,
   meter: OverviewMeter,
-  ages: QueuedAges | undefined,
+  next: NextToExpire | undefined,
   nowMs: number,
 ): OverviewJson {
   const { slots } = meter;
@@ -33,7 +34,7 @@ export function overviewOf(
     replicas: replicaRows(sources, meter, nowMs),
     scale: sources.scale().map((reading) => scaleRow(reading, meter, sources, nowMs)),
     causes: meter.failures.rows(nowMs).map(({ row, points, count }) => causeOf(row, points, count, sources)),
-    async: asyncOf(sources, meter, ages),
+    async: asyncOf(sources, meter, next, nowMs),
     exporters: sources.exporters().map((one) => ({
       ...one,
       since_ns: nsText(meter.exporterStates.see(one.id, one.state, nowMs)),
@@ -131,15 +132,16 @@ function causeOf(
 function asyncOf(
   { pool, asyncDepth }: OverviewSources,
   { slots }: OverviewMeter,
-  ages: QueuedAges | undefined,
+  next: NextToExpire | undefined,
+  nowMs: number,
 ): OverviewAsync {
   const depths = pool.deployments.map(({ options }) => asyncDepth(options.id));
   const attempts = slots.sum('webhooks', LAST_HOUR);
   return {
     queued: depths.reduce((sum, { queued }) => sum + queued, 0),
     running: depths.reduce((sum, { inProgress }) => sum + inProgress, 0),
-    oldest_ms: ages?.oldestMs ?? null,
-    expires_first_ms: ages?.expiresFirstMs ?? null,
+    oldest_ms: next === undefined ? null : Math.max(0, Math.round(nowMs - next.createdMs)),
+    expires_first_ms: next === undefined ? null : Math.max(0, Math.round(next.expiresMs - nowMs)),
     webhooks_ok: attempts === 0 ? null : slots.sum('webhooksOk', LAST_HOUR) / attempts,
     webhook_attempts: attempts,
     failed: slots.sum('tasksFailed', LAST_HOUR),

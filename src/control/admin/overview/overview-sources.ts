@@ -1,16 +1,10 @@
 // What the overview reads of other modules. All of it is in memory.
 // Invariant: reading changes nothing.
-import type { QueueDepth } from '../../../async/queue/queue.ts';
+import type { NextToExpire, QueueDepth } from '../../../async/queue/queue.ts';
 import type { Collectors } from '../../../collectors/collectors.ts';
 import type { Pool, Replica } from '../../../data-plane/replicas/pool.ts';
 import type { ScaleReading } from '../../scaling/autoscaler.ts';
 import type { OverviewExporter } from './overview-json.ts';
-
-/** Age of the queued tasks; `null`: none is queued, or the store does not say. */
-export interface QueuedAges {
-  readonly oldestMs: number | null;
-  readonly expiresFirstMs: number | null;
-}
 
 export interface OverviewSources {
   readonly version: string;
@@ -25,8 +19,8 @@ export interface OverviewSources {
   readonly restartsOf: (replica: Replica) => number | undefined;
   /** Queued and running tasks of a deployment. */
   readonly asyncDepth: (deployment: string) => QueueDepth;
-  /** Ages of all queued tasks. Resolves to `undefined` if they cannot be read. */
-  readonly asyncAges: () => Promise<QueuedAges | undefined>;
+  /** The queued task that expires first. May reject. */
+  readonly nextToExpire: () => Promise<NextToExpire | undefined>;
   /** Failed tasks of a deployment, by its index, since weir started. */
   readonly failedTasks: (deployment: number) => number;
   /** Attempts to deliver webhooks since weir started, by result. */

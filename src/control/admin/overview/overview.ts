@@ -6,17 +6,18 @@
 //   overview-json.ts      the answer                         overview-sources.ts   what is read of other modules
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
+import type { NextToExpire } from '../../../async/queue/queue.ts';
 import type { Component } from '../../../core/lifecycle.ts';
 import type { Exchange, Observer } from '../../../core/exchange/exchange.ts';
 import { TIMED_OUT, waitAtMost } from '../../../core/wait.ts';
 import type { OverviewJson } from './overview-json.ts';
 import { OverviewMeter } from './overview-meter.ts';
 import { overviewOf, withoutUrls } from './overview-snapshot.ts';
-import type { OverviewSources, QueuedAges } from './overview-sources.ts';
+import type { OverviewSources } from './overview-sources.ts';
 
 const LIFE_MS = 1000;
-/** Longest wait for the ages of queued tasks, which may be in another process. */
-const AGES_MS = 100;
+/** Longest wait for the queue, which may be in another process. */
+const QUEUE_MS = 100;
 
 /** An encoded snapshot. */
 export interface EncodedOverview {
@@ -77,23 +78,26 @@ export class Overview implements Component, Observer {
   }
 
   async #make(): Promise<Snapshot> {
-    const ages = await this.#ages();
+    const next = await this.#nextToExpire();
     const begunMs = performance.now();
     const nowMs = this.#now();
     this.#meter.measure();
-    const overview = overviewOf(this.#sources, this.#meter, ages, nowMs);
+    const overview = overviewOf(this.#sources, this.#meter, next, nowMs);
     const tag = `${this.startedMs.toString(36)}-${(++this.#count).toString(36)}`;
     this.#snapshot = new Snapshot(nowMs, tag, overview);
     this.tookMs = performance.now() - begunMs;
     return this.#snapshot;
   }
 
-  /** The queue is not asked while it has no tasks. */
-  async #ages(): Promise<QueuedAges | undefined> {
-    const { pool, asyncDepth, asyncAges } = this.#sources;
+  /** The queue is not asked while it has no tasks, and not waited for while it cannot be read. */
+  async #nextToExpire(): Promise<NextToExpire | undefined> {
+    const { pool, asyncDepth, nextToExpire } = this.#sources;
     if (pool.deployments.every(({ options }) => asyncDepth(options.id).queued === 0)) return undefined;
-    const ages = await waitAtMost(AGES_MS, asyncAges());
-    return ages === TIMED_OUT ? undefined : ages;
+    const next = await waitAtMost(
+      QUEUE_MS,
+      nextToExpire().catch(() => undefined),
+    );
+    return next === TIMED_OUT ? undefined : next;
   }
 }
 

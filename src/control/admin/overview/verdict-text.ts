@@ -87,7 +87,7 @@ function sentenceOf(part: VerdictPart, formats: VerdictFormats): string {
     case 'gpu_memory':
       return `GPU ${part.gpu} of ${part.replica} uses ${percent(part.used_mib / part.total_mib)} of its memory.`;
     case 'async_wait':
-      return `The oldest of ${count(part.queued, 'queued task')} waits for ${formats.duration(part.oldest_ms)}, of at most ${formats.duration(part.limit_ms)}.`;
+      return `Of ${count(part.queued, 'queued task')}, the first to expire waits for ${formats.duration(part.oldest_ms)}, of at most ${formats.duration(part.limit_ms)}.`;
     case 'store_lost':
       return `${count(part.lost, 'record')} could not be stored in the last hour.`;
     case 'scale_unmet':

@@ -4,6 +4,7 @@ import { Overview } from '../../../../src/control/admin/overview/overview.ts';
 import type { MeJson } from '../../../../src/control/admin/overview/me-json.ts';
 import type { OverviewJson } from '../../../../src/control/admin/overview/overview-json.ts';
 import type { OverviewSources } from '../../../../src/control/admin/overview/overview-sources.ts';
+import type { NextToExpire } from '../../../../src/async/queue/queue.ts';
 import { Exchanges } from '../../../../src/core/exchange/exchange.ts';
 import { Pool } from '../../../../src/data-plane/replicas/pool.ts';
 import { closeAdmins, startAdmin } from '../../../kit/admin.ts';
@@ -40,7 +41,7 @@ function sourcesOf(pool: Pool): OverviewSources & { reads: number } {
     collectors: { gpus: () => [], containers: () => [], stats: () => [] },
     restartsOf: () => undefined,
     asyncDepth: () => ({ queued: 0, inProgress: 0 }),
-    asyncAges: () => Promise.resolve(undefined),
+    nextToExpire: (): Promise<NextToExpire | undefined> => Promise.resolve(undefined),
     failedTasks: () => 0,
     webhooks: () => new Map<string, number>(),
     exporters: () => [],
@@ -140,6 +141,22 @@ describe('GET /v1/overview', () => {
       probe: null,
       ttft_p95_ms: null,
     });
+  });
+
+  it('says how long the task that expires first has waited, and does not wait for a queue that hangs', async () => {
+    const pool = poolOf('dep1');
+    const sources = { ...sourcesOf(pool), asyncDepth: () => ({ queued: 1, inProgress: 0 }) };
+    const asyncOf = async (nextToExpire: OverviewSources['nextToExpire']) => {
+      const { json } = await adminWith(new Overview({ ...sources, nextToExpire }, () => NOW), pool);
+      return (await json<OverviewJson>('/v1/overview')).async;
+    };
+    const next = { createdMs: NOW - 400_000, expiresMs: NOW + 200_000 };
+    expect(await asyncOf(() => Promise.resolve(next))).toMatchObject({
+      oldest_ms: 400_000,
+      expires_first_ms: 200_000,
+    });
+    expect(await asyncOf(() => new Promise(() => undefined))).toMatchObject({ oldest_ms: null });
+    expect(await asyncOf(() => Promise.reject(new Error('no Redis')))).toMatchObject({ oldest_ms: null });
   });
 
   it('counts the requests of the last minute against the hour before', async () => {
