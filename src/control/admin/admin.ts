@@ -33,6 +33,7 @@ import { asyncTaskEndpoints, type WithTasks } from './routes/async-tasks.ts';
 import { backupEndpoints, type WithBackups } from './routes/backups.ts';
 import { contractLogEndpoints, type WithModel } from './routes/contract-logs.ts';
 import { countEndpoints } from './routes/counts.ts';
+import { findEndpoints } from './routes/find.ts';
 import { healthEndpoints, type WithMetrics } from './routes/health.ts';
 import { meEndpoints, type WithMe } from './routes/me.ts';
 import { overviewEndpoints } from './routes/overview.ts';
@@ -80,6 +81,7 @@ export const endpoints: readonly Endpoint<Context>[] = [
   ...meEndpoints,
   ...overviewEndpoints,
   ...logEndpoints,
+  ...findEndpoints,
   ...recordEndpoints,
   ...annotationEndpoints,
   ...countEndpoints,

@@ -33,7 +33,7 @@ export interface FoundJson {
 }
 
 export interface FindJson {
-  /** The id as it was read: without white space around it, hex digits in lower case. */
+  /** The id as it was read: without white space around it; ids of weir's form in lower case. */
   readonly id: string;
   /** Empty if nothing has the id. */
   readonly found: readonly FoundJson[];
