@@ -19,7 +19,8 @@ export function explain(config: Config, given: readonly GivenValue[]): Explained
         value: info.secret && text !== '' ? '***' : text,
         origin: given.findLast((g) => keyOf(g.path) === key)?.origin ?? 'default',
         does: info.doc,
-        type: info.kind,
+        // The reference escapes them for its tables.
+        type: info.kind.replaceAll('\\|', '|'),
         default: info.defaultText ?? null,
         is_default: text === info.defaultText,
         takes_restart: takesRestart(key),

@@ -50,6 +50,7 @@ describe('GET /v1/settings', () => {
     expect(found.get('logs.retention')!.does).toMatch(/\.$/);
     expect(found.get('pool.probe_interval')).toMatchObject({ origin: 'default', is_default: true });
     expect(found.get('pool.probe_interval')!.default).toBe(found.get('pool.probe_interval')!.value);
+    expect(found.get('log.format')!.type).toBe('auto | json | text');
     expect(found.get('deployments[0].replicas[0].url')).toMatchObject({
       default: null,
       is_default: false,
