@@ -13,7 +13,7 @@ import { logsRequest } from '../../src/protocol/otlp/messages.ts';
 import type { LineStream } from '../../src/telemetry/logs/logs.ts';
 import { parseQuery } from '../../src/telemetry/logs/query/parse.ts';
 import { exportOptions } from '../../src/telemetry/otlp-export/options.ts';
-import { OtlpExport, readerBatches } from '../../src/telemetry/otlp-export/otlp-export.ts';
+import { OtlpExport, readerBatches, storedCounter } from '../../src/telemetry/otlp-export/otlp-export.ts';
 import { percentile } from '../stats.ts';
 import { jsonLine, plainLine } from '../texts.ts';
 import { BenchStore, own, quiet } from './bench-store.ts';
@@ -136,6 +136,7 @@ async function exporting(
   if (!options.ok) throw new Error('invalid export settings');
   const connections = new OtlpExport(options.settings, {
     folder,
+    countStored: storedCounter(logs),
     openBatches: readerBatches(logs, { version: '0', own }, { modelId: '', scheme: 'http', genAi: 'common' }),
     sender: { version: '0', own },
     ownPorts: () => [],

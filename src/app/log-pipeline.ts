@@ -8,7 +8,12 @@ import type { Logger } from '../core/logger.ts';
 import type { ChildOutput } from '../control/child-process/child-process.ts';
 import type { Config } from '../config/config.ts';
 import type { Exchanges, Observer } from '../core/exchange/exchange.ts';
-import { OtlpExport, READER_OPERATIONS, readerBatches } from '../telemetry/otlp-export/otlp-export.ts';
+import {
+  OtlpExport,
+  READER_OPERATIONS,
+  readerBatches,
+  storedCounter,
+} from '../telemetry/otlp-export/otlp-export.ts';
 import {
   Backups,
   CapturePolicy,
@@ -201,6 +206,7 @@ export class LogPipeline {
     return new OtlpExport(config.export, {
       folder: config.data.dir,
       openBatches: readerBatches(logs, { version, own }, traceSubject(config)),
+      countStored: storedCounter(logs),
       sender: { version, own },
       ownPorts: () => [config.ingress.listen.port, config.admin.listen.port],
       log: this.#log,

@@ -13,7 +13,9 @@ export class ExporterHealth {
   errorMs = 0;
   successMs = 0;
   error = '';
-  /** performance.now() when the current request first failed; `undefined` if it has not failed. */
+  /** When the current request first failed, in milliseconds since the epoch. 0: it has not failed. */
+  pausedSinceMs = 0;
+  /** The same by performance.now(). */
   #pausedMs: number | undefined;
   readonly #destination: Destination;
   readonly #log: Logger;
@@ -39,6 +41,7 @@ export class ExporterHealth {
   paused(problem: string): void {
     if (this.#pausedMs !== undefined) return this.failed(problem);
     this.#pausedMs = performance.now();
+    this.pausedSinceMs = Date.now();
     this.#setError(scrub(problem, this.#destination));
     this.#log.event('export_paused', { destination: this.#name, problem: this.error });
   }
@@ -49,6 +52,7 @@ export class ExporterHealth {
     if (this.#pausedMs === undefined) return;
     const paused_ms = Math.round(performance.now() - this.#pausedMs);
     this.#pausedMs = undefined;
+    this.pausedSinceMs = 0;
     this.#log.event('export_resumed', { destination: this.#name, paused_ms });
   }
 

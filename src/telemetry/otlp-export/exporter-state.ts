@@ -34,10 +34,24 @@ export interface ExporterCounts {
 }
 export const newCounts = (): ExporterCounts => ({ sent: 0, rejected: 0, dropped: 0, requests: new Map() });
 
+/** A response of a receiver. */
+export interface ReceivedResponse {
+  /** HTTP status. */
+  readonly status: number;
+  /** The begin of its body as text, at most 1 KiB, without header values of the destination. */
+  readonly text: string;
+  /** ISO 8601. */
+  readonly at: string;
+}
+
 /** State of an exporter now. Times are ISO 8601, or empty. */
 export interface ExporterStatus {
   /** `paused`: the receiver rejects the sender, for example because of an expired key. No record is given up. */
   readonly state: 'running' | 'retrying' | 'paused' | 'disabled' | 'failed';
+  /** When the request that is being retried first failed. */
+  readonly paused_since: string;
+  readonly next_try_at: string;
+  /** The same as `next_try_at`, for older clients. */
   readonly retry_at: string;
   /** Sequence number of the last record that is finished. */
   readonly cursor: number;
@@ -53,6 +67,7 @@ export interface ExporterStatus {
   readonly last_error: string;
   readonly last_error_at: string;
   readonly last_success_at: string;
+  readonly last_response: ReceivedResponse | null;
 }
 
 /** Status of a destination that cannot be exported to. */
@@ -61,6 +76,8 @@ export const failedStatus = (
   problem: string,
 ): ExporterStatus => ({
   state: 'failed',
+  paused_since: '',
+  next_try_at: '',
   retry_at: '',
   cursor: 0,
   head: 0,
@@ -72,4 +89,5 @@ export const failedStatus = (
   last_error: problem,
   last_error_at: '',
   last_success_at: '',
+  last_response: null,
 });

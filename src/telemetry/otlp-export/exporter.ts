@@ -100,10 +100,12 @@ export class Exporter {
 
   status(nowMs: number): ExporterStatus {
     const { sent, rejected, dropped } = this.#deps.counts;
-    const { error, errorMs, successMs, retryAtMs, isLockedOut } = this.#health;
+    const { error, errorMs, successMs, retryAtMs, pausedSinceMs, isLockedOut } = this.#health;
     const active = isLockedOut ? 'paused' : retryAtMs > 0 ? 'retrying' : 'running';
     return {
       state: this.#running === undefined ? 'disabled' : active,
+      paused_since: iso(pausedSinceMs),
+      next_try_at: iso(retryAtMs),
       retry_at: iso(retryAtMs),
       cursor: this.#cursor,
       head: this.#head,
@@ -115,7 +117,13 @@ export class Exporter {
       last_error: error,
       last_error_at: iso(errorMs),
       last_success_at: iso(successMs),
+      last_response: this.#client.lastResponse,
     };
+  }
+
+  /** Time of the oldest record that was read and not sent, in milliseconds since the epoch. 0: there is none. */
+  get oldestMs(): number {
+    return this.#oldestMs;
   }
 
   async #run(begun: () => void): Promise<void> {

@@ -1,10 +1,11 @@
 // OTLP client of one destination: sends encoded requests, and reads the response.
 // Invariant: every attempt is counted by its status, and no returned text holds a header value.
 import { spanId } from '../../core/request-id.ts';
-import { CONTENT_TYPES } from '../../protocol/otlp/codec.ts';
-import { Transport } from '../../protocol/http/transport.ts';
+import { CONTENT_TYPES, encodingOf } from '../../protocol/otlp/codec.ts';
+import { Transport, type ReceiverResponse } from '../../protocol/http/transport.ts';
 import { headersOf, scrub, type DestinationSettings } from './destination.ts';
 import { testLine, testSpans, type ExportOrigin } from './otlp-logs.ts';
+import type { ReceivedResponse } from './exporter-state.ts';
 import { RequestEncoder } from './request-encoder.ts';
 import { exportResult, type ExportResult } from './delivery-result.ts';
 
@@ -20,6 +21,9 @@ export interface TestResult {
 
 /** docs/contracts/logs.md 3 */
 const MAX_RESPONSE_BYTES = 4 * 1024 ** 2;
+/** Of a body, what is kept of it, and what of it is searched for header values, so that none is kept in part. */
+const KEPT_BYTES = 1024;
+const SEARCHED_BYTES = 16 * KEPT_BYTES;
 
 export class OtlpClient {
   readonly #destination: DestinationSettings;
@@ -28,6 +32,7 @@ export class OtlpClient {
   readonly #headers: Readonly<Record<string, string>>;
   /** Attempts by HTTP status; `none`: no response. */
   readonly #requests: Map<string, number>;
+  #last: ReceivedResponse | null = null;
 
   constructor(
     destination: DestinationSettings,
@@ -69,6 +74,11 @@ export class OtlpClient {
     };
   }
 
+  /** The last response, also to a test record; `null`: none yet. */
+  get lastResponse(): ReceivedResponse | null {
+    return this.#last;
+  }
+
   close(): void {
     this.#transport.close();
   }
@@ -95,6 +105,18 @@ export class OtlpClient {
       result.kind === 'accepted'
         ? { ...result, note: scrub(result.note, this.#destination) }
         : { ...result, problem: scrub(result.problem, this.#destination) };
+    if ('status' in response) this.#keep(response, clean.kind === 'accepted' ? clean.note : clean.problem);
     return { status, result: clean };
+  }
+
+  /** `said`: what a body says that is no text. */
+  #keep({ status, headers, body }: ReceiverResponse, said: string): void {
+    const isBinary = encodingOf(headers['content-type']) === 'protobuf';
+    const text = isBinary ? said : scrub(body.toString('utf8', 0, SEARCHED_BYTES), this.#destination);
+    // A character that is cut off becomes a replacement character, which takes more bytes.
+    const kept = Buffer.from(text)
+      .toString('utf8', 0, KEPT_BYTES)
+      .replace(/\uFFFD+$/, '');
+    this.#last = { status, text: kept, at: new Date().toISOString() };
   }
 }

@@ -23,12 +23,12 @@ import {
   type ExporterTiming,
 } from './exporter-state.ts';
 import type { ExportOptions } from './options.ts';
-import type { OpenBatches } from './reader-batches.ts';
+import type { CountStored, OpenBatches, StoredCount } from './reader-batches.ts';
 import type { ExportOrigin } from './otlp-logs.ts';
 import { DestinationStore } from './destination-store.ts';
 
 export type { TestResult } from './otlp-client.ts';
-export { READER_OPERATIONS, readerBatches } from './reader-batches.ts';
+export { READER_OPERATIONS, readerBatches, storedCounter, type StoredCount } from './reader-batches.ts';
 export type { ExporterStatus, ExporterTiming } from './exporter-state.ts';
 export type { ExportOrigin } from './otlp-logs.ts';
 
@@ -38,6 +38,7 @@ export interface OtlpExportDeps {
   /** The data folder: destinations, cursors and the key are stored there. */
   readonly folder: string;
   readonly openBatches: OpenBatches;
+  readonly countStored: CountStored;
   readonly sender: ExportOrigin;
   /** Ports on which weir listens, since weir must not export to itself. */
   readonly ownPorts: () => readonly number[];
@@ -173,6 +174,25 @@ export class OtlpExport {
     return entry && statusOf(entry);
   }
 
+  /** Counts the stored records that wait and that a destination wants. `undefined`: there is no such destination. */
+  async waiting(id: string): Promise<StoredCount | undefined> {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return undefined;
+    const fromMs = entry.exporter?.oldestMs ?? 0;
+    const counted = fromMs === 0 ? NOTHING : await this.#deps.countStored(entry.destination, fromMs);
+    return 'problem' in counted ? NOTHING : counted;
+  }
+
+  /** Counts the stored records that a destination with these settings wants. `endpoint_url` may be missing. */
+  async count(input: unknown): Promise<StoredCount | { readonly problems: readonly string[] }> {
+    const given = withoutAddedFields(input);
+    const parsed = parseDestination(isRecord(given) ? { endpoint_url: ANY_URL, ...given } : given);
+    if ('problems' in parsed) return parsed;
+    const counted = await this.#deps.countStored({ ...parsed.settings, id: '' }, 0);
+    if ('problem' in counted) return { problems: [`query ${counted.problem}`] };
+    return counted;
+  }
+
   /** State of all destinations. */
   readings(): ExportReading[] {
     return Array.from(this.#entries.values(), (entry) => ({
@@ -232,10 +252,17 @@ export class OtlpExport {
 
 /** Removes the fields that `list` and `get` add, so that their result can be sent back as a change. */
 function withoutAddedFields(input: unknown): Record<string, unknown> {
-  if (typeof input !== 'object' || input === null || Array.isArray(input)) return input as never;
+  if (!isRecord(input)) return input as never;
   const { id: _, from: __, ...given } = input as Record<string, unknown>;
   return given;
 }
+
+const NOTHING: StoredCount = { count: 0, isExact: true };
+/** For settings without a receiver. */
+const ANY_URL = 'http://receiver.invalid/';
+
+const isRecord = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const FROM_SETTINGS = 'this connection comes from the settings (section export); change it there';
 

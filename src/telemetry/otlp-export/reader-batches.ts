@@ -1,6 +1,7 @@
 // Batches that the reader thread of the log store reads and encodes (reader-operations.ts).
 // Invariant: only facts and encoded requests come to the main thread, never records.
 import { randomUUID } from 'node:crypto';
+import { LATEST_NS } from '../../core/time.ts';
 import { threadFile } from '../../core/worker-rpc.ts';
 import { SEVERITY, type LocalJournal, type Logs } from '../logs/logs.ts';
 import type { TraceSubject } from '../tracing/tracing.ts';
@@ -29,6 +30,33 @@ export const readerBatches =
   (destination) => {
     const journal = logs.journal(subscriptionOf(destination));
     return 'problem' in journal ? journal : new ReaderBatches(journal, destination, origin, trace);
+  };
+
+/** Time for counting, in milliseconds. */
+const COUNT_MS = 1000;
+
+/** A number of stored records. `isExact` false: at least so many. */
+export interface StoredCount {
+  readonly count: number;
+  readonly isExact: boolean;
+}
+
+/** Counts the stored records that a destination wants, from a time on. `problem`: what is wrong with its query. */
+export type CountStored = (
+  destination: Destination,
+  fromMs: number,
+) => Promise<StoredCount | { readonly problem: string }>;
+
+export const storedCounter =
+  (logs: Pick<Logs, 'group' | 'journal'>): CountStored =>
+  async (destination, fromMs) => {
+    const journal = logs.journal(subscriptionOf(destination));
+    if ('problem' in journal) return journal;
+    const { matched, isPartial } = await logs.group(
+      { node: journal.node, fromNs: BigInt(fromMs) * 1_000_000n, toNs: LATEST_NS, by: [], measures: [] },
+      { timeoutMs: COUNT_MS },
+    );
+    return { count: matched, isExact: !isPartial };
   };
 
 class ReaderBatches implements BatchSource {

@@ -151,14 +151,45 @@ it.each([
   lines.push(...records.lines('later', 600));
   await until('new records are counted', () => connections.status(id)!.queue_records === 603);
   expect(connections.status(id)).toMatchObject({ last_error: error, cursor: 0, rejected: 0, sent: 0 });
-  await until('the next retry is shown', () => connections.status(id)!.retry_at !== '');
+  await until('the next retry is shown', () => connections.status(id)!.next_try_at !== '');
+  const { paused_since: since, last_response: last } = connections.status(id)!;
+  expect(Date.parse(since)).toBeLessThanOrEqual(Date.parse(last!.at));
+  expect(last).toMatchObject({ status, text: body });
   receiver.otherwise = answering(200);
   await received(lines);
   expect(linesOf(receiver.logs)).toEqual(lines);
   await until('it is running', () => connections.status(id)!.state === 'running');
   await until('the lag is 0', () => connections.status(id)!.lag_seconds === 0);
+  expect(connections.status(id)).toMatchObject({ paused_since: '', last_response: { status: 200 } });
   expect(elsewhere.requests).toHaveLength(0);
   await elsewhere.stop();
+});
+
+it('keeps 1 KiB of the last response, without values of headers', async () => {
+  const { connections } = await startConnections();
+  const value = 'a-very-secret-value';
+  const { id } = await connect(connections, toReceiver({ header_name: 'X-Key', header_value: value }));
+  expect(connections.status(id)!.last_response).toBeNull();
+  // The value lies across the end of what is kept.
+  const text = `${'é'.repeat(507)}${value}${'z'.repeat(5000)}`;
+  receiver.otherwise = answering(500, text, { 'content-type': 'text/plain' });
+  await connections.test(id);
+  const last = connections.status(id)!.last_response!;
+  expect(last.status).toBe(500);
+  expect(Buffer.byteLength(last.text)).toBeLessThanOrEqual(1024);
+  expect(last.text).toBe(`${'é'.repeat(507)}***${'z'.repeat(7)}`);
+});
+
+it('shows the text of a response in protobuf', async () => {
+  const { connections } = await startConnections();
+  const { id } = await connect(connections, toReceiver());
+  const body = Buffer.from([0x12, 2, 0x6e, 0x6f]);
+  receiver.otherwise = answering(400, body, { 'content-type': 'application/x-protobuf' });
+  await connections.test(id);
+  expect(connections.status(id)!.last_response).toMatchObject({
+    status: 400,
+    text: 'receiver returned 400: no',
+  });
 });
 
 it('uses a new key at once after the old one was rejected', async () => {

@@ -2,7 +2,11 @@
 import { afterEach, expect, it } from 'vitest';
 import { fileSink, Logger } from '../../../src/core/logger.ts';
 import { Logs, RecorderClient } from '../../../src/telemetry/logs/logs.ts';
-import { READER_OPERATIONS, readerBatches } from '../../../src/telemetry/otlp-export/otlp-export.ts';
+import {
+  READER_OPERATIONS,
+  readerBatches,
+  storedCounter,
+} from '../../../src/telemetry/otlp-export/otlp-export.ts';
 import { operations } from '../../../src/telemetry/otlp-export/reader-operations.ts';
 import { connect, startConnections, stopConnections } from '../../kit/connections.ts';
 import { folder, removeFolders } from '../../kit/folder.ts';
@@ -89,4 +93,31 @@ it('sends the spans of sampled requests, with the model of this weir', async () 
 it('does not encode a batch that a reader thread before has read', () => {
   const page = { records: [], lastSeq: 0, headSeq: 0, oldestSeq: 1 };
   expect(() => operations(() => page).encode('key', 0, 1)).toThrow('started again');
+});
+
+it('counts the stored records that a connection would send, and those that wait while it is paused', async () => {
+  const receiver = await new Receiver().start();
+  const logs = start();
+  const timeNs = BigInt(Date.now()) * 1_000_000n;
+  const line = (severity: number) => ({ ...BLANK, message: `line ${severity}`, severity, timeNs });
+  await logs.post([line(9), line(17), line(17)]);
+  const { connections } = await startConnections({
+    openBatches: readerBatches(logs, SENDER, TRACE),
+    countStored: storedCounter(logs),
+  });
+  expect(await connections.count({})).toEqual({ count: 3, isExact: true });
+  expect(await connections.count({ min_level: 'error' })).toEqual({ count: 2, isExact: true });
+  expect(await connections.count({ query: 'message:"line 9"' })).toEqual({ count: 1, isExact: true });
+  expect(await connections.count({ signal: 'traces' })).toEqual({ count: 0, isExact: true });
+  expect(await connections.count({ query: '(' })).toHaveProperty('problems');
+  expect(await connections.count([])).toHaveProperty('problems');
+
+  receiver.otherwise = answering(401);
+  const { id } = await connect(connections, { endpoint_url: receiver.url, min_level: 'error' });
+  expect(await connections.waiting(id)).toEqual({ count: 0, isExact: true });
+  await logs.post([line(9), { ...line(17), timeNs: timeNs + 10n ** 9n }]);
+  await until('it is paused', () => connections.status(id)!.state === 'paused');
+  expect(await connections.waiting(id)).toEqual({ count: 1, isExact: true });
+  expect(await connections.waiting('otel_0')).toBeUndefined();
+  await receiver.stop();
 });

@@ -61,6 +61,8 @@ export interface ConnectionAnswer {
   readonly from: 'api' | 'settings';
   /** Only with `with=status`. */
   readonly status?: ConnectionStatus;
+  /** Only with `with=waiting`: stored records that it wants and has not sent yet. */
+  readonly waiting?: ConnectionCount;
 }
 
 /** Answer of `GET /v1/otel/connections`. */

@@ -124,6 +124,23 @@ it('creates, lists, shows, changes, tests and removes a connection, and reports 
   }
 });
 
+it('lists connections with their status and what they have not sent', async () => {
+  const { json: made } = await make();
+  const { json } = await send('GET', `${BASE}?with=status,waiting`);
+  expect(json['connections']).toEqual([
+    {
+      ...made,
+      status: (await send('GET', `${BASE}/${made.id}/status`)).json,
+      waiting: { count: 0, is_exact: true },
+    },
+  ]);
+  const wrong = await send('GET', `${BASE}?with=statu`);
+  expect([wrong.status, wrong.json.error]).toEqual([
+    400,
+    'Invalid query: with: unknown part "statu"; did you mean "status"?',
+  ]);
+});
+
 describe('an invalid request', () => {
   it.each([
     [
