@@ -118,6 +118,7 @@ async function buildPage({ build }: typeof import('vite')): Promise<void> {
       target: 'es2023',
       modulePreload: { polyfill: false },
       sourcemap: false,
+      manifest: 'manifest.json',
       reportCompressedSize: false,
     },
   });
