@@ -1,6 +1,6 @@
 // npm start: runs the example replica under weir and prints commands to try.
 // Invariant: the printed commands work as they are. If a default port is in use, a free one is used.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
@@ -24,6 +24,10 @@ async function freePort(preferred: number): Promise<number> {
   throw new Error('no free port on 127.0.0.1');
 }
 
+// A clone that was installed without scripts has no page, and one whose page was changed has an old one.
+spawnSync(process.execPath, [path('../scripts/build-page.ts'), '--if-old', '--if-possible'], {
+  stdio: 'inherit',
+});
 const [replica, data, admin] = [await freePort(8000), await freePort(8080), await freePort(9464)];
 // A new folder for each start, since another one may be running.
 const folder = mkdtempSync(join(tmpdir(), 'weir-example-'));
@@ -66,6 +70,9 @@ Send a prediction request; the response headers contain its request id:
 
 Stream a chat completion:
   curl -N http://127.0.0.1:${data}/v1/chat/completions -d '{"model": "weir-ngram", "stream": true, "messages": [{"role": "user", "content": "A good weir"}]}'
+
+Open the web page:
+  http://127.0.0.1:${admin}/
 
 Read the metrics:
   curl http://127.0.0.1:${admin}/metrics

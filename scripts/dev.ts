@@ -1,5 +1,5 @@
-// npm run dev: the example of `npm start`, restarted when a file of the source changes. Arguments go to Node, for
-// example `npm run dev -- --inspect=0`.
+// npm run dev: the example of `npm start`, restarted when a file of the source or of the page changes. Arguments go to
+// Node, for example `npm run dev -- --inspect=0`.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { watch } from 'node:fs';
@@ -43,8 +43,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
   });
 
 let pending: NodeJS.Timeout | undefined;
-watch(path('../src'), { recursive: true }, () => {
-  clearTimeout(pending);
-  pending = setTimeout(() => void restart(), QUIET_MS);
-});
+for (const folder of ['../src', '../page'])
+  watch(path(folder), { recursive: true }, () => {
+    clearTimeout(pending);
+    pending = setTimeout(() => void restart(), QUIET_MS);
+  });
 start();
