@@ -65,7 +65,7 @@ export const replaceAt = (
 
 /** A value as a query writes it: in quotes if it has characters with a meaning. */
 export const written = (value: string): string =>
-  /^[^\s()"|,*/@-][^\s()"|,*]*$/.test(value) ? value : `"${value.replaceAll(/["\\]/g, '\\$&')}"`;
+  /^[^\s()"|,*/@<>=!:-][^\s()"|,*]*$/.test(value) ? value : `"${value.replaceAll(/["\\]/g, '\\$&')}"`;
 
 /** A condition on a field that stands for itself at the top of a query. */
 interface TopTerm {
@@ -147,8 +147,10 @@ export function withValues(
   const { terms, hasOr } = topLevel(text);
   let rest = text;
   for (const { field, start, end } of [...terms].reverse())
-    if (names.some((name) => sameField(name, field))) rest = rest.slice(0, start) + rest.slice(end);
-  rest = rest.replaceAll(/ {2,}/g, ' ').trim();
+    if (names.some((name) => sameField(name, field)))
+      rest = [rest.slice(0, start).trimEnd(), rest.slice(end).trimStart()]
+        .filter((part) => part !== '')
+        .join(' ');
   const name = names[0]!;
   const added = [
     ...(only.length === 0 ? [] : [`${name}:${only.map(written).join(',')}`]),

@@ -48,7 +48,7 @@ const FirstRun = ({ list }: { readonly list: LogList }): JSX.Element => {
   }, []);
   const { origin } = location;
   const lines = [
-    `curl ${origin}/v1/logs -H "Authorization: Bearer $WEIR_KEY" -d '{"message": "hello"}'`,
+    `curl ${origin}/v1/logs -H "Authorization: Bearer $WEIR_KEY" -H "Content-Type: text/plain" -d hello`,
     `curl "${origin}/v1/logs?limit=5" -H "Authorization: Bearer $WEIR_KEY"`,
   ];
   return (
