@@ -159,18 +159,17 @@ const SHOWN: Readonly<Record<string, string>> = {
   ' ': 'Space',
 };
 
-/** A key as it is shown: `Ctrl K`. */
+/** One of the keys that are pressed together. */
+const shownPart = (part: string, hasCtrl: boolean): string =>
+  SHOWN[part] ?? (hasCtrl && part.length === 1 ? part.toUpperCase() : part);
+
+/** A key as it is shown: `Ctrl K`, `g o`, `+`. */
 export const shownKey = (keys: string): string =>
-  keys === ' '
+  keys.trim() === ''
     ? 'Space'
     : keys
         .split(' ')
-        .map((one) =>
-          one
-            .split('+')
-            .map((part) =>
-              part === '' ? '+' : (SHOWN[part] ?? (part === 'k' && one.startsWith('Ctrl') ? 'K' : part)),
-            )
-            .join(' '),
+        .flatMap((one) =>
+          one === '+' ? ['+'] : one.split('+').map((part) => shownPart(part, one.startsWith('Ctrl+'))),
         )
         .join(' ');

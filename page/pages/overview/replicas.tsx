@@ -95,7 +95,7 @@ const GpuCells = ({ replica }: { readonly replica: OverviewReplica }): JSX.Eleme
   );
 };
 
-/** Asks before a drain, in place of the last probe. */
+/** Asks before a drain, in place of the last cells. */
 const Ask = ({
   replica,
   onDone,
@@ -109,7 +109,7 @@ const Ask = ({
   useEffect(() => cell.current?.querySelector('button')?.focus(), []);
   return (
     <td
-      colSpan={2}
+      colSpan={3}
       class="ask"
       ref={cell}
       onKeyDown={(event) => {
@@ -204,11 +204,11 @@ const Row = ({
       <td class="n mh">
         <Num figure={memory(bytes)} />
       </td>
-      <td class="n mh">{restarts === null ? <None /> : <span class="num">{grouped(restarts)}</span>}</td>
       {isAsked ? (
         <Ask replica={replica} onDone={onDone} />
       ) : (
         <>
+          <td class="n mh">{restarts === null ? <None /> : <span class="num">{grouped(restarts)}</span>}</td>
           <td
             class="why"
             title={
