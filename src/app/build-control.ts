@@ -80,7 +80,7 @@ export function buildOverview(modules: Modules): Overview {
     webhooks: () => webhooks.counts,
     exporters: () => exporterRows(logPipeline.connections),
     store: () => storeReading(modules),
-    currency: () => modules.prices.shown.currency,
+    currency: () => modules.prices.currency,
     isDraining: () => modules.drain.isRunning,
   });
 }

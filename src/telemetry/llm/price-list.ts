@@ -6,7 +6,7 @@ import { listOf } from '../../core/settings.ts';
 import { priceEntry, priceProblems, type PriceEntry } from './options.ts';
 
 const FIELDS = ['currency', 'prices'];
-const MAX_ENTRIES = 10_000;
+export const MAX_ENTRIES = 10_000;
 const EXAMPLE = '{"prices": [{"model": "gpt-4o", "input": 2.5, "output": 10}]}';
 const schema = listOf(priceEntry);
 

@@ -2,6 +2,7 @@
 // Invariant: a change is acknowledged after it is on disk, and holds for every request that ends after that.
 //   price-table.ts  finds the price of a model    cost.ts        computes the cost
 //   price-list.ts   checks and writes a list      options.ts     the settings
+//   price-edits.ts  changes of single prices      unpriced-models.ts  requests without a price
 import { join } from 'node:path';
 import { readJsonFile, setAside, writeAtomic } from '../../core/atomic-file.ts';
 import { describe } from '../../core/errors.ts';
@@ -11,11 +12,21 @@ import type { Component } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/logger.ts';
 import { costOf } from './cost.ts';
 import type { LlmOptions, PriceEntry } from './options.ts';
+import {
+  priceId,
+  withChange,
+  withoutPrice,
+  withPrice,
+  type EditRefusal,
+  type PriceSource,
+} from './price-edits.ts';
 import { formatPriceList, readPriceList, validFrom, type PriceList } from './price-list.ts';
 import { PriceTable } from './price-table.ts';
+import { UnpricedModels } from './unpriced-models.ts';
 
 export { costOf } from './cost.ts';
 export { PriceTable } from './price-table.ts';
+export type { EditRefusal } from './price-edits.ts';
 
 /** Lists of prices, in the order in which they are tried. */
 export type PriceLists = readonly (readonly PriceEntry[])[];
@@ -23,7 +34,8 @@ export type PriceLists = readonly (readonly PriceEntry[])[];
 const FILE = 'prices.json';
 
 /** A price as the admin API shows it. `cached` and `reasoning` are the prices that are used. */
-interface ShownPrice {
+export interface ShownPrice {
+  readonly id: string;
   readonly model: string;
   readonly input: number;
   readonly output: number;
@@ -31,7 +43,9 @@ interface ShownPrice {
   readonly reasoning: number;
   /** ISO 8601; `null`: always. */
   readonly valid_from: string | null;
-  readonly source: 'api' | 'config';
+  /** `past`: a later one of the same model holds. */
+  readonly period: 'past' | 'current' | 'future';
+  readonly source: PriceSource;
 }
 
 /** All prices in the order in which they are tried. */
@@ -45,10 +59,15 @@ export class Prices implements Component {
   /** Sets price and cost of each exchange when it ends. It must be the first observer, since others read them. */
   readonly observer: Observer = {
     closed: ({ llm }) => {
-      if (llm !== undefined) this.setCost(llm, Date.now());
+      if (llm === undefined) return;
+      const nowMs = Date.now();
+      this.setCost(llm, nowMs);
+      if (llm.price === undefined && llm.modelName !== '') this.unpriced.add(llm.modelName, nowMs);
     },
   };
-  readonly #currency: string;
+  /** Of all prices. */
+  readonly currency: string;
+  readonly unpriced = new UnpricedModels();
   readonly #configured: readonly PriceEntry[];
   readonly #file: string | undefined;
   readonly #log: Logger;
@@ -59,7 +78,7 @@ export class Prices implements Component {
 
   /** `folder`: where prices of the admin API are stored; `undefined`: nothing is stored. */
   constructor({ currency, prices }: LlmOptions, folder: string | undefined, log: Logger) {
-    this.#currency = currency;
+    this.currency = currency;
     this.#configured = prices;
     this.#file = folder === undefined ? undefined : join(folder, FILE);
     this.#log = log;
@@ -92,12 +111,10 @@ export class Prices implements Component {
   }
 
   get shown(): ShownPrices {
+    const nowMs = Date.now();
     return {
-      currency: this.#currency,
-      prices: [
-        ...this.#stored.map((entry) => shownPrice(entry, 'api')),
-        ...this.#configured.map((entry) => shownPrice(entry, 'config')),
-      ],
+      currency: this.currency,
+      prices: [...shownPrices(this.#stored, 'api', nowMs), ...shownPrices(this.#configured, 'config', nowMs)],
     };
   }
 
@@ -106,26 +123,65 @@ export class Prices implements Component {
    * list that is not valid. Rejects if it cannot be written.
    */
   async replace(value: unknown): Promise<{ shown: ShownPrices } | { problems: readonly string[] }> {
-    const list = readPriceList(value, this.#currency);
+    const list = readPriceList(value, this.currency);
     if ('problems' in list) return list;
-    if (list.currency !== this.#currency)
+    if (list.currency !== this.currency)
       return {
         problems: [
-          `currency: is ${list.currency}, must be ${this.#currency} as in llm.currency, since all prices have one currency`,
+          `currency: is ${list.currency}, must be ${this.currency} as in llm.currency, since all prices have one currency`,
         ],
       };
-    const before = this.#last;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#last = promise;
-    try {
-      await before;
-      await writeAtomic(this.#file!, formatPriceList(list));
-      this.#use(list.prices);
-      this.#log.event('prices_changed', { entries: list.prices.length });
+    return this.#exclusive(async () => {
+      await this.#write(list.prices);
       return { shown: this.shown };
-    } finally {
-      resolve();
-    }
+    });
+  }
+
+  /** Adds a price from JSON to the stored ones. Resolves after it is on disk. */
+  add(value: unknown): Promise<ShownPrice | EditRefusal> {
+    return this.#edit((prices) => withPrice(prices, value, this.currency));
+  }
+
+  /** Changes fields of a stored price. Resolves after it is on disk. */
+  change(id: string, value: unknown): Promise<ShownPrice | EditRefusal> {
+    return this.#edit((prices) => withChange(prices, id, value, this.currency));
+  }
+
+  /** Removes a stored price. Resolves after that is on disk; to false if no stored price has the id. */
+  remove(id: string): Promise<boolean> {
+    return this.#exclusive(async () => {
+      const prices = withoutPrice(this.#stored, id);
+      if (prices === 'not_found') return false;
+      await this.#write(prices);
+      return true;
+    });
+  }
+
+  #edit(
+    make: (prices: readonly PriceEntry[]) => ReturnType<typeof withChange>,
+  ): Promise<ShownPrice | EditRefusal> {
+    return this.#exclusive(async () => {
+      const made = make(this.#stored);
+      if (typeof made === 'string' || !('entry' in made)) return made;
+      await this.#write(made.prices);
+      const id = priceId(made.entry, 'api');
+      return this.shown.prices.find((price) => price.id === id)!;
+    });
+  }
+
+  async #write(prices: readonly PriceEntry[]): Promise<void> {
+    await writeAtomic(this.#file!, formatPriceList({ currency: this.currency, prices }));
+    this.#use(prices);
+    this.#log.event('prices_changed', { entries: prices.length });
+  }
+
+  #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(work);
+    this.#last = done.then(
+      () => undefined,
+      () => undefined,
+    );
+    return done;
   }
 
   /** The price of a model at a time (Date.now()); `undefined` if there is none. */
@@ -154,14 +210,14 @@ export class Prices implements Component {
       unusable(`${file} is not valid JSON; renamed to ${aside}`),
     );
     if (value === undefined) return undefined;
-    const list = readPriceList(value, this.#currency);
+    const list = readPriceList(value, this.currency);
     if ('problems' in list) {
       unusable(`${file} is damaged (${list.problems[0]}); renamed to ${await setAside(file)}`);
       return undefined;
     }
-    if (list.currency === this.#currency) return list;
+    if (list.currency === this.currency) return list;
     unusable(
-      `${file} has prices in ${list.currency}, but llm.currency is ${this.#currency}; set them again with PUT /v1/prices`,
+      `${file} has prices in ${list.currency}, but llm.currency is ${this.currency}; set them again with PUT /v1/prices`,
     );
     return undefined;
   }
@@ -172,11 +228,28 @@ export class Prices implements Component {
   }
 
   #newTable(): PriceTable {
-    return new PriceTable(this.lists, this.#currency);
+    return new PriceTable(this.lists, this.currency);
   }
 }
 
-function shownPrice(entry: PriceEntry, source: ShownPrice['source']): ShownPrice {
-  const { model, input, output, cached = input, reasoning = output } = entry;
-  return { model, input, output, cached, reasoning, valid_from: validFrom(entry), source };
+/** `nowMs`: says which price of a model is valid now. */
+function shownPrices(entries: readonly PriceEntry[], source: PriceSource, nowMs: number): ShownPrice[] {
+  const since = new Map<string, number>();
+  for (const { model, valid_from: from = -Infinity } of entries)
+    if (from <= nowMs) since.set(model, Math.max(from, since.get(model) ?? -Infinity));
+  return entries.map((entry) => {
+    const { model, input, output, cached = input, reasoning = output, valid_from: from = -Infinity } = entry;
+    const period = from > nowMs ? 'future' : from === since.get(model) ? 'current' : 'past';
+    return {
+      id: priceId(entry, source),
+      model,
+      input,
+      output,
+      cached,
+      reasoning,
+      valid_from: validFrom(entry),
+      period,
+      source,
+    };
+  });
 }

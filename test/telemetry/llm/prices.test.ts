@@ -102,6 +102,39 @@ describe('the cost of a request', () => {
   });
 });
 
+describe('requests without a price', () => {
+  const end = (prices: Prices, model: string): void => {
+    const exchanges = new Exchanges({} as never);
+    exchanges.observe(prices.observer);
+    const exchange = exchanges.open(undefined);
+    exchange.llm = factsOf(model);
+    exchange.close('ok', 200);
+  };
+
+  it('are counted by model, and those of models that got a price meanwhile are left out', async () => {
+    const { prices } = await open(folder());
+    for (const model of ['llama', 'gpt-4o', 'llama', 'qwen', '']) end(prices, model);
+    const models = () =>
+      prices.unpriced
+        .list((model) => prices.priceOf(model, Date.now()) !== undefined)
+        .map(({ model, requests }) => [model, requests]);
+    expect(prices.unpriced.requests).toBe(3);
+    expect(models()).toEqual([
+      ['llama', 2],
+      ['qwen', 1],
+    ]);
+    await prices.add({ model: 'llama', input: 1, output: 1 });
+    expect(models()).toEqual([['qwen', 1]]);
+  });
+
+  it('are counted for at most 200 models', async () => {
+    const { prices } = await open(undefined);
+    for (let i = 0; i < 300; i++) end(prices, `model-${i}`);
+    expect(prices.unpriced.requests).toBe(300);
+    expect(prices.unpriced.list(() => false)).toHaveLength(200);
+  });
+});
+
 describe('prices of the API', () => {
   it('come before those of the configuration, at once and after a restart', async () => {
     const path = folder();
@@ -130,7 +163,7 @@ describe('prices of the API', () => {
     const { prices } = await open(path, 'EUR');
     const from = '2026-12-01T01:00:00+01:00';
     await prices.replace(stored(5, { cached: 1, reasoning: null, valid_from: from }));
-    expect((await open(path, 'EUR')).prices.shown).toEqual({
+    expect((await open(path, 'EUR')).prices.shown).toMatchObject({
       currency: 'EUR',
       prices: [
         {

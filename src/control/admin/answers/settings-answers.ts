@@ -142,7 +142,7 @@ export interface UnpricedModel {
 export interface PricesAnswer {
   readonly currency: string;
   readonly prices: readonly PriceAnswer[];
-  /** Requests without a price since `since`, the models with most requests first. */
+  /** Requests that ended without a price, and the models that have none now: those with most requests first, at most 200. */
   readonly without_price: {
     /** ISO 8601: the start of weir. */
     readonly since: string;

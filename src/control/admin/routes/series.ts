@@ -223,7 +223,7 @@ function measureObject(
 
 /** Modules of this route. */
 export interface WithSeries extends WithProjects {
-  readonly prices: { readonly shown: { readonly currency: string } };
+  readonly prices: { readonly currency: string };
 }
 
 export const seriesEndpoints: readonly Endpoint<WithSeries>[] = [
@@ -247,7 +247,7 @@ export const seriesEndpoints: readonly Endpoint<WithSeries>[] = [
       );
       if (isClosed(res)) return;
       const { span, beforeMs } = query;
-      const shown = { of, isApproximate, currency: context.prices.shown.currency };
+      const shown = { of, isApproximate, currency: context.prices.currency };
       const answer = {
         of,
         step_ms: span.stepMs,

@@ -1,5 +1,6 @@
 // GET and PUT /v1/prices over HTTP.
 import { afterEach, describe, expect, it } from 'vitest';
+import type { PriceAnswer, PricesAnswer } from '../../../../src/control/admin/answers/settings-answers.ts';
 import { Prices } from '../../../../src/telemetry/llm/prices.ts';
 import { closeAdmins, startAdmin, type OpenAdmin } from '../../../kit/admin.ts';
 import { call } from '../../../kit/client.ts';
@@ -37,7 +38,7 @@ async function expectRefused(server: OpenAdmin, body: unknown, detail: string): 
 describe('PUT /v1/prices', () => {
   it('replaces the prices and responds with all of them', async () => {
     const { url } = await startAdmin();
-    expect(await get(url)).toEqual({ currency: 'USD', prices: [] });
+    expect(await get(url)).toMatchObject({ currency: 'USD', prices: [] });
     await put(url, { prices: [entry('old')] });
     const { status, json } = await put(url, {
       currency: 'USD',
@@ -47,7 +48,7 @@ describe('PUT /v1/prices', () => {
       ],
     });
     expect(status).toBe(200);
-    expect(json).toEqual({
+    expect(json).toMatchObject({
       currency: 'USD',
       prices: [
         {
@@ -154,7 +155,104 @@ describe('PUT /v1/prices', () => {
     expect(json.error).toBe(
       'Prices cannot be stored, since this weir keeps nothing on disk: set logs.capture to metadata or async.store to file, or write them into llm.prices of the configuration',
     );
-    expect(await get(url)).toEqual({ currency: 'USD', prices: [] });
+    expect(await get(url)).toMatchObject({ currency: 'USD', prices: [] });
+  });
+});
+
+describe('one price', () => {
+  const ask = async (url: string, method: string, path: string, body?: unknown) => {
+    const { status, text } = await call(url, path, {
+      method,
+      headers: { 'content-type': 'application/json' },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    return { status, text, price: (text === '' ? {} : JSON.parse(text)) as PriceAnswer };
+  };
+  const list = async (url: string): Promise<readonly PriceAnswer[]> =>
+    ((await get(url)) as PricesAnswer).prices;
+  const add = (url: string, model: string, more: object = {}) =>
+    ask(url, 'POST', '/v1/prices', entry(model, more));
+
+  it('is added in front of the first pattern that fits its model', async () => {
+    const { url } = await startAdmin();
+    await put(url, { prices: [entry('o3'), entry('gpt-*'), entry('*')] });
+    expect((await add(url, 'gpt-4o')).status).toBe(201);
+    expect((await add(url, 'gpt-4o', { valid_from: '2026-11-01' })).status).toBe(201);
+    await add(url, 'llama-*');
+    expect((await list(url)).map(({ model }) => model)).toEqual([
+      'o3',
+      'gpt-4o',
+      'gpt-*',
+      'llama-*',
+      '*',
+      'gpt-4o',
+    ]);
+  });
+
+  it('with a later time leaves the earlier one in the list', async () => {
+    const { url } = await startAdmin();
+    await add(url, 'm');
+    await add(url, 'm', { input: 3, valid_from: '2026-01-01' });
+    await add(url, 'm', { input: 4, valid_from: '2100-01-01' });
+    expect((await list(url)).map(({ input, period }) => [input, period])).toEqual([
+      [1, 'past'],
+      [3, 'current'],
+      [4, 'future'],
+    ]);
+  });
+
+  it('can be changed and removed by its id, also after a restart', async () => {
+    const path = folder();
+    const first = await startAdmin({ path });
+    const { price } = await add(first.url, 'm', { cached: 0.5 });
+    await first.stop();
+    const { url } = await startAdmin({ path });
+    const changed = await ask(url, 'PATCH', `/v1/prices/${price.id}`, { output: 9, cached: null });
+    expect(changed.price).toEqual({ ...price, output: 9, cached: 1, reasoning: 9 });
+    const moved = await ask(url, 'PATCH', `/v1/prices/${price.id}`, { model: 'm2' });
+    expect(moved.price.id).not.toBe(price.id);
+    expect((await ask(url, 'PATCH', `/v1/prices/${price.id}`, { output: 1 })).status).toBe(404);
+    expect((await ask(url, 'DELETE', `/v1/prices/${moved.price.id}`)).status).toBe(204);
+    expect(await list(url)).toEqual([]);
+    expect((await ask(url, 'DELETE', `/v1/prices/${moved.price.id}`)).status).toBe(404);
+  });
+
+  it('is refused with its problems, and nothing changes', async () => {
+    const { url } = await startAdmin();
+    await put(url, { prices: [entry('m'), entry('x')] });
+    const before = await list(url);
+    const wrong = await ask(url, 'POST', '/v1/prices', { model: 'y', input: -1, outpt: 2 });
+    expect(wrong.status).toBe(400);
+    expect(wrong.text).toContain('Invalid price: input is -1');
+    expect(wrong.text).toContain('unknown field \\"outpt\\"; did you mean \\"output\\"?');
+    expect((await add(url, 'm')).text).toContain('has the same model');
+    const taken = await ask(url, 'PATCH', `/v1/prices/${before[1]!.id}`, { model: 'm' });
+    expect(taken.status).toBe(400);
+    expect((await ask(url, 'PATCH', `/v1/prices/${before[1]!.id}`, 5)).status).toBe(400);
+    expect(await list(url)).toEqual(before);
+  });
+
+  it('of the configuration is not changed', async () => {
+    const path = folder();
+    const log = { event: () => undefined } as never;
+    const prices = new Prices(
+      { ...configOf().llm, prices: [{ model: 'a', input: 1, output: 2 }] },
+      path,
+      log,
+    );
+    const { url } = await startAdmin({ path, deps: { prices } });
+    const [{ id } = { id: '' }] = await list(url);
+    for (const method of ['PATCH', 'DELETE']) {
+      const { status, text } = await ask(url, method, `/v1/prices/${id}`, { input: 2 });
+      expect(status).toBe(400);
+      expect(text).toContain('llm.prices of the configuration');
+    }
+  });
+
+  it('holds when several are added at once', async () => {
+    const { url } = await startAdmin();
+    await Promise.all(['a', 'b', 'c', 'd'].map((model) => add(url, model)));
+    expect((await list(url)).map(({ model }) => model).sort()).toEqual(['a', 'b', 'c', 'd']);
   });
 });
 
@@ -175,14 +273,14 @@ describe('a running weir', () => {
     });
     await first.stop('SIGKILL');
     const second = await startWeir(args);
-    expect(await get(second.admin)).toEqual(json);
+    expect(await get(second.admin)).toMatchObject({ prices: json['prices'] });
   });
 
   it('starts with a damaged file of prices and says so', async () => {
     const path = folder({ 'prices.json': '{"prices": [' });
     const weir = await startWeir(['--replica=http://127.0.0.1:9', `--data-dir=${path}`]);
     await weir.expectLine('the damaged file', ({ event }) => event === 'stored prices are unusable');
-    expect(await get(weir.admin)).toEqual({ currency: 'USD', prices: [] });
+    expect(await get(weir.admin)).toMatchObject({ currency: 'USD', prices: [] });
   });
 
   it('without a data folder refuses prices', async () => {
