@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gzip } from 'node:zlib';
 import { formatFor, type Metrics } from '../../../telemetry/metrics/metrics.ts';
 import { fail, json, type Endpoint } from '../endpoint.ts';
+import { acceptsGzip } from '../json-answer.ts';
 import type { WithPool } from './replicas.ts';
 
 /** Modules of these routes. */
@@ -44,7 +45,7 @@ async function servePage({ metrics }: WithMetrics, req: IncomingMessage, res: Se
   const format = formatFor(req.headers.accept);
   const page = await metrics.page(format);
   const headers = { 'content-type': metrics.contentType(format), vary: 'Accept, Accept-Encoding' };
-  if (!/\bgzip\b(?!\s*;\s*q=0(?:\.0*)?(?:\s*[,;]|\s*$))/i.test(req.headers['accept-encoding'] ?? '')) {
+  if (!acceptsGzip(req.headers['accept-encoding'])) {
     res.writeHead(200, { ...headers, 'content-length': Buffer.byteLength(page) });
     res.end(page);
     return;

@@ -3,7 +3,6 @@
 import { unknownName } from '../../../core/nearest-name.ts';
 import { invalidTime, parseTime } from '../../../core/time.ts';
 import { invalidDuration, parseDuration } from '../../../core/units.ts';
-import { sendJson } from '../../../protocol/http/json-response.ts';
 import { contractQuery, projectSource, type QueryNode } from '../../../telemetry/logs/logs.ts';
 import {
   computeSeries,
@@ -17,7 +16,7 @@ import {
   type SeriesQuery,
   type SeriesSubject,
 } from '../../../telemetry/series/series.ts';
-import { failProblems, type Endpoint, type ParamProblem } from '../endpoint.ts';
+import { failProblems, json, type Endpoint, type ParamProblem } from '../endpoint.ts';
 import { isClosed } from '../logs/paged-search.ts';
 import { jsonBody } from '../read-body.ts';
 import { fieldsOf, type WithProjects } from '../braintrust/project-json.ts';
@@ -265,7 +264,7 @@ export const seriesEndpoints: readonly Endpoint<WithSeries>[] = [
         ),
         is_partial: isPartial,
       };
-      sendJson(res, 200, `${JSON.stringify(answer)}\n`, ['Cache-Control', 'no-store']);
+      json(res, 200, answer);
     },
   },
 ];
