@@ -18,6 +18,8 @@ export interface GpuFigures {
   /** The label, see above. */
   readonly gpu: string;
   readonly memoryUsedMiB: number | undefined;
+  /** Of the whole card or slice; `undefined` before the first inventory. */
+  readonly memoryTotalMiB: number | undefined;
   /** 0 to 100. */
   readonly utilizationPercent: number | undefined;
 }
@@ -54,6 +56,7 @@ export function partsOf(
           gpu: index,
           names: [index, uuid],
           memoryUsedMiB,
+          memoryTotalMiB: known?.memoryTotalMiB,
           utilizationPercent,
           processes: known?.processes ?? [],
         },
@@ -65,6 +68,7 @@ export function partsOf(
         gpu,
         names,
         memoryUsedMiB: slice.memoryUsedMiB,
+        memoryTotalMiB: slice.memoryTotalMiB,
         utilizationPercent: undefined,
         processes: slice.processes,
       };
@@ -130,6 +134,7 @@ export class Gpus implements Collector<readonly InventoryCard[]> {
           replica: replica.id,
           gpu: part.gpu,
           memoryUsedMiB: memoryFor(part, seen?.get(part.gpu), isOnly),
+          memoryTotalMiB: part.memoryTotalMiB,
           utilizationPercent: part.utilizationPercent,
         }));
     });

@@ -15,6 +15,7 @@ export interface MigSlice {
   /** Few drivers report it. */
   readonly uuid: string | undefined;
   readonly memoryUsedMiB: number | undefined;
+  readonly memoryTotalMiB: number | undefined;
   readonly processes: readonly GpuProcess[];
 }
 
@@ -22,6 +23,8 @@ export interface MigSlice {
 export interface InventoryCard {
   readonly uuid: string;
   readonly isMig: boolean;
+  /** Of the whole card. */
+  readonly memoryTotalMiB: number | undefined;
   readonly slices: readonly MigSlice[];
   /** Processes on the card, including those on its slices. */
   readonly processes: readonly GpuProcess[];
@@ -47,6 +50,10 @@ function mebibytes(text: string | undefined): number | undefined {
   return match ? Number(match[1]) : undefined;
 }
 
+/** Memory of a card or a slice, by the name of the figure. */
+const memoryIn = (node: Node, name: 'used' | 'total'): number | undefined =>
+  mebibytes(textOf(children(node, 'fb_memory_usage')[0], name));
+
 /** Returns `undefined` if the document is not one of nvidia-smi. */
 export function parseInventory(tree: unknown): InventoryCard[] | undefined {
   const [log] = children(tree, 'nvidia_smi_log');
@@ -68,12 +75,14 @@ function cardOf(gpu: Node, uuid: string): InventoryCard {
   const slices = children(children(gpu, 'mig_devices')[0], 'mig_device').map((device): MigSlice => ({
     index: textOf(device, 'index') ?? '',
     uuid: textOf(device, 'uuid'),
-    memoryUsedMiB: mebibytes(textOf(children(device, 'fb_memory_usage')[0], 'used')),
+    memoryUsedMiB: memoryIn(device, 'used'),
+    memoryTotalMiB: memoryIn(device, 'total'),
     processes: withoutDuplicates(seen.filter(({ instance }) => instance === instanceOf(device))),
   }));
   return {
     uuid,
     isMig: textOf(children(gpu, 'mig_mode')[0], 'current_mig') === 'Enabled',
+    memoryTotalMiB: memoryIn(gpu, 'total'),
     slices: slices.filter(({ index }) => /^\d+$/.test(index)),
     processes: withoutDuplicates(seen),
   };

@@ -64,12 +64,20 @@ describe('recorded on an H200', () => {
   });
 
   it('gives an inventory without processes while the card is idle', () => {
-    expect(inventoryOf('h200/idle.xml')).toEqual([{ uuid: H200, isMig: false, slices: [], processes: [] }]);
+    expect(inventoryOf('h200/idle.xml')).toEqual([
+      { uuid: H200, isMig: false, memoryTotalMiB: 143_771, slices: [], processes: [] },
+    ]);
   });
 
   it('gives an inventory with the process and its memory under load', () => {
     expect(inventoryOf('h200/load.xml')).toEqual([
-      { uuid: H200, isMig: false, slices: [], processes: [{ pid: 1512, memoryUsedMiB: 3458 }] },
+      {
+        uuid: H200,
+        isMig: false,
+        memoryTotalMiB: 143_771,
+        slices: [],
+        processes: [{ pid: 1512, memoryUsedMiB: 3458 }],
+      },
     ]);
     expect(recorded('h200/compute-apps.csv')).toContain(`${H200}, 1512, 3458 MiB`);
   });
@@ -106,7 +114,7 @@ describe('two replicas on one card', () => {
   const whole = card(4935);
   const process = (pid: number, memoryUsedMiB = used.get(pid)) => ({ pid, memoryUsedMiB });
   const inventory = (...processes: InventoryCard['processes'][number][]): InventoryCard[] => [
-    { uuid, isMig: false, slices: [], processes },
+    { uuid, isMig: false, memoryTotalMiB: 81_559, slices: [], processes },
   ];
   const replica = (id: string, pid: number, gpus: string[] = []): CollectedReplica => ({
     deployment: 0,

@@ -129,13 +129,24 @@ describe('the inventory', () => {
     expect(value![1]).toEqual({
       uuid: 'GPU-8a4f92d1-3e6b-4c07-95da-e20b7c61f584',
       isMig: true,
+      memoryTotalMiB: 81_920,
       processes: [
         { pid: 100, memoryUsedMiB: 18410 },
         { pid: 200, memoryUsedMiB: 3050 },
       ],
       slices: [
-        { index: '0', memoryUsedMiB: 18433, processes: [{ pid: 100, memoryUsedMiB: 18410 }] },
-        { index: '1', memoryUsedMiB: 3071, processes: [{ pid: 200, memoryUsedMiB: 3050 }] },
+        {
+          index: '0',
+          memoryUsedMiB: 18433,
+          memoryTotalMiB: 40_192,
+          processes: [{ pid: 100, memoryUsedMiB: 18410 }],
+        },
+        {
+          index: '1',
+          memoryUsedMiB: 3071,
+          memoryTotalMiB: 9728,
+          processes: [{ pid: 200, memoryUsedMiB: 3050 }],
+        },
       ],
     });
     expect(value!.filter(({ isMig }) => isMig)).toHaveLength(1);
@@ -182,6 +193,7 @@ describe('the GPUs of a replica', () => {
   const known = (index: string, pids: number[], slices: InventoryCard['slices'] = []): InventoryCard => ({
     uuid: `GPU-${index}`,
     isMig: slices.length > 0,
+    memoryTotalMiB: 80,
     slices,
     processes: on5(...pids),
   });
@@ -262,7 +274,7 @@ describe('the GPUs of a replica', () => {
   });
 
   it('do not include a whole card under MIG when its slices are no longer known', async () => {
-    const slices = [{ index: '0', uuid: undefined, memoryUsedMiB: 5, processes: [] }];
+    const slices = [{ index: '0', uuid: undefined, memoryUsedMiB: 5, memoryTotalMiB: 40, processes: [] }];
     const inventory = [known('0', []), known('1', [], slices)];
     expect(await owners([replica('a')], inventory)).toEqual({ a: ['0', '1:0'] });
     const there = on();
@@ -278,20 +290,21 @@ describe('the GPUs of a replica', () => {
 
   it('are slices instead of their card under MIG', async () => {
     const slices = [
-      { index: '0', uuid: undefined, memoryUsedMiB: 5, processes: on5(11) },
-      { index: '1', uuid: 'MIG-x', memoryUsedMiB: 6, processes: on5(20) },
+      { index: '0', uuid: undefined, memoryUsedMiB: 5, memoryTotalMiB: 40, processes: on5(11) },
+      { index: '1', uuid: 'MIG-x', memoryUsedMiB: 6, memoryTotalMiB: 20, processes: on5(20) },
     ];
     const inventory = [known('0', []), known('1', [11, 20], slices)];
     expect(
-      partsOf(cards, inventory).map(({ gpu, memoryUsedMiB, utilizationPercent }) => [
+      partsOf(cards, inventory).map(({ gpu, memoryUsedMiB, memoryTotalMiB, utilizationPercent }) => [
         gpu,
         memoryUsedMiB,
+        memoryTotalMiB,
         utilizationPercent,
       ]),
     ).toEqual([
-      ['0', 10, 20],
-      ['1:0', 5, undefined],
-      ['1:1', 6, undefined],
+      ['0', 10, 80, 20],
+      ['1:0', 5, 40, undefined],
+      ['1:1', 6, 20, undefined],
     ]);
     const byProcess = [replica('a', [], 10), replica('b', [], 20)];
     expect(await owners(byProcess, inventory)).toEqual({ a: ['1:0'], b: ['1:1'] });

@@ -99,10 +99,10 @@ export function replicaRows(
   );
 }
 
-const gpuOf = ({ gpu, memoryUsedMiB, utilizationPercent }: GpuReading): OverviewGpu => ({
+const gpuOf = ({ gpu, memoryUsedMiB, memoryTotalMiB, utilizationPercent }: GpuReading): OverviewGpu => ({
   index: gpu,
   used_mib: memoryUsedMiB ?? null,
-  total_mib: null,
+  total_mib: memoryTotalMiB ?? null,
   utilization: utilizationPercent ?? null,
 });
 
