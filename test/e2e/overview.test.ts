@@ -5,7 +5,7 @@ import { verdictText } from '../../src/control/admin/overview/verdict-text.ts';
 import { call } from '../kit/client.ts';
 import { folder, removeFolders } from '../kit/folder.ts';
 import { freePort } from '../kit/port.ts';
-import { closeReplicas, startReplica } from '../kit/replica.ts';
+import { closeReplicas, onBody, startReplica } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
 import { startWeir, stopAll, type Weir } from '../kit/weir.ts';
 
@@ -103,4 +103,35 @@ it('shows the figures of a model that streams, and CPU and memory of its process
   expect(overview.figures.requests.count).toBeGreaterThanOrEqual(3);
   expect(overview.replicas[0]).toMatchObject({ restarts: 0, probe: { is_ok: true } });
   expect(overview.replicas[0]!.ttft_p95_ms).toBeGreaterThan(0);
+});
+
+it('gives a query for each cause that finds as many requests as it counts', async () => {
+  const replica = await startReplica((req, res) => {
+    if (req.method !== 'POST') return void res.end('ok');
+    void onBody(req, (body) => {
+      const wanted = body.toString();
+      if (wanted === 'cut') return void req.socket.destroy();
+      if (wanted !== 'stream') return void res.writeHead(Number(wanted)).end('{}');
+      res.writeHead(200, { 'content-type': 'text/event-stream' });
+      res.end('data: {"error":{"message":"CUDA out of memory","type":"server_error"}}\n\n');
+    });
+  });
+  const weir = await startWeir([`--data-dir=${folder()}`, `--replica=${replica.url}`]);
+  await weir.expectMetric('weir_replica_ready{deployment_id="local",replica="r0"}', 1);
+  const post = (body: string): Promise<unknown> =>
+    call(weir.url, '/v1/chat/completions', {
+      method: 'POST',
+      body,
+      headers: { 'content-type': 'application/json' },
+    });
+  for (const body of ['500', '500', '500', '404', '404', 'stream', 'cut', '200']) await post(body);
+  const { causes, figures } = await overviewOf(weir);
+  const counts = Object.fromEntries(causes.map(({ cause, count }) => [cause, count]));
+  expect(counts).toMatchObject({ answer_5xx: 3, answer_4xx: 2, stream_error: 1, reset_midway: 1 });
+  expect(figures.errors).toMatchObject({ failed: 5 });
+  const total = async (q: string) =>
+    (await json<{ total: number }>(weir, `/v1/logs/hits?q=${encodeURIComponent(q)}`)).total;
+  for (const { q, count, cause } of causes)
+    await until(`${cause} has ${count} records`, async () => (await total(q)) === count, 5000);
+  expect(await total(figures.errors.q)).toBe(figures.errors.failed);
 });
