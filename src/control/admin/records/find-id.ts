@@ -34,7 +34,7 @@ const CHILDREN = [1, 2, 3, 4];
 type Form = FoundKind | 'request_end';
 
 /** What a text may be an id of, by its form, in the order in which it is looked up. */
-export function formsOf(id: string, isPlace: boolean): Form[] {
+function formsOf(id: string, isPlace: boolean): Form[] {
   const isHex = (digits: number): boolean => id.length === digits && /^[0-9a-f]+$/.test(id);
   const isUuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id);
   const forms: Form[] = ['request', 'async'];

@@ -121,8 +121,8 @@ async function flatTrace(
   const endNs = max([...spans.map(endOf), ...lines.map(({ timeNs }) => timeNs)]);
   const offset = (timeNs: bigint): number => Number(timeNs - startNs) / 1e6;
   const rows: FlatSpanJson[] = [];
-  for (const [i, one] of inTreeOrder(spans).entries()) {
-    if (i % CHUNK === CHUNK - 1) await setImmediate();
+  for (const one of inTreeOrder(spans)) {
+    if (rows.length % CHUNK === CHUNK - 1) await setImmediate();
     rows.push(spanRow(logs, one, offset, withAttributes));
   }
   const owners = new SpansByLine(spans);

@@ -20,11 +20,33 @@ export interface OrderedSpan<S> {
 export const MAX_DEPTH = 50;
 
 /**
- * The spans of a trace from top to bottom. A span whose parent is not among them is at depth 0. Spans with the same parent
- * are in the order of their begin. Of spans with the same id the first one has the children.
+ * The spans of a trace from top to bottom, one after the other, so that the caller can pause. A span whose parent is not
+ * among them is at depth 0. Spans with the same parent are in the order of their begin. Of spans with the same id the first
+ * one has the children.
  */
-export function inTreeOrder<S extends PlacedSpan>(spans: readonly S[]): OrderedSpan<S>[] {
+export function* inTreeOrder<S extends PlacedSpan>(spans: readonly S[]): Generator<OrderedSpan<S>> {
   const sorted = spans.toSorted((a, b) => (a.startNs < b.startNs ? -1 : a.startNs > b.startNs ? 1 : 0));
+  const { roots, below } = families(sorted);
+  const placed = new Set<S>();
+  // What no root leads to is in cycles, which other programs may post.
+  for (const root of [...roots, ...sorted]) {
+    if (placed.has(root)) continue;
+    const waiting = [{ span: root, depth: 0 }];
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      if (placed.has(next.span)) continue;
+      placed.add(next.span);
+      const children = (below.get(next.span) ?? []).filter((child) => !placed.has(child));
+      yield { ...next, children: children.length };
+      const depth = Math.min(next.depth + 1, MAX_DEPTH);
+      for (let i = children.length - 1; i >= 0; i--) waiting.push({ span: children[i]!, depth });
+    }
+  }
+}
+
+/** The spans without a recorded parent, and those directly below each of the others. */
+function families<S extends PlacedSpan>(
+  sorted: readonly S[],
+): { readonly roots: readonly S[]; readonly below: ReadonlyMap<S, readonly S[]> } {
   const byId = new Map<string, S>();
   for (const span of sorted) if (span.spanId !== '' && !byId.has(span.spanId)) byId.set(span.spanId, span);
   const below = new Map<S, S[]>();
@@ -38,21 +60,5 @@ export function inTreeOrder<S extends PlacedSpan>(spans: readonly S[]): OrderedS
       else below.set(parent, [span]);
     }
   }
-  const ordered: OrderedSpan<S>[] = [];
-  const placed = new Set<S>();
-  const place = (root: S): void => {
-    const waiting = [{ span: root, depth: 0 }];
-    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-      if (placed.has(next.span)) continue;
-      placed.add(next.span);
-      const children = (below.get(next.span) ?? []).filter((child) => !placed.has(child));
-      ordered.push({ ...next, children: children.length });
-      const depth = Math.min(next.depth + 1, MAX_DEPTH);
-      for (const child of children.toReversed()) waiting.push({ span: child, depth });
-    }
-  };
-  for (const root of roots) place(root);
-  // What is left is in cycles, which other programs may post.
-  for (const span of sorted) if (!placed.has(span)) place(span);
-  return ordered;
+  return { roots, below };
 }

@@ -6,7 +6,6 @@ import { unknownName } from '../../../core/nearest-name.ts';
 import {
   annotationRecord,
   standing,
-  type Annotation,
   type AnnotationTarget,
   type LogRecord,
   type LogStore,
@@ -17,7 +16,7 @@ import { failStore } from '../logs/store-failure.ts';
 import { jsonBody } from '../read-body.ts';
 import { annotationsOf } from '../records/annotation-list.ts';
 import { authorOf } from '../records/author.ts';
-import type { AnnotationMadeJson } from '../records/request-json.ts';
+import type { AnnotationMadeJson, NewAnnotationJson } from '../records/request-json.ts';
 import type { WithKeys } from './keys.ts';
 import { logsOrFail, type WithLogs } from './logs.ts';
 
@@ -78,7 +77,7 @@ export const annotationEndpoints: readonly Endpoint<WithLogs & WithKeys>[] = [
 const newId = (): string =>
   Array.from(randomBytes(20), (byte) => String.fromCharCode('a'.charCodeAt(0) + (byte & 15))).join('');
 
-function readContent(value: unknown): Annotation | { readonly problems: readonly string[] } {
+function readContent(value: unknown): NewAnnotationJson | { readonly problems: readonly string[] } {
   if (!isObject(value)) return { problems: ['must be an object with scores, comment or tags'] };
   const problems = Object.keys(value)
     .filter((name) => !PARTS.some((part) => part === name))
@@ -86,9 +85,7 @@ function readContent(value: unknown): Annotation | { readonly problems: readonly
   const parts = PARTS.filter((name) => value[name] !== undefined && value[name] !== null);
   if (parts.length === 0) problems.push('has none of scores, comment and tags');
   // The rest is checked with the limits of annotations.
-  return problems.length > 0
-    ? { problems }
-    : Object.fromEntries(parts.map((name) => [name, value[name]]));
+  return problems.length > 0 ? { problems } : Object.fromEntries(parts.map((name) => [name, value[name]]));
 }
 
 /** A place names its record; a request is named by its request id. Any other text is a request id. */

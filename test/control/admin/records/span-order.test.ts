@@ -9,7 +9,7 @@ const span = (spanId: string, parentSpanId: string, start: number) => ({
   startNs: BigInt(start),
 });
 const shown = (spans: Parameters<typeof inTreeOrder>[0]) =>
-  inTreeOrder(spans).map(({ span: { spanId }, depth, children }) => [spanId, depth, children]);
+  [...inTreeOrder(spans)].map(({ span: { spanId }, depth, children }) => [spanId, depth, children]);
 
 describe('the spans of a trace', () => {
   it('stand behind their parents, those of one parent by their begin', () => {
@@ -35,7 +35,7 @@ describe('the spans of a trace', () => {
     const chain = Array.from({ length: 5000 }, (_, i) =>
       span(String(i), i === 0 ? '' : String(i - 1), 5000 - i),
     );
-    const ordered = inTreeOrder(chain);
+    const ordered = [...inTreeOrder(chain)];
     expect(ordered.map(({ span: { spanId } }) => Number(spanId))).toEqual(chain.map((_, i) => i));
     expect(ordered.at(-1)!.depth).toBe(MAX_DEPTH);
   });
@@ -45,7 +45,7 @@ describe('the spans of a trace', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(id, id, fc.nat(9)), { maxLength: 12 }), (given) => {
         const spans = given.map(([one, parent, start]) => span(one, parent, start));
-        const ordered = inTreeOrder(spans);
+        const ordered = [...inTreeOrder(spans)];
         expect(new Set(ordered.map(({ span: one }) => one)).size).toBe(spans.length);
         expect(ordered.reduce((sum, { children }) => sum + children, 0)).toBe(
           ordered.filter(({ depth }) => depth > 0).length,
