@@ -64,12 +64,14 @@ const Top = (): JSX.Element => {
         <Logo />
         <span>weir</span>
       </a>
-      {me.value !== undefined && (
-        <div class="who">
-          <span class="strong el">{me.value.model.name || me.value.model.id}</span>
-          {me.value.model.name !== '' && <span class="mono dim nmob">{me.value.model.id}</span>}
-        </div>
-      )}
+      <div class="who">
+        {me.value !== undefined && (
+          <>
+            <span class="strong el">{me.value.model.name || me.value.model.id}</span>
+            {me.value.model.name !== '' && <span class="mono dim nmob el">{me.value.model.id}</span>}
+          </>
+        )}
+      </div>
       <nav class="nav" aria-label="Pages">
         {NAV.map(([shown, to]) => (
           <a
@@ -88,13 +90,15 @@ const Top = (): JSX.Element => {
         <span class="grow el">Request id, trace id, or a command</span>
         <kbd>Ctrl K</kbd>
       </button>
-      {total > 0 && (
-        <a class="btn quiet health" href="/ui/" title="Ready replicas">
-          <State shape={ready === total ? 'ok' : ready === 0 ? 'err' : 'warn'}>
-            {ready} of {total} <span class="nmob">{total === 1 ? 'replica' : 'replicas'}</span>
-          </State>
-        </a>
-      )}
+      <span class="health">
+        {total > 0 && (
+          <a class="btn quiet" href="/ui/" title="Ready replicas">
+            <State shape={ready === total ? 'ok' : ready === 0 ? 'err' : 'warn'}>
+              {ready} of {total} <span class="nmob">{total === 1 ? 'replica' : 'replicas'}</span>
+            </State>
+          </a>
+        )}
+      </span>
       <Button
         kind="quiet"
         icon="clock"

@@ -111,7 +111,6 @@ export const ConnectionForm = ({
         <Button kind="bare" icon="close" label="Close" onClick={onClose} />
       </div>
       <div class="form">
-        {old !== undefined && <Trouble of={old} />}
         {isFixed && <p class="hint">This connection comes from the configuration, and is changed there.</p>}
         <Field label="Name" value={fields.name} onInput={(name) => set({ name })} isReadOnly={isFixed} />
         <Field
@@ -249,6 +248,7 @@ export const ConnectionForm = ({
           </Button>
         )}
       </div>
+      {old !== undefined && <Trouble of={old} />}
     </form>
   );
 };
@@ -262,28 +262,30 @@ const Trouble = ({ of: { status } }: { readonly of: ConnectionAnswer }): JSX.Ele
     return null;
   const { last_response: response, paused_since: since, next_try_at: next } = status;
   return (
-    <div class="banner warn">
-      <Icon name="warn" />
-      <div class="grow">
-        <b>
-          {response === null || response.status === 0
-            ? `The receiver does not respond`
-            : `The receiver responds with ${response.status}`}
-          {since !== '' && (
+    <div class="trouble">
+      <div class="banner warn">
+        <Icon name="warn" />
+        <div class="grow">
+          <b>
+            {response === null || response.status === 0
+              ? `The receiver does not respond`
+              : `The receiver responds with ${response.status}`}
+            {since !== '' && (
+              <>
+                {' '}
+                since <Time ms={Date.parse(since)} />
+              </>
+            )}
+            .
+          </b>{' '}
+          {status.state !== 'failed' && (
             <>
-              {' '}
-              since <Time ms={Date.parse(since)} />
+              {grouped(status.queue_records)} records wait; none is given up.{' '}
+              {next !== '' && `It is tried again ${ago(Date.parse(next), Date.now())}.`}
             </>
           )}
-          .
-        </b>{' '}
-        {status.state !== 'failed' && (
-          <>
-            {grouped(status.queue_records)} records wait; none is given up.{' '}
-            {next !== '' && `It is tried again ${ago(Date.parse(next), Date.now())}.`}
-          </>
-        )}
-        <div class="s2 mono">{visible(response?.text || status.last_error)}</div>
+          <div class="s2 mono">{visible(response?.text || status.last_error)}</div>
+        </div>
       </div>
     </div>
   );
@@ -318,7 +320,11 @@ const Fitting = ({ fields: { query, signal } }: { readonly fields: Fields }): JS
       clearTimeout(timer);
     };
   }, [query, signal]);
-  return <span aria-live="polite">{said ?? ' '}</span>;
+  return (
+    <span class="fitting" aria-live="polite">
+      {said}
+    </span>
+  );
 };
 
 /** Sends one record, and says what came of it. */

@@ -6,7 +6,8 @@ import type { KeyAnswer, KeyList } from '../../../src/control/admin/answers/sett
 import { useAnswer } from '../../api/use-answer.ts';
 import { ago } from '../../formats.ts';
 import { useKeys } from '../../keys.ts';
-import { me } from '../../me.ts';
+import { me, refreshMe } from '../../me.ts';
+import { setKey } from '../../api/client.ts';
 import { Button, Copy, Pill, Time } from '../../parts/basics.tsx';
 import { Icon } from '../../parts/icons.tsx';
 import { Answered } from '../../parts/panel.tsx';
@@ -32,13 +33,23 @@ const LIFETIMES = [
   ['365', 'in a year'],
 ] as const;
 
+/** A key that was just made. */
+interface MadeKey {
+  readonly name: string;
+  readonly key: string;
+  /** It has a scope of the admin API. */
+  readonly opensPage: boolean;
+}
+
+const CLIENT_SCOPES: ReadonlySet<string> = new Set(['predict', 'async', 'wake']);
+
 const DAY_MS = 86_400_000;
 const SOON_MS = 7 * DAY_MS;
 
 export const Keys = (): JSX.Element => {
   const live = useAnswer<KeyList>({ path: '/v1/keys' }, { everyMs: 15_000 });
   const [isNew, setNew] = useState(false);
-  const [made, setMade] = useState<{ readonly name: string; readonly key: string }>();
+  const [made, setMade] = useState<MadeKey>();
   useKeys('lists', { new: () => setNew(true) });
   return (
     <>
@@ -77,10 +88,14 @@ export const Keys = (): JSX.Element => {
         </section>
         {isNew && (
           <NewKey
+            isFirst={live.asked.value.value?.keys.length === 0}
             onClose={() => setNew(false)}
             onMade={(key) => {
+              // From now on all requests need a key: without one, this page and the new key in it would be gone.
+              if (me.value?.key.is_without_key === true && key.opensPage) setKey(key.key, false);
               setMade(key);
               setNew(false);
+              refreshMe();
               live.again();
             }}
           />
@@ -177,15 +192,18 @@ const KeyTable = ({
 };
 
 const NewKey = ({
+  isFirst,
   onClose,
   onMade,
 }: {
+  /** The first key must be able to make others, always. */
+  readonly isFirst: boolean;
   readonly onClose: () => void;
-  readonly onMade: (key: { readonly name: string; readonly key: string }) => void;
+  readonly onMade: (key: MadeKey) => void;
 }): JSX.Element => {
   const [name, setName] = useState('');
-  const [days, setDays] = useState('90');
-  const [scopes, setScopes] = useState<readonly string[]>(['logs:read']);
+  const [days, setDays] = useState(isFirst ? '' : '90');
+  const [scopes, setScopes] = useState<readonly string[]>([isFirst ? 'admin' : 'logs:read']);
   const sending = useSending();
   const save = async (): Promise<void> => {
     const made = await sending.send('POST', '/v1/keys', {
@@ -193,7 +211,9 @@ const NewKey = ({
       scopes,
       ...(days === '' ? {} : { expires_at: new Date(Date.now() + Number(days) * DAY_MS).toISOString() }),
     });
-    if (made) onMade({ name, key: (made.value as { readonly key: string }).key });
+    if (!made) return;
+    const opensPage = scopes.some((scope) => !CLIENT_SCOPES.has(scope));
+    onMade({ name, key: (made.value as { readonly key: string }).key, opensPage });
   };
   useKeys('lists', { save: () => void save() });
   return (

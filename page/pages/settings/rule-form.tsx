@@ -146,7 +146,6 @@ export const RuleForm = ({
         />
         <Refusal error={sending.error} />
       </div>
-      <Test body={body} isReady={fields.scorers.length > 0} />
       {old !== undefined && <Backfill of={old} off={off} onChanged={() => onChanged(old.id)} />}
       <div class="formfoot">
         <span class="grow" />
@@ -165,6 +164,7 @@ export const RuleForm = ({
           Save
         </Button>
       </div>
+      <Test body={body} isReady={fields.scorers.length > 0} />
     </form>
   );
 };
@@ -244,7 +244,6 @@ const Test = ({ body, isReady }: { readonly body: () => object; readonly isReady
         <span class="strong">Test</span>
         <span class="dim">on up to 50 of the newest; nothing is stored</span>
         <span class="grow" />
-        {scores.length > 0 && <span class="num dim">mean {meanOf(scores).toFixed(2)}</span>}
         <Button
           isSmall
           icon="play"
@@ -255,6 +254,11 @@ const Test = ({ body, isReady }: { readonly body: () => object; readonly isReady
         </Button>
       </div>
       <div role="status">
+        {scores.length > 0 && (
+          <p class="hint pb num">
+            mean {meanOf(scores).toFixed(2)} of {scores.length} scores
+          </p>
+        )}
         {typeof result === 'string' && <p class="hint err pb">{result}</p>}
         {typeof result === 'object' && records.length === 0 && (
           <p class="hint pb">

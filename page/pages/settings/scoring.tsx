@@ -30,7 +30,7 @@ export const Scoring = (): JSX.Element => {
     path: '/v1/function',
     query: { limit: 1000 },
   }).asked.value.value?.objects;
-  const projects = useProjects();
+  const { projects } = useProjects();
   const [isNew, setNew] = useState(false);
   const here = route.value;
   const id = here.page === 'settings' ? here.id : undefined;

@@ -36,16 +36,20 @@ export const tagColor = (color: string | null): string => {
 };
 
 /** All projects, by name. */
-export const useProjects = (): readonly Project[] =>
-  useAnswer<{ readonly objects: readonly Project[] }>({ path: '/v1/project', query: { limit: 1000 } }).asked
-    .value.value?.objects ?? [];
+export function useProjects(): { readonly projects: readonly Project[]; readonly again: () => void } {
+  const { asked, again } = useAnswer<{ readonly objects: readonly Project[] }>({
+    path: '/v1/project',
+    query: { limit: 1000 },
+  });
+  return { projects: asked.value.value?.objects ?? [], again };
+}
 
 export const Tags = (): JSX.Element => {
   const live = useAnswer<{ readonly objects: readonly Tag[] }>({
     path: '/v1/project_tag',
     query: { limit: 1000 },
   });
-  const projects = useProjects();
+  const { projects, again } = useProjects();
   const [edited, setEdited] = useState<Tag | 'new'>();
   const off = missing('logs:write');
   useKeys('lists', { new: () => void (off === undefined && setEdited('new')) });
@@ -141,6 +145,7 @@ export const Tags = (): JSX.Element => {
             onSaved={() => {
               setEdited(undefined);
               live.again();
+              again();
             }}
           />
         )}
