@@ -4,14 +4,14 @@ import type { JSX, ComponentType } from 'preact';
 import { Component } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { signal } from '@preact/signals';
-import { hasKey, outage, refusal, setKey } from './api/client.ts';
+import { askAgain, hasKey, outage, refusal, setKey } from './api/client.ts';
 import { carried, copyLink, switchTheme, switchZone } from './commands.ts';
 import { ago, clock, count, duration, memory, text } from './formats.ts';
 import { useKeys } from './keys.ts';
 import { me } from './me.ts';
 import { KeyPage } from './pages/key.tsx';
 import { Button, State } from './parts/basics.tsx';
-import { Drop, Toasts } from './parts/floating.tsx';
+import { Drop, toast, Toasts } from './parts/floating.tsx';
 import { Icon, Logo } from './parts/icons.tsx';
 import { spanText } from './parts/toolbar.tsx';
 import { addressOf, type Route } from './routes.ts';
@@ -62,9 +62,9 @@ const Top = (): JSX.Element => {
       </a>
       <a class="brand" href="/ui/" aria-label="weir, Overview">
         <Logo />
-        <span>weir</span>
+        <span class="nmob">weir</span>
       </a>
-      <div class="who">
+      <div class="who nmob">
         {me.value !== undefined && (
           <>
             <span class="strong el">{me.value.model.name || me.value.model.id}</span>
@@ -90,29 +90,31 @@ const Top = (): JSX.Element => {
         <span class="grow el">Request id, trace id, or a command</span>
         <kbd>Ctrl K</kbd>
       </button>
-      <span class="health">
+      <span class="health nmob">
         {total > 0 && (
           <a class="btn quiet" href="/ui/" title="Ready replicas">
             <State shape={ready === total ? 'ok' : ready === 0 ? 'err' : 'warn'}>
-              {ready} of {total} <span class="nmob">{total === 1 ? 'replica' : 'replicas'}</span>
+              {ready} of {total} {total === 1 ? 'replica' : 'replicas'}
             </State>
           </a>
         )}
       </span>
-      <Button
-        kind="quiet"
-        icon="clock"
-        label={`Times are ${zone.value === 'UTC' ? 'UTC' : 'local'}; press u for ${zone.value === 'UTC' ? 'local ones' : 'UTC'}`}
-        onClick={switchZone}
-      >
-        <span class="nmob">{zone.value === 'UTC' ? 'UTC' : 'local'}</span>
-      </Button>
-      <Button
-        kind="bare"
-        icon={isDark.value ? 'sun' : 'moon'}
-        label={isDark.value ? 'Light theme' : 'Dark theme'}
-        onClick={switchTheme}
-      />
+      <div class="row gap4 nmob">
+        <Button
+          kind="quiet"
+          icon="clock"
+          label={`Times are ${zone.value === 'UTC' ? 'UTC' : 'local'}; press u for ${zone.value === 'UTC' ? 'local ones' : 'UTC'}`}
+          onClick={switchZone}
+        >
+          {zone.value === 'UTC' ? 'UTC' : 'local'}
+        </Button>
+        <Button
+          kind="bare"
+          icon={isDark.value ? 'sun' : 'moon'}
+          label={isDark.value ? 'Light theme' : 'Dark theme'}
+          onClick={switchTheme}
+        />
+      </div>
       <KeyMenu />
     </header>
   );
@@ -149,6 +151,7 @@ const KeyMenu = (): JSX.Element => {
   );
 };
 
+/** Said in the status bar, so that nothing moves when weir goes and comes back. */
 const Outage = (): JSX.Element | null => {
   const [, tick] = useState(0);
   const away = outage.value;
@@ -160,11 +163,17 @@ const Outage = (): JSX.Element | null => {
   if (away === undefined) return null;
   const wait = Math.max(0, Math.ceil((away.nextMs - Date.now()) / 1000));
   return (
-    <div class="outage" role="alert">
+    <footer class="foot outage">
       <Icon name="error" isSmall />
-      weir has not answered since {clock(away.sinceMs, zone.value, 'seconds')}. It is asked again{' '}
-      {wait === 0 ? 'now' : `in ${wait} s`}. What is shown stays.
-    </div>
+      <span role="alert" class="el">
+        weir has not answered since {clock(away.sinceMs, zone.value, 'seconds')}. What is shown stays.
+      </span>
+      <span class="nmob">It is asked again {wait === 0 ? 'now' : `in ${wait} s`}.</span>
+      <span class="grow" />
+      <button type="button" class="footbtn" onClick={askAgain}>
+        Ask now
+      </button>
+    </footer>
   );
 };
 
@@ -174,8 +183,8 @@ const Foot = (): JSX.Element => {
   const store = known?.store;
   return (
     <footer class="foot">
-      <State shape={outage.value === undefined ? (known === undefined ? 'idle' : 'ok') : 'err'}>
-        {outage.value !== undefined ? 'no answer' : known === undefined ? 'connecting' : 'connected'}
+      <State shape={known === undefined ? 'idle' : 'ok'}>
+        {known === undefined ? 'connecting' : 'connected'}
       </State>
       {store !== undefined && store !== null && (
         <>
@@ -293,10 +302,9 @@ export const App = (): JSX.Element => {
     <>
       <Top />
       <main id="main" tabIndex={-1}>
-        <Outage />
         <Content />
       </main>
-      <Foot />
+      {outage.value === undefined ? <Foot /> : <Outage />}
       <GoToAndHelp />
       <Toasts />
       <div class="vh" aria-live="polite">
@@ -306,16 +314,32 @@ export const App = (): JSX.Element => {
   );
 };
 
-/** Loaded when it is opened for the first time. */
+/** Pause after which the list of commands is loaded, so that the first Ctrl K shows it at once. Milliseconds. */
+const PRELOAD_MS = 1500;
+
 const GoToAndHelp = (): JSX.Element | null => {
   const [parts, setParts] = useState<{ readonly GoTo: ComponentType; readonly Help: ComponentType }>();
   const isWanted = isGoToOpen.value || isHelpOpen.value;
   useEffect(() => {
-    if (isWanted && parts === undefined)
-      void Promise.all([import('./pages/find/go-to.tsx'), import('./pages/find/help.tsx')]).then(([a, b]) =>
-        setParts({ GoTo: a.default, Help: b.default }),
-      );
-  }, [isWanted]);
+    if (parts !== undefined) return undefined;
+    const timer = setTimeout(
+      () => {
+        void Promise.all([import('./pages/find/go-to.tsx'), import('./pages/find/help.tsx')]).then(
+          ([a, b]) => setParts({ GoTo: a.default, Help: b.default }),
+          () => {
+            if (!isWanted) return;
+            isGoToOpen.value = false;
+            isHelpOpen.value = false;
+            toast('A file of the page could not be loaded. If weir has been updated, reload the page.', {
+              isError: true,
+            });
+          },
+        );
+      },
+      isWanted ? 0 : PRELOAD_MS,
+    );
+    return () => clearTimeout(timer);
+  }, [isWanted, parts === undefined]);
   if (!isWanted || parts === undefined) return null;
   return isGoToOpen.value ? <parts.GoTo /> : <parts.Help />;
 };

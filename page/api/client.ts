@@ -201,8 +201,9 @@ function cameBack(): void {
   returns.value++;
 }
 
-const probeIfAway = (): void => {
+/** Asks now, if weir does not answer. */
+export const askAgain = (): void => {
   if (outage.peek() !== undefined) probe();
 };
-addEventListener('online', probeIfAway);
-addEventListener('focus', probeIfAway);
+addEventListener('online', askAgain);
+addEventListener('focus', askAgain);

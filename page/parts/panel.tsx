@@ -114,6 +114,32 @@ export const Empty = ({ children }: { readonly children: ComponentChildren }): J
   <div class="empty">{children}</div>
 );
 
+/** The age of a value that has an error, or that is older than three intervals. */
+const Stale = ({
+  live,
+  everyMs,
+}: {
+  readonly live: Live<unknown>;
+  readonly everyMs: number;
+}): JSX.Element | null => {
+  const { error, answeredMs } = live.asked.value;
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    setNow(Date.now());
+    const timer = setInterval(() => setNow(Date.now()), 1000);
+    return () => clearInterval(timer);
+  }, [answeredMs]);
+  const ageMs = Math.max(0, now - answeredMs);
+  if (error === undefined && ageMs <= 3 * everyMs) return null;
+  return (
+    <p class="stale">
+      <Icon name="warn" isSmall />
+      <span role="status">{error === undefined ? 'No newer figures' : error.message}</span>
+      <span>these are {text(duration(ageMs < 1000 ? ageMs : Math.round(ageMs / 1000) * 1000))} old</span>
+    </p>
+  );
+};
+
 /** The content of a panel for an answer: the value, or why there is none; loading and staleness beside it. */
 export const Answered = <T,>({
   live,
@@ -128,19 +154,13 @@ export const Answered = <T,>({
   /** Interval at which the answer should be new; 0: it does not age. */
   readonly everyMs?: number;
 }): JSX.Element => {
-  const { value, error, answeredMs } = live.asked.value;
-  const isOld = everyMs > 0 && value !== undefined && Date.now() - answeredMs > 3 * everyMs;
+  const { value, error } = live.asked.value;
   return (
     <>
-      <Loading of={live} words={words} />
+      {/* A value that is asked for at intervals says its age when it is old, and nothing before. */}
+      {(value === undefined || everyMs === 0) && <Loading of={live} words={words} />}
       {value === undefined && error !== undefined && <Failed error={error} onAgain={live.again} />}
-      {value !== undefined && (error !== undefined || isOld) && (
-        <p class="stale" role="status">
-          <Icon name="warn" isSmall />
-          {error === undefined ? 'No newer figures' : error.message} · these are{' '}
-          {text(duration(Date.now() - answeredMs))} old
-        </p>
-      )}
+      {value !== undefined && (error !== undefined || everyMs > 0) && <Stale live={live} everyMs={everyMs} />}
       {value !== undefined && children(value)}
     </>
   );

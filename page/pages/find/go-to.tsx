@@ -1,7 +1,7 @@
 // Go to (Ctrl K): opens what an id names, a page, a setting, a question of before, or runs a command.
 // Invariant: a combobox with a list: the focus stays in the field, and Enter acts on the chosen item.
 import type { JSX } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { FindJson, FoundJson } from '../../../src/control/admin/records/find-json.ts';
 import type { SettingList } from '../../../src/control/admin/answers/settings-answers.ts';
 import { useAnswer } from '../../api/use-answer.ts';
@@ -68,7 +68,8 @@ export default function GoTo(): JSX.Element {
     missing('admin') === undefined ? { path: '/v1/replicas' } : undefined,
   );
 
-  useEffect(() => {
+  // Before the next key is typed.
+  useLayoutEffect(() => {
     const element = dialog.current!;
     element.showModal();
     return () => element.close();
