@@ -189,17 +189,17 @@ const Foot = (): JSX.Element => {
       {store !== undefined && store !== null && (
         <>
           {store.newest_seq !== null && (
-            <span title="Number of the newest record">
+            <span class="seq" title="Number of the newest record">
               records <b class="num">{text(count(store.newest_seq))}</b>
             </span>
           )}
           {store.oldest_ns !== null && (
-            <span class="nmob">
+            <span class="nmob kept">
               kept <b>{ago(Number(store.oldest_ns) / 1e6, now).replace(' ago', '')}</b> of{' '}
               {spanText(store.retention_ms)}
             </span>
           )}
-          <span class="nmob">
+          <span class="nmob size">
             <b class="num">{text(memory(store.bytes))}</b> of {text(memory(store.max_bytes))}
           </span>
           <span class={store.lost > 0 ? 'warn' : 'nmob'}>
@@ -214,7 +214,7 @@ const Foot = (): JSX.Element => {
       {known !== undefined && (
         <>
           <span class="nmob">weir {known.weir.version}</span>
-          <span class="nmob">up {text(duration(now - Number(known.weir.started_ns) / 1e6))}</span>
+          <span class="nmob up">up {text(duration(now - Number(known.weir.started_ns) / 1e6))}</span>
         </>
       )}
       <button type="button" class="footbtn" onClick={() => (isHelpOpen.value = true)}>

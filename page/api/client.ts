@@ -101,7 +101,12 @@ async function errorOf(res: Response): Promise<ApiError> {
   } catch {
     // Not of weir: a proxy in between, perhaps. Its status is all there is to say.
   }
-  const said = body['error'] ?? body['message'];
+  // Routes of other APIs answer in their forms: `message`, or an object with one.
+  const said = [
+    body['error'],
+    body['message'],
+    (body['error'] as Record<string, unknown> | null | undefined)?.['message'],
+  ].find((one) => typeof one === 'string');
   return {
     status: res.status,
     message: typeof said === 'string' ? said : `The answer has status ${res.status} and is not one of weir's`,

@@ -154,7 +154,8 @@ export const Dialog = ({
 }): JSX.Element => {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
+  // Before the first paint, so that it does not appear at two places.
+  useLayoutEffect(() => {
     const opener = document.activeElement as HTMLElement | null;
     dialog.current?.showModal();
     dialog.current?.querySelector<HTMLElement>('[autofocus]')?.focus();

@@ -39,17 +39,17 @@ export const ExportDetail = ({
           />
         </div>
         <div class="s2 mono">{job.id}</div>
-        <div>
+        <div class="status">
           <ExportState job={job} />
+          {job.status === 'in_progress' && (
+            <p class="row between s2 num">
+              <span>
+                {text(share(progressOf(job)))}, {text(bytes(job.bytes))}
+              </span>
+              {rest !== undefined && <span>about {text(duration(rest))} left</span>}
+            </p>
+          )}
         </div>
-        {job.status === 'in_progress' && (
-          <p class="row between s2 num">
-            <span>
-              {text(share(progressOf(job)))}, {text(bytes(job.bytes))}
-            </span>
-            {rest !== undefined && <span>about {text(duration(rest))} left</span>}
-          </p>
-        )}
         <p class="row">
           <ExportActions job={job} onChanged={onChanged} />
           <span class="grow" />
@@ -133,7 +133,7 @@ export const ExportDetail = ({
             {job.expires_at === null ? <span class="dim">–</span> : <Time ms={Date.parse(job.expires_at)} />}
           </dd>
           <dt>SHA-256</dt>
-          <dd class="mono">{job.sha256 ?? <span class="dim">when it is complete</span>}</dd>
+          <dd class="mono sha">{job.sha256 ?? <span class="dim">when it is complete</span>}</dd>
         </dl>
       </section>
       <section>

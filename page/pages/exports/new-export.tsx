@@ -164,9 +164,11 @@ export const NewExport = ({
           <span class="grow">
             <Refusal error={sending.error} />
           </span>
-          {preview?.ok === true && preview.value.estimated_bytes !== null && (
-            <span class="dim num">about {text(bytes(preview.value.estimated_bytes))}</span>
-          )}
+          <span class="dim num">
+            {preview?.ok === true &&
+              preview.value.estimated_bytes !== null &&
+              `about ${text(bytes(preview.value.estimated_bytes))}`}
+          </span>
           <Button onClick={() => void save(false)} off={why}>
             Keep as draft
           </Button>
@@ -215,12 +217,14 @@ export const NewExport = ({
               placeholder="now"
             />
           </div>
-          {me.value?.store?.oldest_ns != null && (
-            <p class="hint">
-              The store goes back to <Time ms={Number(me.value.store.oldest_ns) / 1e6} digits="minutes" />;
-              what is older has been deleted.
-            </p>
-          )}
+          <p class="hint oldest">
+            {me.value?.store?.oldest_ns != null && (
+              <>
+                The store goes back to <Time ms={Number(me.value.store.oldest_ns) / 1e6} digits="minutes" />;
+                what is older has been deleted.
+              </>
+            )}
+          </p>
           <div class="two">
             <Field
               label="Limit"

@@ -114,7 +114,7 @@ const KeyTable = ({
 }): JSX.Element => {
   const now = Date.now();
   return (
-    <table>
+    <table class="fixed">
       <thead>
         <tr>
           <th>Name</th>

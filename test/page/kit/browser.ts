@@ -123,6 +123,8 @@ function prepare(key: string): void {
     addEventListener(type, () => (inputAtMs = performance.now()), { capture: true, passive: true });
   /** Content of the answer to an input may move what is below it. In milliseconds. */
   const ownMs = 3000;
+  /** Share of the window that moved, times the distance: 40 px of a panel of 100 px are 0.005. */
+  const leastShift = 0.002;
   new PerformanceObserver((list) => {
     for (const entry of list.getEntries()) {
       const {
@@ -133,7 +135,8 @@ function prepare(key: string): void {
         readonly value: number;
         readonly sources?: readonly { readonly node?: Node | null }[];
       };
-      if (value === 0 || startTime - inputAtMs < ownMs) continue;
+      // Words of another length within a cell or a bar are below this.
+      if (value < leastShift || startTime - inputAtMs < ownMs) continue;
       const moved = sources.map(({ node }) =>
         node instanceof Element
           ? `<${node.tagName.toLowerCase()} class="${node.className}">`
