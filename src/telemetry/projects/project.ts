@@ -23,6 +23,8 @@ export interface ProjectTag {
   /** Any text, mostly `#rrggbb`; `null`: none. */
   readonly color: string | null;
   readonly description: string | null;
+  /** Clients sort by this text; `null`: the tag has no place of its own. */
+  readonly position: string | null;
   /** Milliseconds since the epoch. */
   readonly createdMs: number;
 }
@@ -45,7 +47,7 @@ const isProject = (value: unknown): value is Project =>
 const isTag = (value: unknown): value is ProjectTag =>
   isObject(value) &&
   ['id', 'projectId', 'name'].every((name) => typeof value[name] === 'string') &&
-  ['color', 'description'].every((name) => isTextOrNull(value[name])) &&
+  ['color', 'description', 'position'].every((name) => isTextOrNull(value[name] ?? null)) &&
   Number.isSafeInteger(value['createdMs']);
 
 /** Reads the value of a file. Returns `undefined` if it is not one of projects. */
@@ -53,7 +55,9 @@ export function readProjectFile(value: unknown): ProjectFile | undefined {
   if (!isObject(value)) return undefined;
   const { projects, tags } = value;
   if (!Array.isArray(projects) || !Array.isArray(tags)) return undefined;
-  return projects.every(isProject) && tags.every(isTag) ? { projects, tags } : undefined;
+  if (!projects.every(isProject) || !tags.every(isTag)) return undefined;
+  // Tags of earlier versions have no position.
+  return { projects, tags: tags.map((tag) => ({ ...tag, position: tag.position ?? null })) };
 }
 
 export const formatProjectFile = (file: ProjectFile): string => `${JSON.stringify(file)}\n`;

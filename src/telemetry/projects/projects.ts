@@ -36,7 +36,7 @@ const CHOSEN_ID = /^[A-Za-z0-9_-]{1,64}$/;
 export type ChangeProblem = 'unknown' | 'name_taken' | 'too_many' | 'unwritten';
 
 /** What a client says about a tag. An absent field is not changed. */
-export type TagChange = Partial<Pick<ProjectTag, 'name' | 'color' | 'description'>>;
+export type TagChange = Partial<Pick<ProjectTag, 'name' | 'color' | 'description' | 'position'>>;
 
 export class Projects implements Component {
   readonly name = 'projects';
@@ -160,7 +160,7 @@ export class Projects implements Component {
    */
   async makeTag(
     projectId: string,
-    { name, color = null, description = null }: TagChange & { readonly name: string },
+    { name, color = null, description = null, position = null }: TagChange & { readonly name: string },
     replaces: boolean,
   ): Promise<ProjectTag | ChangeProblem> {
     if (!this.#projects.has(projectId)) return 'unknown';
@@ -175,6 +175,7 @@ export class Projects implements Component {
       name,
       color,
       description,
+      position,
       createdMs: known?.createdMs ?? Date.now(),
     });
   }

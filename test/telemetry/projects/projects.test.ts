@@ -181,6 +181,15 @@ describe('a tag of a project', () => {
     expect(again.projects.tags).toEqual([]);
   });
 
+  it('of an earlier version has no position', async () => {
+    const path = folder();
+    const tag = { id: 't', projectId: 'p', name: 'x', color: null, description: null, createdMs: 1 };
+    writeFileSync(join(path, FILE), JSON.stringify({ projects: [], tags: [tag] }));
+    const { projects, lines } = await open(path);
+    expect(projects.tag('t')).toEqual({ ...tag, position: null });
+    expect(lines).toEqual([]);
+  });
+
   it('needs a project, a free name and room', async () => {
     const { projects } = await open(undefined);
     const id = idOf(projects, 'a');

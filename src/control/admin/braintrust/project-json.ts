@@ -29,12 +29,21 @@ export const projectObject = ({ id, name, orgId, createdMs }: Project): object =
   settings: null,
 });
 
-export const tagObject = ({ id, projectId, name, color, description, createdMs }: ProjectTag): object => ({
+export const tagObject = ({
+  id,
+  projectId,
+  name,
+  color,
+  description,
+  position,
+  createdMs,
+}: ProjectTag): object => ({
   id,
   project_id: projectId,
   name,
   color,
   description,
+  position,
   created: iso(createdMs),
   user_id: null,
 });

@@ -106,6 +106,7 @@ describe('tags', () => {
       ...tag,
       id: expect.any(String) as string,
       description: null,
+      position: null,
       created: expect.any(String) as string,
       user_id: null,
     });
@@ -126,6 +127,41 @@ describe('tags', () => {
     expect(await sent(admin, 'GET', path)).toMatchObject({ name: 'todo' });
     expect(await sent(admin, 'DELETE', path)).toMatchObject({ name: 'todo' });
     expect(await expectRefused(admin, 404, 'GET', path)).toBe(`No such tag: ${String(made['id'])}`);
+  });
+
+  it('have a position, which is kept over a restart', async () => {
+    const path = folder();
+    const first = await startAdmin({ path });
+    const project_id = await projectId(first, 'a');
+    const tag = await sent(first, 'POST', '/v1/project_tag', { project_id, name: 'x', position: 'a1' });
+    const at = `/v1/project_tag/${String(tag['id'])}`;
+    expect(await sent(first, 'PATCH', at, { position: 'a2' })).toEqual({ ...tag, position: 'a2' });
+    await first.stop();
+    const second = await startAdmin({ path });
+    expect(await sent(second, 'GET', at)).toMatchObject({ name: 'x', position: 'a2' });
+    expect(await expectRefused(second, 400, 'PATCH', at, { position: 1 })).toContain(
+      'position: must be a text',
+    );
+  });
+
+  it('have with with=count the number of their records', async () => {
+    const admin = await startAdmin();
+    const project_id = await projectId(admin, 'a');
+    for (const name of ['golden', 'two words'])
+      await sent(admin, 'POST', '/v1/project_tag', { project_id, name });
+    await sent(admin, 'POST', `/v1/project_logs/${project_id}/insert`, {
+      events: [
+        { id: '1', input: 'a', tags: ['golden', 'two words'] },
+        { id: '2', tags: ['golden'] },
+        { id: '3' },
+      ],
+    });
+    const { objects } = await sent(admin, 'GET', '/v1/project_tag?with=count');
+    const counts = (objects as { name: string; count: object }[]).map(({ name, count }) => [name, count]);
+    expect(Object.fromEntries(counts)).toEqual({
+      golden: { count: 2, is_exact: true },
+      'two words': { count: 1, is_exact: true },
+    });
   });
 
   it.each([
