@@ -44,6 +44,8 @@ export async function sendJobFile(
     'content-disposition': `attachment; filename="weir-logs-${id.slice(0, 8)}.${format}"`,
     ...(isComplete && { 'content-length': end - start + 1 }),
   });
+  // A client learns at once that the download has begun, also before there are bytes.
+  res.flushHeaders();
   if (req.method === 'HEAD') res.end();
   else if (await pump(job, start, end, res)) res.end();
   else res.destroy();
@@ -52,13 +54,16 @@ export async function sendJobFile(
 
 /** Sends the bytes from `start` up to `end`, as they are written. Returns false if the client has left or the file failed. */
 async function pump(job: DownloadJob, start: number, end: number, res: ServerResponse): Promise<boolean> {
+  // The file is made with its first bytes.
+  while (job.state === 'running' && job.bytes === 0 && !isClosed(res)) await job.changed();
+  if (hasEnded(job, res)) return false;
   const handle = await open(job.facts.path, 'r');
   try {
     for (let at = start; ;) {
       // Before the bytes are looked at, so that no change is missed.
       const { state } = job;
       const change = job.changed();
-      if (state === 'failed' || state === 'stopped' || isClosed(res)) return false;
+      if (hasEnded(job, res)) return false;
       const length = Math.min(CHUNK_BYTES, job.bytes - at, end - at + 1);
       if (length > 0) {
         const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(length), 0, length, at);
@@ -73,6 +78,10 @@ async function pump(job: DownloadJob, start: number, end: number, res: ServerRes
     await handle.close();
   }
 }
+
+/** The client has left, or there is no file any more. */
+const hasEnded = ({ state }: DownloadJob, res: ServerResponse): boolean =>
+  isClosed(res) || state === 'failed' || state === 'stopped';
 
 /** Resolves when the client can take more, or has left. */
 async function drained(res: ServerResponse): Promise<void> {

@@ -9,11 +9,12 @@ import type {
 } from '../../../../src/control/admin/answers/download-answers.ts';
 import { Downloads } from '../../../../src/control/admin/downloads/downloads.ts';
 import { UrlSigner } from '../../../../src/core/url-signer.ts';
-import type { SearchQuery } from '../../../../src/telemetry/logs/logs.ts';
+import type { GroupQuery, SearchQuery } from '../../../../src/telemetry/logs/logs.ts';
 import { closeAdmins, startAdmin, type OpenAdmin } from '../../../kit/admin.ts';
 import { call } from '../../../kit/client.ts';
 import { folder, removeFolders } from '../../../kit/folder.ts';
 import { HOUR_AGO, ns, post } from '../../../kit/log-api.ts';
+import { bodyOf } from '../../../kit/replica.ts';
 import { quietLog } from '../../../kit/quiet-log.ts';
 import { until } from '../../../kit/until.ts';
 
@@ -169,8 +170,8 @@ describe('a download', () => {
     req.end();
     const [res] = (await once(req, 'response')) as [IncomingMessage];
     res.pause();
-    expect((await call(server.url, `${PATH}/${download.id}`, { method: 'DELETE' })).status).toBe(204);
     const failed = once(res, 'error');
+    expect((await call(server.url, `${PATH}/${download.id}`, { method: 'DELETE' })).status).toBe(204);
     res.resume();
     const [error] = (await failed) as [NodeJS.ErrnoException];
     expect(error.code).toBe('ECONNRESET');
@@ -181,6 +182,38 @@ describe('a download', () => {
     await until('the file is deleted', () =>
       readdirSync(`${path}/downloads`).length === 0 ? true : undefined,
     );
+  });
+
+  it('answers before its file is begun, and goes on once it is', async () => {
+    const gate = Promise.withResolvers<void>();
+    const path = folder();
+    const source = await startAdmin();
+    await post(source, lines(3));
+    const slow = {
+      head: () => source.logs.head(),
+      group: (query: GroupQuery) => source.logs.group(query),
+      openReader(module: string, name: string) {
+        const reader = source.logs.openReader(module, name);
+        return {
+          async run(operation: string, ...args: readonly unknown[]) {
+            await gate.promise;
+            return reader.run(operation, ...args);
+          },
+          close: () => reader.close(),
+        };
+      },
+    };
+    const downloads = new Downloads(slow, `${path}/downloads`, 1e9, quietLog());
+    const server = await startAdmin({ deps: { downloads } });
+    const { url } = await made(server, { format: 'ndjson' });
+    const req = request(url, { agent: false });
+    req.end();
+    const [res] = (await once(req, 'response')) as [IncomingMessage];
+    expect(res.statusCode).toBe(200);
+    gate.resolve();
+    const body = await bodyOf(res);
+    expect(body.toString().trim().split('\n')).toHaveLength(3);
+    await downloads.stop();
   });
 
   it('has no more rows than its limit, and says that there are more', async () => {
