@@ -2,13 +2,16 @@
 // Invariant: an unknown part is an error, since a client would wait for it in vain.
 import { unknownName } from '../../core/nearest-name.ts';
 
-/** The asked parts, of a text such as `status,docs`; a text is the problem. Routes that take it have no other parameter. */
+/** The asked parts, of a text such as `status,docs`, or all problems. Routes that take it have no other parameter. */
 export function withParam<P extends string>(
   query: URLSearchParams,
   parts: readonly P[],
-): ReadonlySet<P> | string {
-  for (const name of query.keys()) if (name !== 'with') return unknownName('parameter', name, ['with']);
+): ReadonlySet<P> | { readonly problems: readonly string[] } {
+  const problems = [...new Set(query.keys())]
+    .filter((name) => name !== 'with')
+    .map((name) => unknownName('parameter', name, ['with']));
   const asked = (query.get('with') ?? '').split(',').filter((part) => part !== '');
   const unknown = asked.find((part) => !parts.some((known) => known === part));
-  return unknown === undefined ? new Set(asked as P[]) : `with: ${unknownName('part', unknown, parts)}`;
+  if (unknown !== undefined) problems.push(`with: ${unknownName('part', unknown, parts)}`);
+  return problems.length === 0 ? new Set(asked as P[]) : { problems };
 }

@@ -11,6 +11,7 @@ import {
 } from '../../../telemetry/logs/logs.ts';
 import { COUNT, ranked, valueText } from './counted-values.ts';
 import { isClosed } from './paged-search.ts';
+import type { FacetObject } from './search-json.ts';
 
 /** Time for all facets of a response, in milliseconds. */
 const FACETS_MS = 10_000;
@@ -19,18 +20,6 @@ const MAX_FACETS = 20;
 export interface FacetField extends CountedField {
   /** As the client named it. */
   readonly name: string;
-}
-
-/** One facet as clients get it. */
-export interface FacetObject {
-  readonly field: string;
-  /** The most frequent first. */
-  readonly values: readonly { readonly value: string; readonly count: number }[];
-  /** Further values, and the records that have them. `values` is a lower bound if there are very many. */
-  readonly others: { readonly values: number; readonly count: number };
-  /** Records without a value. */
-  readonly missing: number;
-  readonly is_partial: boolean;
 }
 
 /** What is wrong with the number of fields. */

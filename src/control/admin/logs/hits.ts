@@ -12,6 +12,7 @@ import type {
 } from '../../../telemetry/logs/logs.ts';
 import { COUNT, fieldOf, ranked, valueText } from './counted-values.ts';
 import { groupUnlessClosed } from './paged-search.ts';
+import type { HitsAnswer, HitsStep } from './search-json.ts';
 import { wholeNumberParam, type SearchParams } from './search-params.ts';
 
 const MS = 1_000_000n;
@@ -128,7 +129,7 @@ function valuesOf(steps: readonly Step[], top: number): string[] {
 }
 
 /** A step as clients get it: with the count of each of `values`; `undefined`: of each level. */
-function stepObject({ counts, ...step }: Step, values: readonly string[] | undefined): object {
+function stepObject({ counts, ...step }: Step, values: readonly string[] | undefined): HitsStep {
   if (values === undefined)
     return {
       ...step,
@@ -140,8 +141,8 @@ function stepObject({ counts, ...step }: Step, values: readonly string[] | undef
   return {
     ...step,
     values: Object.fromEntries(shown),
-    others: others || undefined,
-    missing: missing || undefined,
+    ...(others > 0 && { others }),
+    ...(missing > 0 && { missing }),
   };
 }
 
@@ -151,7 +152,7 @@ export async function countHits(
   node: QueryNode,
   { stepMs, span, by, top, compareNs }: HitsQuery,
   res: ServerResponse,
-): Promise<object | undefined> {
+): Promise<HitsAnswer | undefined> {
   const field = by ?? LEVEL;
   const keys = [{ stepMs }, { field: field.key }];
   const countOf = (range: TimeRange) =>
@@ -165,11 +166,11 @@ export async function countHits(
     end: formatTime(range.toNs),
     hits: of.map((step) => stepObject(step, values)),
     total: of.reduce((sum, { total }) => sum + total, 0),
-    is_partial: result.isPartial || result.others > 0 || undefined,
+    ...((result.isPartial || result.others > 0) && { is_partial: true as const }),
   });
   const answer = {
     step_ms: stepMs,
-    ...(by && { by: by.name, values }),
+    ...(by && values && { by: by.name, values }),
     ...period(span, counted, steps),
   };
   if (compareNs === undefined) return answer;

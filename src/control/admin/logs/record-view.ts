@@ -3,6 +3,7 @@
 import { unknownName } from '../../../core/nearest-name.ts';
 import { attributeAt, attributesOf, type LogRecord } from '../../../telemetry/logs/logs.ts';
 import { isLogField, LOG_FIELDS, pickFields } from './record-json.ts';
+import type { MessageCut } from './search-json.ts';
 import { wholeNumberParam, type SearchParams } from './search-params.ts';
 
 /** Returns the object that is sent for a record. */
@@ -12,16 +13,6 @@ export const VIEW_PARAMS = ['fields', 'preview'] as const;
 
 const MAX_FIELDS = 100;
 const ATTRIBUTES = 'attributes.';
-
-/** What is missing of a message. Lengths are in UTF-16 code units. */
-interface MessageCut {
-  /** Length of the whole message. */
-  readonly length: number;
-  /** Blank ones at the end do not count. */
-  readonly lines: number;
-  /** Of several lines the last one that is not blank, such as the exception of a traceback. */
-  readonly last_line?: string;
-}
 
 /** The first `length` code units, or one less, so that no character is divided. */
 const beginning = (text: string, length: number): string =>

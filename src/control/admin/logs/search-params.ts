@@ -112,10 +112,6 @@ export function readSearchParams(
   return { node: allOf(nodes), hints: filter.hints, span, own: one };
 }
 
-/** Problems of the query string of a route without parameters. */
-export const unexpectedParams = (query: URLSearchParams): string[] =>
-  [...new Set(query.keys())].map((name) => unknownName('parameter', name, []));
-
 /** Combines conditions with AND. */
 export const allOf = (nodes: readonly QueryNode[]): QueryNode =>
   nodes.length === 0 ? { op: 'all' } : nodes.length === 1 ? nodes[0]! : { op: 'and', of: nodes };

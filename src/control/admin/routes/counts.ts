@@ -11,6 +11,7 @@ import { json, queryOf, type Endpoint } from '../endpoint.ts';
 import { readSearchParams, wholeNumberParam, type SearchParams } from '../logs/search-params.ts';
 import { COUNT, fieldOf, ranked } from '../logs/counted-values.ts';
 import { countFacets, facetCountProblem, type FacetField } from '../logs/facets.ts';
+import type { FacetsAnswer } from '../logs/search-json.ts';
 import { countHits, HITS_PARAMS, readHits } from '../logs/hits.ts';
 import { groupUnlessClosed, pagedSearch } from '../logs/paged-search.ts';
 import { failQuery, logsOrFail, type WithLogs } from './logs.ts';
@@ -60,7 +61,7 @@ export const countEndpoints: readonly Endpoint<WithLogs>[] = [
       if (!('fields' in asked)) return failQuery(req, res, asked);
       const query = { node: params.node, ...wholeMinuteSpan(params) };
       const facets = await countFacets(logs, query, asked.fields, asked.top, res);
-      if (facets) json(res, 200, { facets });
+      if (facets) json(res, 200, { facets } satisfies FacetsAnswer);
     },
   },
   {

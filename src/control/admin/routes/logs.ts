@@ -16,11 +16,12 @@ import { FORMATS, type Format } from '../logs/record-formats.ts';
 import { listParts, sendParts } from '../json-answer.ts';
 import { cursorText } from '../logs/record-json.ts';
 import { readView, VIEW_PARAMS, type RecordView } from '../logs/record-view.ts';
+import type { SearchAnswer, TotalObject } from '../logs/search-json.ts';
 import { pagedSearch, isClosed, PAGE, type SearchResult } from '../logs/paged-search.ts';
 import { LiveTail, type LiveTails } from '../logs/live-tail.ts';
 
 /** Longest wait for the number of all matching records of a search, in milliseconds. */
-const TOTAL_MS = 1000;
+const TOTAL_MS = 500;
 /** Longest wait for the number of records of a download, in milliseconds. */
 const ESTIMATE_MS = 250;
 
@@ -168,11 +169,11 @@ async function search(
   if (!found) return;
   const total = params.own('with') === undefined ? undefined : await totalOf(logs, query, found, res);
   if (isClosed(res)) return;
-  const others = {
-    cursor: found.next && cursorText(found.next),
-    is_partial: found.isPartial || undefined,
-    total,
-    hints: params.hints.length > 0 ? params.hints : undefined,
+  const others: Omit<SearchAnswer, 'logs'> = {
+    ...(found.next && { cursor: cursorText(found.next) }),
+    ...(found.isPartial && { is_partial: true }),
+    ...(total && { total }),
+    ...(params.hints.length > 0 && { hints: params.hints }),
   };
   await sendParts(res, 200, listParts('logs', mapped(found.records, view), others));
 }
@@ -187,7 +188,7 @@ async function totalOf(
   query: SearchQuery,
   { records, next }: SearchResult,
   res: ServerResponse,
-): Promise<{ readonly count: number; readonly is_exact: boolean }> {
+): Promise<TotalObject> {
   if (query.after === undefined && next === undefined) return { count: records.length, is_exact: true };
   const { node, fromNs, toNs } = query;
   const { matched, isPartial } = await logs.group(

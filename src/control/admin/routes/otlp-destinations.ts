@@ -25,7 +25,7 @@ const routes: readonly Endpoint<{ readonly connections: OtlpExport }>[] = [
     scope: 'export',
     async handle({ connections }, req, res) {
       const asked = withParam(queryOf(req), ['status', 'waiting']);
-      if (typeof asked === 'string') return failQuery(req, res, [asked]);
+      if ('problems' in asked) return failQuery(req, res, asked.problems);
       const all = connections.list().map(async (one) => {
         const waiting = asked.has('waiting') ? await connections.waiting(one.id) : undefined;
         return {

@@ -50,7 +50,7 @@ export const recordEndpoints: readonly Endpoint<WithDetails>[] = [
       const logs = logsOrFail(context, req, res);
       if (!logs) return;
       const parts = withParam(queryOf(req), ['details']);
-      if (typeof parts === 'string') return failQuery(req, res, [parts]);
+      if ('problems' in parts) return failQuery(req, res, parts.problems);
       const record = await byId(logs, id!, res);
       if (record === undefined) return;
       if (record === 'none') return failUnknown(logs, id!, req, res);

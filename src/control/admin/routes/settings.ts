@@ -30,7 +30,7 @@ export const settingsEndpoints: readonly Endpoint<WithSettings>[] = [
     scope: 'admin',
     handle({ settings }, req, res) {
       const asked = withParam(queryOf(req), ['docs']);
-      if (typeof asked === 'string') return failQuery(req, res, [asked]);
+      if ('problems' in asked) return failQuery(req, res, asked.problems);
       const all: readonly SettingAnswer[] = settings();
       json(res, 200, { settings: asked.has('docs') ? all : settings().map(withoutDocs) });
     },
