@@ -38,7 +38,7 @@ const FEW: ReadonlySet<string> = new Set([
   'cause',
 ]);
 
-/** Keys of one group query (query/group-query.ts). A field has several names. */
+/** Keys of one group query (telemetry/logs/query/group-query.ts). A field has several names. */
 const MAX_TOGETHER = 8;
 
 /** One group query. */
