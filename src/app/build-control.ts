@@ -70,6 +70,11 @@ export function buildOverview(modules: Modules): Overview {
     version,
     pool,
     scale: () => modules.autoscaler.readings(),
+    // One configured address may stand for any number of pods.
+    activeOf: (deployment) =>
+      deployment.index === modules.podDeployment
+        ? modules.kubernetes.figures()?.active
+        : deployment.count('ready'),
     scaleWindowMs: config.scale.autoscaling_window,
     isFollowed: (deployment) => config.scale.keda || deployment === modules.podDeployment,
     collectors: modules.collectors,

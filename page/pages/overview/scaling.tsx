@@ -63,8 +63,10 @@ const Scale = ({ of, atNs }: { readonly of: OverviewScale; readonly atNs: string
         </div>
         <div>
           <div class="k">active</div>
-          <div class={`big ${desired !== null && active < desired && of.is_followed ? 'err' : ''}`}>
-            {grouped(active)}
+          <div
+            class={`big ${desired !== null && active !== null && active < desired && of.is_followed ? 'err' : ''}`}
+          >
+            {active === null ? '–' : grouped(active)}
           </div>
         </div>
         <p class="mid">
@@ -77,7 +79,7 @@ const Scale = ({ of, atNs }: { readonly of: OverviewScale; readonly atNs: string
         times={steps.times}
         series={series}
         height={CHART_HEIGHT}
-        label={`Replicas in the last 90 minutes: ${desired ?? 'not known how many'} desired, ${active} active now.`}
+        label={`Replicas in the last 90 minutes: ${desired ?? 'not known how many'} desired, ${active ?? 'not known how many'} active now.`}
         format={(value) => (Number.isInteger(value) ? String(value) : '')}
       />
       <ul class="lg keys">

@@ -144,8 +144,8 @@ export interface OverviewScale {
   readonly deployment: string;
   /** Null: not decided yet. */
   readonly desired: number | null;
-  /** Ready replicas. */
-  readonly active: number;
+  /** Ready replicas; of a deployment whose pods Kubernetes counts, ready pods. Null: not known. */
+  readonly active: number | null;
   /** As GET /v1/scale says it. */
   readonly reason: string;
   readonly mean_in_flight: number;
@@ -163,7 +163,7 @@ export interface OverviewScale {
   /** Since when desired and active differ; null: they do not. */
   readonly unmet_since_ns: string | null;
   /** Changes of the last 90 min, the first one from before: seconds before `at_ns`, desired, active. */
-  readonly history: readonly (readonly [ago_s: number, desired: number | null, active: number])[];
+  readonly history: readonly (readonly [ago_s: number, desired: number | null, active: number | null])[];
 }
 
 // ── Errors, async queue, exporters, store ──────────────────────────────────────────────────────────────────────────

@@ -81,7 +81,7 @@ export class OverviewMeter implements Component, Observer {
   /** Ends the slot if it is over, and notes what has no counter of its own. Called before each answer, too. */
   measure(): void {
     const nowMs = this.#now();
-    const { pool, scale, exporters } = this.#sources;
+    const { pool, scale, exporters, activeOf } = this.#sources;
     this.#grow();
     this.slots.advance(nowMs);
     const deployments = new Set(pool.current.map(({ options }) => options.id));
@@ -91,7 +91,8 @@ export class OverviewMeter implements Component, Observer {
       for (const { outstanding } of deployment.replicas) inFlight += outstanding;
       waiting += deployment.waitQueue.length;
       const { id } = deployment.options;
-      if (deployments.has(id)) this.scales.see(id, desired.get(id) ?? null, deployment.count('ready'), nowMs);
+      if (deployments.has(id))
+        this.scales.see(id, desired.get(id) ?? null, activeOf(deployment) ?? null, nowMs);
     }
     this.slots.set('inFlight', inFlight);
     this.slots.set('waiting', waiting);

@@ -110,7 +110,12 @@ const gpuOf = ({ gpu, memoryUsedMiB, memoryTotalMiB, utilizationPercent }: GpuRe
 export function scaleRow(
   reading: ScaleReading,
   meter: OverviewMeter,
-  { pool, scaleWindowMs, isFollowed }: Pick<OverviewSources, 'pool' | 'scaleWindowMs' | 'isFollowed'>,
+  {
+    pool,
+    scaleWindowMs,
+    isFollowed,
+    activeOf,
+  }: Pick<OverviewSources, 'pool' | 'scaleWindowMs' | 'isFollowed' | 'activeOf'>,
   nowMs: number,
 ): OverviewScale {
   const { id } = reading;
@@ -119,7 +124,7 @@ export function scaleRow(
   return {
     deployment: id,
     desired: reading.desired,
-    active: deployment?.count('ready') ?? 0,
+    active: (deployment && activeOf(deployment)) ?? null,
     reason: reading.reason,
     mean_in_flight: rounded(reading.mean_in_flight)!,
     per_replica: reading.in_flight_per_replica,

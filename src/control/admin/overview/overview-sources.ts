@@ -2,7 +2,7 @@
 // Invariant: reading changes nothing.
 import type { NextToExpire, QueueDepth } from '../../../async/queue/queue.ts';
 import type { Collectors } from '../../../collectors/collectors.ts';
-import type { Pool, Replica } from '../../../data-plane/replicas/pool.ts';
+import type { Deployment, Pool, Replica } from '../../../data-plane/replicas/pool.ts';
 import type { ScaleReading } from '../../scaling/autoscaler.ts';
 import type { OverviewExporter } from './overview-json.ts';
 
@@ -10,6 +10,8 @@ export interface OverviewSources {
   readonly version: string;
   readonly pool: Pick<Pool, 'deployments' | 'current'>;
   readonly scale: () => readonly ScaleReading[];
+  /** Ready replicas of a deployment, or its ready pods where Kubernetes counts them; `undefined`: not known. */
+  readonly activeOf: (deployment: Deployment) => number | undefined;
   /** Time over which the load is averaged. */
   readonly scaleWindowMs: number;
   /** True if KEDA or the pods of Kubernetes follow the decisions for a deployment, by its index. */

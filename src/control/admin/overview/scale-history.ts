@@ -4,18 +4,18 @@
 const KEPT_MS = 90 * 60_000;
 const MAX_CHANGES = 120;
 
-/** Numbers of replicas from a time on, in milliseconds since 1970. `desired`: null if it is not decided yet. */
+/** Numbers of replicas from a time on, in milliseconds since 1970; null: not known. */
 export interface ScaleChange {
   readonly atMs: number;
   readonly desired: number | null;
-  readonly active: number;
+  readonly active: number | null;
 }
 
 export class ScaleHistory {
   readonly #changes = new Map<string, ScaleChange[]>();
 
   /** Notes the numbers of a deployment, if they have changed. */
-  see(deployment: string, desired: number | null, active: number, nowMs: number): void {
+  see(deployment: string, desired: number | null, active: number | null, nowMs: number): void {
     const changes = this.#changes.get(deployment) ?? [];
     this.#changes.set(deployment, changes);
     const last = changes.at(-1);
@@ -31,11 +31,11 @@ export class ScaleHistory {
     return this.#changes.get(deployment) ?? [];
   }
 
-  /** Since when desired and active replicas differ; `undefined` if they do not, or none are desired yet. */
+  /** Since when desired and active replicas differ; `undefined` if they do not, or one is not known. */
   unmetSince(deployment: string): number | undefined {
     let sinceMs: number | undefined;
     for (const { atMs, desired, active } of this.of(deployment).toReversed()) {
-      if (desired === null || desired === active) break;
+      if (desired === null || active === null || desired === active) break;
       sinceMs = atMs;
     }
     return sinceMs;

@@ -232,7 +232,7 @@ function storeLost({ store }: VerdictFacts): readonly VerdictPart[] {
 function scaleUnmet({ scale, at_ns: at }: VerdictFacts): readonly VerdictPart[] {
   return scale.flatMap(
     ({ deployment, desired, active, unmet_since_ns: since, is_followed }): VerdictPart[] => {
-      if (desired === null || desired <= active || since === null) return [];
+      if (desired === null || active === null || desired <= active || since === null) return [];
       if (!isBefore(since, nsBefore(at, LIMITS.scaleSeconds * 1000))) return [];
       const q = `kind:event event:deployment_scaled deployment:${quoted(deployment)}`;
       return [{ rule: 'scale_unmet', is_felt: is_followed, since_ns: since, q, deployment, desired, active }];

@@ -152,6 +152,8 @@ describe('changes of the scale', () => {
     expect(history.unmetSince('dep1')).toBe(NOW + M);
     history.see('dep1', 3, 3, NOW + 3 * M);
     expect(history.unmetSince('dep1')).toBeUndefined();
+    history.see('dep1', 3, null, NOW + 4 * M);
+    expect(history.unmetSince('dep1')).toBeUndefined();
   });
 
   it('of a replica that comes and goes use bounded memory', () => {

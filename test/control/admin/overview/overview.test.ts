@@ -36,6 +36,7 @@ function sourcesOf(pool: Pool): OverviewSources & { reads: number } {
       sources.reads++;
       return [];
     },
+    activeOf: () => 0,
     scaleWindowMs: 60_000,
     isFollowed: () => false,
     collectors: { gpus: () => [], containers: () => [], stats: () => [] },

@@ -323,6 +323,13 @@ const TABLE: readonly [
     'all_well',
   ],
   [
+    'pods that cannot be counted',
+    { scale: [{ ...scale, desired: 5, active: null, unmet_since_ns: ns(180) }] },
+    'ok',
+    null,
+    'all_well',
+  ],
+  [
     'a replica too many',
     { scale: [{ ...scale, desired: 3, unmet_since_ns: ns(180) }] },
     'ok',
