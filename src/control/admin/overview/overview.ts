@@ -37,8 +37,6 @@ export class Overview implements Component, Observer {
   #snapshot: Snapshot | undefined;
   #running: Promise<Snapshot> | undefined;
   #count = 0;
-  /** How long the last snapshot took on this thread, in milliseconds. */
-  tookMs = 0;
 
   /** `now`: milliseconds since 1970, for tests. */
   constructor(sources: OverviewSources, now = () => Date.now()) {
@@ -79,13 +77,11 @@ export class Overview implements Component, Observer {
 
   async #make(): Promise<Snapshot> {
     const next = await this.#nextToExpire();
-    const begunMs = performance.now();
     const nowMs = this.#now();
     this.#meter.measure();
     const overview = overviewOf(this.#sources, this.#meter, next, nowMs);
     const tag = `${this.startedMs.toString(36)}-${(++this.#count).toString(36)}`;
     this.#snapshot = new Snapshot(nowMs, tag, overview);
-    this.tookMs = performance.now() - begunMs;
     return this.#snapshot;
   }
 
