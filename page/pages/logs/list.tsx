@@ -41,6 +41,10 @@ export interface ListHandle {
   readonly isAtTop: () => boolean;
   /** Rows between the upper and the lower edge. */
   readonly pageSize: () => number;
+  /** The row of an element; -1: of none. */
+  readonly indexOf: (element: Element) => number;
+  /** True while text of the list is selected. */
+  readonly hasSelection: () => boolean;
   /** Rows were added above all others. */
   readonly prepended: (added: number, isHeld: boolean) => void;
 }
@@ -124,19 +128,34 @@ export const RecordList = ({
       toTop: () => void (scroller.current!.scrollTop = 0),
       isAtTop: () => scroller.current!.scrollTop < 1,
       pageSize: () => made.pageSize,
+      indexOf: (element) => made.indexOf(element),
+      hasSelection: () => {
+        const chosen = getSelection();
+        return (
+          chosen !== null && !chosen.isCollapsed && scroller.current?.contains(chosen.anchorNode) === true
+        );
+      },
       prepended: (added, isHeld) => {
         selection.shift(added);
         made.prepend(added, isHeld);
       },
     };
     let generation = list.generation.peek();
+    let state: unknown;
+    /** Where the reader was in this entry of the history; once for each visit. */
+    const keptTop = (): number => {
+      const isSame = kept.peek() === state;
+      state = kept.peek();
+      const top = kept.peek()['top'];
+      return isSame || typeof top !== 'number' ? 0 : top;
+    };
     const stops = [
       effect(() => {
         void list.version.value;
         const isOther = list.generation.value !== generation;
         generation = list.generation.value;
-        if (isOther) scroller.current!.scrollTop = 0;
         made.update(list.rows.count);
+        if (isOther) scroller.current!.scrollTop = keptTop();
       }),
       effect(() => {
         made.chosen = selection.at.value;
@@ -146,8 +165,7 @@ export const RecordList = ({
         made.repaint();
       }),
     ];
-    const top = kept.peek()['top'];
-    if (typeof top === 'number') scroller.current!.scrollTop = top;
+    if (list.rows.count > 0 && scroller.current!.scrollTop === 0) scroller.current!.scrollTop = keptTop();
     return () => {
       for (const stop of stops) stop();
       made.close();

@@ -2,7 +2,7 @@
 // Invariant: one question runs at a time; a newer question stops the older one, whose rows stay until the new ones are there.
 import { batch, signal, type Signal } from '@preact/signals';
 import { get, isStopped, type ApiError } from '../../api/client.ts';
-import { HeldRows, isRecord } from './held-rows.ts';
+import { HeldRows } from './held-rows.ts';
 import type { ApiQuery, Direction } from './question.ts';
 import { viewQuery, type LogJson } from './record.ts';
 
@@ -65,6 +65,18 @@ const NOTHING: ListState = {
 const PAGE = 200;
 const LARGE_PAGE = 1000;
 
+/** A list that was left, for Back. */
+interface LeftList {
+  readonly rows: HeldRows;
+  readonly state: ListState;
+  readonly atMs: number;
+}
+
+/** Lists that were left last, by their questions. They are asked anew after a while. */
+const left = new Map<string, LeftList>();
+const MOST_LEFT = 3;
+const LEFT_MS = 600_000;
+
 export class LogList {
   readonly state: Signal<ListState> = signal(NOTHING);
   /** Rises when rows have changed. */
@@ -74,6 +86,11 @@ export class LogList {
   rows = new HeldRows();
   #question: ListQuestion | undefined;
   #running: AbortController | undefined;
+  #counting: AbortController | undefined;
+  /** Numbers of records that the live tail brought: pages must not have them a second time. */
+  readonly #live = new Set<number>();
+  /** Those of the first page, which the tail must not bring again. */
+  #first = new Set<number>();
   /** A row that is shown, around which rows are kept. */
   near = 0;
 
@@ -84,10 +101,14 @@ export class LogList {
 
   /** Asks a question from its beginning. `atLeast`: rows to have at once, for Back. */
   async ask(question: ListQuestion, atLeast = PAGE): Promise<void> {
+    this.leave();
     this.#question = question;
-    const answer = await this.#page('', Math.min(LARGE_PAGE, Math.max(PAGE, atLeast)), true);
+    const answer = await this.#page('', Math.min(LARGE_PAGE, Math.max(PAGE, atLeast)));
     if (answer === undefined) return;
+    void this.#countAll(answer);
     const rows = new HeldRows();
+    this.#live.clear();
+    this.#first = new Set(answer.logs.map(({ seq }) => seq));
     rows.addPage('', answer.logs, 0);
     batch(() => {
       this.rows = rows;
@@ -95,6 +116,52 @@ export class LogList {
       this.generation.value++;
       this.#took(answer, true);
     });
+  }
+
+  /** Counts all matching records, after the first of them are there, so that they need not wait for it. */
+  async #countAll({ cursor, logs }: LogsJson): Promise<void> {
+    this.#counting?.abort();
+    const controller = new AbortController();
+    this.#counting = controller;
+    const known = { count: logs.length, is_exact: true };
+    const question = this.#question!;
+    const answer =
+      cursor === undefined
+        ? undefined
+        : await get<LogsJson>('/v1/logs', {
+            query: { ...question.query, limit: 1, fields: 'seq', with: 'total' },
+            signal: controller.signal,
+          });
+    if (this.#counting !== controller || this.#question !== question) return;
+    const total = answer === undefined ? known : answer.ok ? answer.value.total : undefined;
+    this.state.value = { ...this.state.peek(), total };
+  }
+
+  /** Keeps the rows for Back. Live ones would have to be followed, so that they are not kept. */
+  leave(): void {
+    if (this.#question === undefined || this.rows.count === 0 || this.rows.liveCount > 0) return;
+    const key = JSON.stringify(this.#question);
+    left.delete(key);
+    left.set(key, { rows: this.rows, state: { ...this.state.peek(), isAsking: false }, atMs: Date.now() });
+    for (const oldest of [...left.keys()].slice(0, -MOST_LEFT)) left.delete(oldest);
+  }
+
+  /** Shows the rows that were there when the question was left. Returns false if there are none. */
+  recall(question: ListQuestion): boolean {
+    const known = left.get(JSON.stringify(question));
+    if (known === undefined || Date.now() - known.atMs > LEFT_MS) return false;
+    this.#running?.abort();
+    this.#running = undefined;
+    this.#question = question;
+    this.#live.clear();
+    this.#first.clear();
+    batch(() => {
+      this.rows = known.rows;
+      this.state.value = known.state;
+      this.generation.value++;
+      this.version.value++;
+    });
+    return true;
   }
 
   /** Asks the same anew. */
@@ -113,9 +180,9 @@ export class LogList {
   goOn = async (): Promise<void> => {
     const { next } = this.state.peek();
     if (next === undefined) return;
-    const answer = await this.#page(next, this.rows.pageCount < 4 ? PAGE : LARGE_PAGE, false);
+    const answer = await this.#page(next, this.rows.pageCount < 4 ? PAGE : LARGE_PAGE);
     if (answer === undefined) return;
-    this.rows.addPage(next, answer.logs, this.near);
+    this.rows.addPage(next, this.#unknown(answer.logs), this.near);
     this.#took(answer, false);
   };
 
@@ -123,11 +190,24 @@ export class LogList {
   async restore(from: number, to: number): Promise<void> {
     const missing = this.rows.missing(from, to);
     if (missing === undefined || this.state.peek().isAsking) return;
-    const answer = await this.#page(missing.cursor, missing.size, false);
+    const answer = await this.#page(missing.cursor, missing.size);
     if (answer === undefined) return;
-    this.rows.restore(missing.page, answer.logs, this.near);
+    this.rows.restore(missing.page, this.#unknown(answer.logs), this.near);
     this.state.value = { ...this.state.peek(), isAsking: false, error: undefined };
     this.version.value++;
+  }
+
+  readonly #unknown = (logs: readonly LogJson[]): readonly LogJson[] =>
+    this.#live.size === 0 ? logs : logs.filter(({ seq }) => !this.#live.has(seq));
+
+  /** True if the list has a record of the live tail already. */
+  isKnown(seq: number): boolean {
+    return this.#live.has(seq) || this.#first.has(seq);
+  }
+
+  /** Notes a record that the live tail brought. */
+  know(seq: number): void {
+    this.#live.add(seq);
   }
 
   stop = (): void => {
@@ -136,11 +216,7 @@ export class LogList {
     this.state.value = { ...this.state.peek(), isAsking: false };
   };
 
-  async #page(
-    cursor: string,
-    limit: number,
-    isFirst: boolean,
-  ): Promise<(LogsJson & { tookMs: number }) | undefined> {
+  async #page(cursor: string, limit: number): Promise<(LogsJson & { tookMs: number }) | undefined> {
     const { query, direction, attributes } = this.#question!;
     this.#running?.abort();
     const controller = new AbortController();
@@ -153,7 +229,6 @@ export class LogList {
         limit,
         cursor: cursor === '' ? undefined : cursor,
         direction: direction === 'asc' ? 'asc' : undefined,
-        with: isFirst ? 'total' : undefined,
       },
       signal: controller.signal,
     });
@@ -171,7 +246,7 @@ export class LogList {
   }
 
   #took(
-    { cursor, is_partial: isPartial = false, total, tookMs }: LogsJson & { tookMs: number },
+    { cursor, is_partial: isPartial = false, tookMs }: LogsJson & { tookMs: number },
     isFirst: boolean,
   ): void {
     const before = this.state.peek();
@@ -182,19 +257,8 @@ export class LogList {
       isAnswered: true,
       next: cursor,
       isPartial,
-      total: isFirst ? total : before.total,
       tookMs: isFirst ? tookMs : before.tookMs,
     };
     this.version.value++;
-  }
-
-  /** Numbers of the newest held records, so that the live tail does not bring them a second time. */
-  newestSeqs(count: number): Set<number> {
-    const seqs = new Set<number>();
-    for (let i = 0; i < Math.min(count, this.rows.count); i++) {
-      const row = this.rows.at(i);
-      if (isRecord(row)) seqs.add(row.seq);
-    }
-    return seqs;
   }
 }
