@@ -39,23 +39,24 @@ export interface StoredContent extends Annotation {
   readonly record: LogRecord;
 }
 
-/** The annotations of a record in the order of storing. `undefined` if the client has left. */
+/** As much of a record as its annotations are found by. */
+export type AnnotatedIds = Pick<LogRecord, 'kind' | 'seq' | 'requestId' | 'traceId' | 'spanId'>;
+
+/**
+ * The annotations of a record in the order of storing: of a request those of its ids, since its `seq` is in no index.
+ * `undefined` if the client has left.
+ */
 export async function annotationsOf(
   logs: LogStore,
-  {
-    kind,
-    seq,
-    requestId,
-    traceId,
-    spanId,
-  }: Pick<LogRecord, 'kind' | 'seq' | 'requestId' | 'traceId' | 'spanId'>,
+  { kind, seq, requestId, traceId, spanId }: AnnotatedIds,
   res: ServerResponse,
 ): Promise<readonly StoredContent[] | undefined> {
   const isRequest = kind === 'request';
+  const hasTrace = (isRequest || kind === 'span') && traceId !== '';
   const targets: QueryNode[] = [
     ...(isRequest && requestId !== '' ? [equal('requestId', requestId)] : []),
-    ...((isRequest || kind === 'span') && traceId !== '' ? [equal('traceId', traceId)] : []),
-    equal('target_seq', seq),
+    ...(hasTrace ? [equal('traceId', traceId)] : []),
+    ...(isRequest && requestId !== '' ? [] : [equal('target_seq', seq)]),
   ];
   const found: StoredContent[] = [];
   for (const target of targets) {

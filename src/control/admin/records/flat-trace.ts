@@ -57,13 +57,8 @@ export async function readFlatTrace(
   const target = await targetOf(logs, id, res);
   if (target === undefined) return undefined;
   const { traceId, requestId } = target;
-  const node: QueryNode = {
-    op: 'or',
-    of: [
-      ...(traceId === '' ? [] : [equal('traceId', traceId)]),
-      ...(requestId === '' ? [] : [equal('requestId', requestId)]),
-    ],
-  };
+  // One condition, since the store finds records of either by an index, and records of one of both by reading all.
+  const node = traceId === '' ? equal('requestId', requestId) : equal('traceId', traceId);
   const isSpan = isKind('request', 'span');
   const found = await pagedSearch(
     logs,

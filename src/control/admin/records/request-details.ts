@@ -40,9 +40,10 @@ export async function requestDetails(
   const isRequest = record.kind === 'request';
   const attributes = attributesOf(record);
   const place = logs.placeOf(record);
-  const annotations = await annotationsOf(logs, record, res);
+  // Most records have none, and then none are looked up.
+  const annotations = attributes['annotations'] === undefined ? [] : await annotationsOf(logs, record, res);
   const siblings = annotations && (await siblingsOf(logs, record, res));
-  if (siblings === undefined) return undefined;
+  if (annotations === undefined || siblings === undefined) return undefined;
   const bodies = isRequest ? await logs.bodies(place) : undefined;
   // The queue may be a store that cannot be read just now; the record is there all the same.
   const task = isRequest ? await sources.tasks.facts(record.requestId).catch(() => undefined) : undefined;
@@ -64,7 +65,7 @@ export async function requestDetails(
       response: headersIn(attributes, 'response_headers'),
     },
     usage: isRequest ? usageOf(attributes, record, sources.prices) : null,
-    ...shownAnnotations(annotations!),
+    ...shownAnnotations(annotations),
     siblings,
     task: task === undefined ? null : taskJson(task),
   };

@@ -14,7 +14,7 @@ import { isObject } from '../../../protocol/llm/json-values.ts';
 import { fail, failProblems, json, type Endpoint } from '../endpoint.ts';
 import { failStore } from '../logs/store-failure.ts';
 import { jsonBody } from '../read-body.ts';
-import { annotationsOf } from '../records/annotation-list.ts';
+import { annotationsOf, type AnnotatedIds } from '../records/annotation-list.ts';
 import { authorOf } from '../records/author.ts';
 import type { AnnotationMadeJson, NewAnnotationJson } from '../records/request-json.ts';
 import type { WithKeys } from './keys.ts';
@@ -98,9 +98,8 @@ async function targetOf(logs: LogStore, id: string): Promise<AnnotationTarget> {
     : { seq: record.seq };
 }
 
-/** As much of a record as its annotations are found by. */
-const namedBy = (target: AnnotationTarget): Parameters<typeof annotationsOf>[1] => ({
-  kind: 'request',
+const namedBy = (target: AnnotationTarget): AnnotatedIds => ({
+  kind: 'requestId' in target ? 'request' : 'line',
   seq: 'seq' in target ? target.seq : 0,
   requestId: 'requestId' in target ? target.requestId : '',
   traceId: '',
