@@ -55,6 +55,7 @@ const replicaCounts = (): { readonly ready: number; readonly total: number } => 
 const Top = (): JSX.Element => {
   const current = entryOf(route.value);
   const { ready, total } = replicaCounts();
+  const model = me.value?.model;
   return (
     <header class="top">
       <a class="skip" href="#main">
@@ -64,12 +65,11 @@ const Top = (): JSX.Element => {
         <Logo />
         <span class="nmob">weir</span>
       </a>
-      <div class="who nmob">
-        {me.value !== undefined && (
-          <>
-            <span class="strong el">{me.value.model.name || me.value.model.id}</span>
-            {me.value.model.name !== '' && <span class="mono dim nmob el">{me.value.model.id}</span>}
-          </>
+      {/* It has its place before it is known, so that the bar does not move. */}
+      <div class="who nmob" title={model?.id}>
+        <span class="strong el">{model?.name || model?.id}</span>
+        {model !== undefined && model.name !== '' && model.name !== model.id && (
+          <span class="mono dim el">{model.id}</span>
         )}
       </div>
       <nav class="nav" aria-label="Pages">
@@ -90,15 +90,13 @@ const Top = (): JSX.Element => {
         <span class="grow el">Request id, trace id, or a command</span>
         <kbd>Ctrl K</kbd>
       </button>
-      <span class="health nmob">
+      <a class="btn quiet health nmob" href="/ui/" title="Ready replicas">
         {total > 0 && (
-          <a class="btn quiet" href="/ui/" title="Ready replicas">
-            <State shape={ready === total ? 'ok' : ready === 0 ? 'err' : 'warn'}>
-              {ready} of {total} {total === 1 ? 'replica' : 'replicas'}
-            </State>
-          </a>
+          <State shape={ready === total ? 'ok' : ready === 0 ? 'err' : 'warn'}>
+            {ready} of {total} {total === 1 ? 'replica' : 'replicas'}
+          </State>
         )}
-      </span>
+      </a>
       <div class="row gap4 nmob">
         <Button
           kind="quiet"
@@ -189,17 +187,17 @@ const Foot = (): JSX.Element => {
       {store !== undefined && store !== null && (
         <>
           {store.newest_seq !== null && (
-            <span class="seq" title="Number of the newest record">
+            <span class="w110" title="Number of the newest record">
               records <b class="num">{text(count(store.newest_seq))}</b>
             </span>
           )}
           {store.oldest_ns !== null && (
-            <span class="nmob kept">
+            <span class="w110 nmob">
               kept <b>{ago(Number(store.oldest_ns) / 1e6, now).replace(' ago', '')}</b> of{' '}
               {spanText(store.retention_ms)}
             </span>
           )}
-          <span class="nmob size">
+          <span class="w140 nmob">
             <b class="num">{text(memory(store.bytes))}</b> of {text(memory(store.max_bytes))}
           </span>
           <span class={store.lost > 0 ? 'warn' : 'nmob'}>
@@ -208,15 +206,15 @@ const Foot = (): JSX.Element => {
         </>
       )}
       <span class="grow" />
-      <span role="status" class="el">
-        {status.value}
-      </span>
       {known !== undefined && (
         <>
           <span class="nmob">weir {known.weir.version}</span>
           <span class="nmob up">up {text(duration(now - Number(known.weir.started_ns) / 1e6))}</span>
         </>
       )}
+      <span role="status" class="el">
+        {status.value}
+      </span>
       <button type="button" class="footbtn" onClick={() => (isHelpOpen.value = true)}>
         <kbd>?</kbd> keys
       </button>

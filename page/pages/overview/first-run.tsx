@@ -5,14 +5,14 @@ import type { OverviewJson } from '../../../src/control/admin/overview/overview-
 import { Copy, State } from '../../parts/basics.tsx';
 import { STATE_SHAPES } from './replica-facts.ts';
 
-/** `url`: the base address of the data server; `undefined`: not known. */
+/** `url`: the base address of the data server; null: it cannot be known. */
 export const FirstRun = ({
   overview,
   url,
   model,
 }: {
   readonly overview: OverviewJson;
-  readonly url: string | undefined;
+  readonly url: string | null;
   readonly model: string;
 }): JSX.Element => {
   const base = url ?? 'http://127.0.0.1:8080';
@@ -29,7 +29,7 @@ export const FirstRun = ({
           <Copy text={command} label="Copy the command" />
         </div>
       ))}
-      {url === undefined && (
+      {url === null && (
         <p class="hint">
           The address is that of weir's default settings. It is the setting <code>ingress.listen</code> of
           this weir.

@@ -49,11 +49,20 @@ const Screen = ({
   readonly overview: OverviewJson;
   readonly onChange: () => void;
 }): JSX.Element => {
-  const firstRun = useFirstRun(overview);
+  const run = useFirstRun(overview);
+  if (run === 'unknown') return <div class="loading" />;
+  // A screen of its own, so that nothing moves when the first request has come.
+  if (run !== 'no')
+    return (
+      <div key="first" class="grid one">
+        <Verdict overview={overview} />
+        <FirstRun overview={overview} url={run.url} model={run.model} />
+        <Replicas overview={overview} onDone={onChange} />
+      </div>
+    );
   return (
-    <div class="grid">
+    <div key="all" class="grid">
       <Verdict overview={overview} />
-      {firstRun !== undefined && <FirstRun overview={overview} url={firstRun.url} model={firstRun.model} />}
       <Figures overview={overview} />
       <div class="lcol">
         <Replicas overview={overview} onDone={onChange} />

@@ -39,8 +39,7 @@ const Of = ({
   readonly isFull: boolean;
 }): JSX.Element => (
   <span class="of">
-    <span class="num">{value}</span>
-    <span class="u">{of}</span>
+    <span class="num">{value}</span> <span class="u">{of}</span>
     {part !== null && <Meter part={part} tone={isFull ? 'warn' : 'plain'} />}
   </span>
 );

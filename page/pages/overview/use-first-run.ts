@@ -7,26 +7,30 @@ import { me, missing } from '../../me.ts';
 import { dataUrl } from './data-url.ts';
 
 export interface FirstRunFacts {
-  /** Base address of the data server; `undefined`: this key may not know it. */
-  readonly url: string | undefined;
+  /** Base address of the data server; null: it cannot be known, or this key may not know it. */
+  readonly url: string | null;
   readonly model: string;
 }
 
-/** `undefined`: it has had requests, or that is not known. */
-export function useFirstRun({ traffic }: OverviewJson): FirstRunFacts | undefined {
+/** `no`: it has had requests, or stores none. `unknown`: not answered yet. */
+export function useFirstRun({ traffic }: OverviewJson): FirstRunFacts | 'no' | 'unknown' {
   const isQuiet = Object.values(traffic.totals).every((n) => n === 0);
-  const found = useAnswer<{ readonly records: readonly unknown[] }>(
-    isQuiet && me.value?.store != null
+  const found = useAnswer<{ readonly logs: readonly unknown[] }>(
+    isQuiet
       ? { path: '/v1/logs', query: { q: 'kind:request', limit: 1, start: '2000-01-01T00:00:00Z' } }
       : undefined,
   );
-  const isFirst = isQuiet && found.asked.value.value?.records.length === 0;
+  const { value, error } = found.asked.value;
+  const isFirst = isQuiet && value?.logs.length === 0;
   const settings = useAnswer<SettingList>(
     isFirst && missing('admin') === undefined ? { path: '/v1/settings' } : undefined,
   );
-  if (!isFirst) return undefined;
+  if (!isQuiet || error !== undefined) return 'no';
+  if (value === undefined) return 'unknown';
+  if (!isFirst) return 'no';
+  if (me.value === undefined || settings.asked.value.isAsking) return 'unknown';
   return {
-    url: dataUrl(settings.asked.value.value?.settings ?? [], location.hostname),
+    url: dataUrl(settings.asked.value.value?.settings ?? [], location.hostname) ?? null,
     model: me.value?.model.name || me.value?.model.id || 'model',
   };
 }

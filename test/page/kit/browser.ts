@@ -137,6 +137,8 @@ function prepare(key: string): void {
       };
       // Words of another length within a cell or a bar are below this.
       if (value < leastShift || startTime - inputAtMs < ownMs) continue;
+      // A number at the right edge of its column begins elsewhere when it has another length.
+      if (sources.every(({ node }) => node?.nodeName === '#text')) continue;
       const moved = sources.map(({ node }) =>
         node instanceof Element
           ? `<${node.tagName.toLowerCase()} class="${node.className}">`
@@ -207,6 +209,8 @@ export async function expectAccessible(page: Page): Promise<void> {
   const found = await page.evaluate(async () => {
     const { axe } = window as unknown as { readonly axe: typeof import('axe-core') };
     const { violations } = await axe.run(document, {
+      // Styles are read from the document, not asked for again.
+      preload: false,
       runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'],
     });
     return violations.flatMap(({ id, nodes }) =>
