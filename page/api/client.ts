@@ -20,6 +20,8 @@ export interface ApiError {
   /** Id of the refused request, for its search in weir's own log. */
   readonly requestId: string | undefined;
   readonly problems: readonly Problem[];
+  /** All fields of the answer, for errors that say more. */
+  readonly fields?: Readonly<Record<string, unknown>>;
 }
 
 export type Answer<T> =
@@ -113,6 +115,7 @@ async function errorOf(res: Response): Promise<ApiError> {
     code: typeof body['error_code'] === 'string' ? body['error_code'] : '',
     requestId: typeof body['request_id'] === 'string' ? body['request_id'] : undefined,
     problems: Array.isArray(body['problems']) ? (body['problems'] as Problem[]) : [],
+    fields: body,
   };
 }
 

@@ -1,7 +1,7 @@
 // Sentences about bodies that are not there, or only in part: which setting said so, and how large they were.
 // Invariant: pure; the setting and the reason are the server's.
 import type { ShownBody } from '../../../src/control/admin/records/request-json.ts';
-import { bytes, count, memory, text } from '../../formats.ts';
+import { bytes, grouped, memory, text } from '../../formats.ts';
 
 export interface BodyNote {
   /** Of which bodies: `Request`, `Response` or `Bodies`. */
@@ -27,7 +27,7 @@ const because = ({ reason, reason_text: words, setting }: ShownBody): string => 
 };
 
 const size = (n: number | null): string =>
-  n === null ? 'an unknown number of bytes' : `${text(count(n))} ${n === 1 ? 'byte' : 'bytes'}`;
+  n === null ? 'an unknown number of bytes' : `${grouped(n)} ${n === 1 ? 'byte' : 'bytes'}`;
 
 /** What is to be said of one body; `undefined`: it is whole, or there was none. */
 function noteOf(of: 'Request' | 'Response', body: ShownBody): BodyNote | undefined {
@@ -35,7 +35,8 @@ function noteOf(of: 'Request' | 'Response', body: ShownBody): BodyNote | undefin
   const name = of === 'Request' ? 'request' : 'response';
   if (body.state === 'kept' || body.reason === 'none') return undefined;
   if (body.state === 'cut') {
-    const whole = body.bytes === null ? '' : ` of ${text(bytes(body.bytes))}`;
+    const whole =
+      body.bytes === null || body.bytes <= body.kept_bytes ? '' : ` of ${text(bytes(body.bytes))}`;
     return {
       of,
       text: `Only the first ${text(memory(body.kept_bytes))}${whole} of the ${name} body are stored.`,

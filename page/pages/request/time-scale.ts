@@ -28,6 +28,8 @@ const FOLD_FACTOR = 10;
 const GAP_PART = 0.06;
 const MAX_GAPS = 6;
 const TICKS = 6;
+/** Labels nearer than this would touch. */
+const NEAR = 0.115;
 
 /** Gaps between busy times that are so long that nothing else could be seen. `busy` in any order. */
 export function idleGaps(busy: readonly Span[], totalMs: number): readonly Span[] {
@@ -90,7 +92,7 @@ function ticksOf(total: number, gaps: readonly Gap[], partOf: (ms: number) => nu
   for (const ms of times.reverse()) {
     const part = partOf(ms);
     const next = out.at(-1);
-    if (next === undefined || next.part - part >= 0.09 || (ms === 0 && next.part - part > 0.05))
+    if (next === undefined || next.part - part >= NEAR || (ms === 0 && next.part - part > 0.05))
       out.push({ ms, part });
   }
   return out.reverse();

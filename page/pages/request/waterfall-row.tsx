@@ -178,10 +178,14 @@ export const LineRow = ({
   row,
   scale,
   focus,
+  isChosen,
+  onChoose,
 }: {
   readonly row: Extract<WaterfallRow, { kind: 'line' }>;
   readonly scale: TimeScale;
   readonly focus: RowFocus;
+  readonly isChosen: boolean;
+  readonly onChoose: () => void;
 }): JSX.Element => {
   const { line, depth } = row;
   const at = scale.partOf(line.offset_ms);
@@ -191,13 +195,15 @@ export const LineRow = ({
     <div
       key={row.id}
       role="row"
-      class="wr wl"
+      class={isChosen ? 'wr wl cur' : 'wr wl'}
       style={rowStyle(focus)}
       tabIndex={focus.tabIndex}
       data-at={focus.at}
       aria-level={depth + 1}
       aria-rowindex={focus.at + 2}
+      aria-selected={isChosen}
       onFocus={focus.onFocus}
+      onClick={onChoose}
     >
       <span class="nm" role="gridcell">
         <Indent depth={depth} />
@@ -236,6 +242,18 @@ export const TimeAxis = ({ scale }: { readonly scale: TimeScale }): JSX.Element 
     </span>
     <span class="d" role="columnheader">
       Duration
+    </span>
+  </div>
+);
+
+/** Lines through all rows at the times of the axis. */
+export const GridLines = ({ scale }: { readonly scale: TimeScale }): JSX.Element => (
+  <div class="wr wlines" role="presentation" aria-hidden="true">
+    <span />
+    <span class="tr">
+      {scale.ticks.slice(1, -1).map(({ ms, part }) => (
+        <i key={ms} style={{ left: percent(part) }} />
+      ))}
     </span>
   </div>
 );

@@ -20,6 +20,10 @@ export type WaterfallRow =
     }
   | { readonly kind: 'line'; readonly id: string; readonly depth: number; readonly line: FlatLineJson };
 
+/** Ids of rows of lines begin with this. */
+export const LINE = 'line ';
+export const lineId = ({ place }: Pick<FlatLineJson, 'place'>): string => LINE + place;
+
 const SEVERE: ReadonlySet<string> = new Set(['WARN', 'ERROR', 'FATAL']);
 
 /** True for WARN and above. */
@@ -37,7 +41,7 @@ export function waterfallRows(
   const linesOf = Map.groupBy(kept, ({ span_id: id }) => id ?? '');
   const rows: WaterfallRow[] = [];
   const lineRow = (line: FlatLineJson, depth: number): void =>
-    void rows.push({ kind: 'line', id: `line ${line.place}`, depth, line });
+    void rows.push({ kind: 'line', id: lineId(line), depth, line });
   /** Spans that are open at this place, with the lines that they still have. */
   const open: { readonly depth: number; readonly lines: FlatLineJson[] }[] = [];
   const close = (depth: number): void => {

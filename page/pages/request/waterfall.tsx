@@ -8,7 +8,7 @@ import { count, text } from '../../formats.ts';
 import { useKeys } from '../../keys.ts';
 import { announce, params, setParams } from '../../state.ts';
 import { idleGaps, timeScale } from './time-scale.ts';
-import { LineRow, SpanRow, TimeAxis } from './waterfall-row.tsx';
+import { GridLines, LineRow, SpanRow, TimeAxis } from './waterfall-row.tsx';
 import { busyTimes, waterfallRows, type ShownLines, type WaterfallRow } from './waterfall-rows.ts';
 
 const ROW_PX = 24;
@@ -18,7 +18,7 @@ const MARGIN_ROWS = 20;
 
 const isShownLines = (text: string): text is ShownLines => ['none', 'all', 'warn'].includes(text);
 
-/** `own`: id of the span of the request that the page is about; `chosen`: of the one whose details are shown. */
+/** `own`: id of the span of the request that the page is about; `chosen`: of the row whose details are shown. */
 export const Waterfall = ({
   trace,
   own,
@@ -104,7 +104,13 @@ export const Waterfall = ({
         rows={rows}
         draw={(row, focus) =>
           row.kind === 'line' ? (
-            <LineRow row={row} scale={scale} focus={focus} />
+            <LineRow
+              row={row}
+              scale={scale}
+              focus={focus}
+              isChosen={row.id === chosen}
+              onChoose={() => onChoose(row.id)}
+            />
           ) : (
             <SpanRow
               row={row}
@@ -124,6 +130,7 @@ export const Waterfall = ({
         onFold={fold}
         onChoose={onChoose}
         axis={<TimeAxis scale={scale} />}
+        lines={<GridLines scale={scale} />}
       />
       {trace.is_partial === true && (
         <p class="wnote">The trace is longer: only its first spans and lines were read.</p>
@@ -153,6 +160,7 @@ const Rows = ({
   onFold,
   onChoose,
   axis,
+  lines,
 }: {
   readonly rows: readonly WaterfallRow[];
   readonly draw: (row: WaterfallRow, focus: RowFocus) => JSX.Element;
@@ -162,6 +170,8 @@ const Rows = ({
   readonly onFold: (id: string, isFolded: boolean) => void;
   readonly onChoose: (id: string) => void;
   readonly axis: JSX.Element;
+  /** Drawn behind the rows. */
+  readonly lines: JSX.Element;
 }): JSX.Element => {
   const box = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
@@ -234,9 +244,8 @@ const Rows = ({
   };
   const choose = (): boolean => {
     const row = rows[at];
-    if (row?.kind !== 'span') return false;
-    onChoose(row.id);
-    return true;
+    if (row !== undefined) onChoose(row.id);
+    return row !== undefined;
   };
   const page = Math.max(1, Math.floor(height / ROW_PX) - 1);
   const keys: Readonly<Record<string, () => boolean>> = {
@@ -271,6 +280,7 @@ const Rows = ({
         }}
       >
         <div class="wall" role="presentation" style={{ height: `${rows.length * ROW_PX}px` }}>
+          {lines}
           {rows.slice(from, to).map((row, i) =>
             draw(row, {
               tabIndex: from + i === at ? 0 : -1,
