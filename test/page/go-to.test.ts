@@ -52,10 +52,12 @@ describe('the form of an id', () => {
     expect(shapesOf('184220113')).toEqual(['record', 'request_end']);
     expect(shapesOf('12')).toEqual(['record']);
     expect(shapesOf('timeout')).toEqual([]);
+    expect(shapesOf('order-2026-11')).toEqual(['foreign']);
   });
 
   it('does not mind white space, capitals and the dots of a shortened id', () => {
     expect(idOf(' …955E1C4A\n')).toBe('955e1c4a');
+    expect(idOf('Job-7-Run')).toBe('Job-7-Run');
   });
 
   it('is said in words', () => {
@@ -106,6 +108,14 @@ describe('the list', () => {
   it('says what was looked up if nothing has an id', () => {
     const [first] = offered({ text: '55e1c4a', found: answer({}) });
     expect(first!.says).toBe('Nothing has this id. It was looked up as the end of a request id.');
+  });
+
+  it('offers an id that a client chose only if something has it', () => {
+    const text = 'order-2026-11';
+    expect(items({ text })[0]).toMatchObject({ id: 'records' });
+    const found = answer({ id: text, found: [{ ...FOUND, kind: 'trace', id: text, trace_id: text }] });
+    expect(items({ text, found })[0]).toMatchObject({ address: `/ui/trace/${text}` });
+    expect(items({ text, found: answer({ id: text }) })[0]).toMatchObject({ id: 'records' });
   });
 
   it('finds settings by parts of their key', () => {

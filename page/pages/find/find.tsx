@@ -12,7 +12,7 @@ import { Answered } from '../../parts/panel.tsx';
 import { addressOf } from '../../routes.ts';
 import { go, route } from '../../state.ts';
 import { addressOfFound, KIND_NAMES } from './found-place.ts';
-import { asQuery, idOf, oneOf, SHAPE_NAMES } from './id-shape.ts';
+import { asQuery, idOf, oneOf, SHAPE_NAMES, shapesOf } from './id-shape.ts';
 import './find.css';
 
 export default function Find(): JSX.Element {
@@ -96,9 +96,9 @@ const Nothing = ({
         Nothing has the id <code>{visibleLine(id)}</code>
       </h1>
       <p>
-        {answer.tried.length === 0
-          ? 'It has not the form of an id. A request id has 37 hex digits, a trace id 32, a span id 16; six or more of the last digits of a request id are enough.'
-          : `It was looked up as ${oneOf(answer.tried.map((one) => SHAPE_NAMES[one]!))}.`}
+        It was looked up as {oneOf(answer.tried.map((one) => SHAPE_NAMES[one]!))}.
+        {shapesOf(id).every((shape) => shape === 'foreign') &&
+          ' A request id of weir has 37 hex digits, a trace id 32, a span id 16; six or more of the last digits of a request id are enough.'}
       </p>
       {answer.searched_from !== undefined && (
         <p>

@@ -103,7 +103,9 @@ function idGroup({ text, found, describe }: GoToFacts): GoToGroup {
   const id = idOf(text);
   const shapes = shapesOf(id);
   const names = shapes.map((shape) => SHAPE_NAMES[shape]!);
-  if (shapes.length === 0) return { title: '', items: [] };
+  // A word that is no id of weir's is one only if something has it.
+  const isForeign = shapes[0] === 'foreign' && (found === undefined || found.found.length === 0);
+  if (shapes.length === 0 || isForeign) return { title: '', items: [] };
   if (found === undefined)
     return {
       title: `Looks like ${oneOf(names)}`,
@@ -131,13 +133,16 @@ function idGroup({ text, found, describe }: GoToFacts): GoToGroup {
   const says =
     items.length === 0
       ? `Nothing has this id. It was looked up as ${oneOf(found.tried.map((one) => SHAPE_NAMES[one]!))}.`
-      : found.is_partial
-        ? 'There may be more.'
-        : undefined;
+      : undefined;
   const kinds = [...new Set(found.found.map(({ kind }) => KIND_NAMES[kind]))];
   const isEnd = found.tried.includes('request_end') && found.found.some((one) => one.id !== id);
   return {
-    title: items.length === 0 ? 'Id' : kinds.join(', ') + (isEnd ? ', by the end of the id' : ''),
+    title:
+      items.length === 0
+        ? 'Id'
+        : kinds.join(', ') +
+          (isEnd ? ', by the end of the id' : '') +
+          (found.is_partial ? '; there may be more' : ''),
     items,
     ...(says === undefined ? {} : { says }),
   };

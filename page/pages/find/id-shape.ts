@@ -1,7 +1,8 @@
 // What a text may be by its form: an id of a request, trace, span, export or record.
 // Invariant: pure; only the form is looked at, so what it names may not exist.
 
-export type IdShape = 'request' | 'trace' | 'span' | 'export' | 'record' | 'request_end';
+/** `foreign`: an id that a client may have chosen for a request or a trace. */
+export type IdShape = 'request' | 'trace' | 'span' | 'export' | 'record' | 'request_end' | 'foreign';
 
 const SHAPES: readonly (readonly [IdShape, RegExp])[] = [
   ['request', /^[0-9a-f]{37}$/],
@@ -12,12 +13,21 @@ const SHAPES: readonly (readonly [IdShape, RegExp])[] = [
   ['request_end', /^[0-9a-f]{6,36}$/],
 ];
 
-/** The form of a text that is copied with white space, capitals or the dots of a shortened id. */
-export const idOf = (text: string): string => text.trim().replace(/^…/, '').toLowerCase();
+const FOREIGN = /^(?=.*\d)[\w.:-]{8,256}$/;
+const HEX = /^[0-9A-F-]+$/i;
+
+/** An id as it was copied: without white space and the dots of a shortened one; hex digits in lower case. */
+export function idOf(text: string): string {
+  const id = text.trim().replace(/^…/, '');
+  return HEX.test(id) ? id.toLowerCase() : id;
+}
 
 /** All that it may be, the most likely first; a number of six digits and more may end a request id, too. */
-export const shapesOf = (text: string): readonly IdShape[] =>
-  SHAPES.filter(([, form]) => form.test(idOf(text))).map(([shape]) => shape);
+export function shapesOf(text: string): readonly IdShape[] {
+  const id = idOf(text);
+  const own = SHAPES.filter(([, form]) => form.test(id)).map(([shape]) => shape);
+  return own.length === 0 && FOREIGN.test(id) ? ['foreign'] : own;
+}
 
 export const SHAPE_NAMES: Readonly<Record<string, string>> = {
   request: 'a request id',

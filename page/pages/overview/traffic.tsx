@@ -96,7 +96,7 @@ export const Traffic = ({ overview }: { readonly overview: OverviewJson }): JSX.
               isStacked
               label={trafficLabel(traffic)}
               marks={stateMarks(overview)}
-              format={(value) => text(count(value)).replace(' ', '')}
+              format={(value) => (Number.isInteger(value) ? text(count(value)).replace(' ', '') : '')}
               onZoom={(fromMs, toMs) => go(logsAt(fromMs, toMs))}
               onPoint={(i) => go(logsAt(times[i]!, times[i]! + traffic.step_s * 1000))}
             />

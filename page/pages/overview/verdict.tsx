@@ -44,6 +44,7 @@ const Sentence = ({
   return (
     <>
       {visibleLine(sentence)
+        .replaceAll(' %', '\u00a0%')
         .split(/(?<=[\s(])(?=\S)|(?<=[^\s.,;:])(?=[.,;:]?(?:\s|$))/)
         .map((word, i) => (names.includes(word) ? <code key={i}>{word}</code> : word))}{' '}
     </>
