@@ -134,6 +134,7 @@ export const Copy = ({
   kind = 'bare',
   icon = 'copy',
   isSmall = false,
+  off,
 }: {
   readonly text: string | (() => string);
   readonly label: string;
@@ -141,6 +142,7 @@ export const Copy = ({
   readonly kind?: ButtonProps['kind'];
   readonly icon?: IconName;
   readonly isSmall?: boolean;
+  readonly off?: string | undefined;
 }): JSX.Element => {
   const [isDone, setDone] = useState(false);
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
@@ -151,6 +153,7 @@ export const Copy = ({
       isSmall={isSmall}
       icon={isDone ? 'check' : icon}
       label={isDone ? 'Copied' : label}
+      off={off}
       onClick={() => {
         void copyText(typeof text === 'string' ? text : text()).then((isCopied) => {
           if (!isCopied) return;
