@@ -156,7 +156,7 @@ describe.skipIf(browserIsMissing)('the page of a request', () => {
     await page.keyboard.press('2');
     await page.getByText('The end is missing: Unterminated string', { exact: false }).waitFor();
     await page.keyboard.press('3');
-    await page.getByText('{"choices": [').waitFor();
+    expect(await page.locator('.both pre').nth(1).innerText()).toBe('{"choices": [');
   });
 
   it('says why bodies are not there', async () => {
@@ -231,7 +231,10 @@ describe.skipIf(browserIsMissing)('the page of a request', () => {
     const id = `${Date.now().toString(16).padStart(12, '0')}${'7'.repeat(25)}`;
     const page = await openPage(filled.weir, `/ui/r/${id}`, { statuses: [404] });
     await page.getByText('Not recorded yet; a request is recorded when it ends.', { exact: false }).waitFor();
-    await page.getByText('Asked again each second, 8 more times').waitFor();
+    const again = page.getByText('Asked again each second');
+    await again.waitFor();
+    await until('it was asked twice', async () => /, 8 more times/.test(await again.innerText()));
+    expect(await page.locator('.wf').count()).toBe(0);
   });
 
   it('says that a request was deleted by retention', async () => {
