@@ -6,7 +6,7 @@ import { bytes, text as textOf, visible } from '../formats.ts';
 import { Button } from './basics.tsx';
 
 /** Characters drawn at first, and for each further click. */
-export const PIECE = 64 * 1024;
+const PIECE = 64 * 1024;
 /** Marks in one text; more would make the page slow. */
 const MAX_MARKS = 1000;
 
@@ -27,7 +27,7 @@ export function placesOf(text: string, find: string): number[] {
 }
 
 /** A text in which each place of `find` is marked. */
-export const Marked = ({ text, find }: { readonly text: string; readonly find: string }): JSX.Element => {
+const Marked = ({ text, find }: { readonly text: string; readonly find: string }): JSX.Element => {
   const places = placesOf(text, find);
   if (places.length === 0) return <>{text}</>;
   const out: ComponentChildren[] = [];

@@ -8,6 +8,7 @@ import { bytesOfBase64, hexLines } from '../../page/pages/request/hex.ts';
 import { ListWalk, type ReadPage, type Standing } from '../../page/pages/request/list-walk.ts';
 import { queryTerm } from '../../page/pages/request/query-term.ts';
 import { jsonPath, jsonPreview } from '../../page/parts/json-paths.ts';
+import { tagColor } from '../../page/parts/tag-color.ts';
 import type { RequestJson, ShownBody } from '../../src/control/admin/records/request-json.ts';
 
 const NO_BODY: ShownBody = { state: 'not_kept', bytes: 0, kept_bytes: 0, reason: 'none' };
@@ -131,6 +132,15 @@ describe('bytes', () => {
       ].join('\n'),
     );
     expect(hexLines(bytes, 0, 4)).toBe(`00000000  47 49 46 38${' '.repeat(39)}|GIF8|`);
+  });
+});
+
+describe('colours of tags', () => {
+  it('shows tokens and hexadecimal colours, and nothing else', () => {
+    expect(tagColor('s2')).toBe('var(--s2)');
+    expect(tagColor('#ff8800')).toBe('#ff8800');
+    expect(tagColor('url(//x.example)')).toBe('var(--s6)');
+    expect(tagColor(null)).toBe('var(--s6)');
   });
 });
 

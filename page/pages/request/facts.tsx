@@ -28,7 +28,7 @@ export const shapeOf = (status: number | undefined, isError: boolean): ShapeName
   status === undefined ? 'idle' : isError || status >= 500 ? 'err' : status >= 400 ? 'warn' : 'ok';
 
 /** Who ended a request, from its cause. */
-export function endedBy(cause: string): string {
+function endedBy(cause: string): string {
   if (cause === '' || cause === 'ok') return 'replica';
   const { origin } = catalogue[cause as keyof typeof catalogue] ?? {};
   return origin ?? 'unknown';

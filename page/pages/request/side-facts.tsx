@@ -26,7 +26,7 @@ const Row = ({
 );
 
 /** The prices that the cost was computed with, by what they are for; without a cost none. */
-export function pricesOf(
+function pricesOf(
   { cost, prices }: Pick<ShownUsage, 'cost' | 'prices'>,
   attributes: Readonly<Record<string, unknown>>,
 ): readonly (readonly [string, number])[] {
@@ -146,7 +146,7 @@ const shownScalar = (value: Scalar): string =>
     : visibleLine(String(value).slice(0, LONG)) + (String(value).length > LONG ? '…' : '');
 
 /** Metadata that the client sent, or that was attached later. */
-export function metadataOf({ log }: Pick<RequestJson, 'log'>): Readonly<Record<string, unknown>> {
+function metadataOf({ log }: Pick<RequestJson, 'log'>): Readonly<Record<string, unknown>> {
   const { metadata, annotations } = log.attributes ?? {};
   const later = isObject(annotations) ? annotations['metadata'] : undefined;
   return { ...(isObject(metadata) ? metadata : {}), ...(isObject(later) ? later : {}) };

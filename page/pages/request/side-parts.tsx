@@ -48,18 +48,22 @@ export const Remove = ({
 export const author = ({ by, rule }: { readonly by?: string; readonly rule?: string }): string =>
   rule !== undefined ? 'rule' : (by ?? '');
 
-/** Names that are offered: of scores and tags that projects describe. Asked when a form is opened. */
-export function useNames(path: string, isWanted: boolean): readonly string[] {
-  const [names, setNames] = useState<readonly string[]>();
+/** A score or a tag that a project describes. */
+interface Described {
+  readonly name: string;
+  readonly color?: string | null;
+}
+
+/** What projects describe, by name. Asked when it is wanted first. */
+export function useDescribed(path: string, isWanted: boolean): ReadonlyMap<string, Described> {
+  const [described, setDescribed] = useState<ReadonlyMap<string, Described>>();
   useEffect(() => {
-    if (!isWanted || names !== undefined) return;
-    void get<{ readonly objects: readonly { readonly name: string }[] }>(path, {
-      query: { limit: 200 },
-    }).then((answer) =>
-      setNames(answer.ok ? [...new Set(answer.value.objects.map(({ name }) => name))] : []),
+    if (!isWanted || described !== undefined) return;
+    void get<{ readonly objects: readonly Described[] }>(path, { query: { limit: 200 } }).then((answer) =>
+      setDescribed(new Map(answer.ok ? answer.value.objects.map((one) => [one.name, one]) : [])),
     );
   }, [isWanted]);
-  return names ?? [];
+  return described ?? new Map<string, Described>();
 }
 
 /** A field that has the focus when it appears. */

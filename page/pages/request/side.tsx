@@ -7,13 +7,13 @@ import { useKeys } from '../../keys.ts';
 import { me, missing } from '../../me.ts';
 import { Button, Time } from '../../parts/basics.tsx';
 import type { Annotations } from './annotations.ts';
-import { author, Focused, IsSaving, Remove, SideSection, useNames, WRITE } from './side-parts.tsx';
+import { author, Focused, IsSaving, Remove, SideSection, useDescribed, WRITE } from './side-parts.tsx';
 
 export const Scores = ({ annotations }: { readonly annotations: Annotations }): JSX.Element => {
   const [isOpen, setOpen] = useState(false);
   const [name, setName] = useState('');
   const [value, setValue] = useState('');
-  const names = useNames('/v1/project_score', isOpen);
+  const described = useDescribed('/v1/project_score', isOpen);
   const listId = useId();
   const off = missing(WRITE);
   useKeys('request', { score: () => (off === undefined ? setOpen(true) : false) });
@@ -88,7 +88,7 @@ export const Scores = ({ annotations }: { readonly annotations: Annotations }): 
             onInput={setName}
           />
           <datalist id={listId}>
-            {names.map((one) => (
+            {[...described.keys()].map((one) => (
               <option key={one} value={one} />
             ))}
           </datalist>

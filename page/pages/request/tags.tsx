@@ -7,20 +7,14 @@ import { useKeys } from '../../keys.ts';
 import { missing } from '../../me.ts';
 import { Button } from '../../parts/basics.tsx';
 import { Icon } from '../../parts/icons.tsx';
+import { tagColor } from '../../parts/tag-color.ts';
 import type { Annotations } from './annotations.ts';
-import { author, Focused, IsSaving, SideSection, useNames, WRITE } from './side-parts.tsx';
-
-/** One of six colours, the same for the same name. */
-const toneOf = (name: string): string => {
-  let sum = 0;
-  for (const one of name) sum = (sum * 31 + one.codePointAt(0)!) % 9973;
-  return `t${(sum % 6) + 1}`;
-};
+import { author, Focused, IsSaving, SideSection, useDescribed, WRITE } from './side-parts.tsx';
 
 export const Tags = ({ annotations }: { readonly annotations: Annotations }): JSX.Element => {
   const [isOpen, setOpen] = useState(false);
   const [name, setName] = useState('');
-  const names = useNames('/v1/project_tag', isOpen);
+  const described = useDescribed('/v1/project_tag', isOpen || annotations.attached.tags.length > 0);
   const listId = useId();
   const off = missing(WRITE);
   useKeys('request', { tag: () => (off === undefined ? setOpen(true) : false) });
@@ -30,7 +24,7 @@ export const Tags = ({ annotations }: { readonly annotations: Annotations }): JS
       <div class="tags">
         {tags.map((one) => (
           <span key={one.tag} class="tag" title={author(one)}>
-            <i class={toneOf(one.tag)} />
+            <i style={{ background: tagColor(described.get(one.tag)?.color) }} />
             {visibleLine(one.tag)}
             <IsSaving of={one} />
             {one.annotation_id !== undefined && (
@@ -68,7 +62,7 @@ export const Tags = ({ annotations }: { readonly annotations: Annotations }): JS
               onInput={setName}
             />
             <datalist id={listId}>
-              {names.map((one) => (
+              {[...described.keys()].map((one) => (
                 <option key={one} value={one} />
               ))}
             </datalist>

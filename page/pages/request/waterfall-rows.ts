@@ -67,10 +67,6 @@ export function waterfallRows(
   return rows;
 }
 
-/** True if a span can be folded. */
-export const hasBelow = (span: FlatSpanJson, lines: readonly FlatLineJson[]): boolean =>
-  span.children > 0 || lines.some((line) => line.span_id === span.span_id);
-
 /** The type whose time is idle. A wait for a replica is not: others use it meanwhile. */
 const WAIT = 'async_wait';
 

@@ -7,6 +7,7 @@ import { missing } from '../../me.ts';
 import { Button, Time } from '../../parts/basics.tsx';
 import { change, Confirm, Field, NewButton, Refusal, SectionHead, useSending } from '../../parts/form.tsx';
 import { Answered } from '../../parts/panel.tsx';
+import { TAG_COLORS, tagColor } from '../../parts/tag-color.ts';
 import { addressOf } from '../../routes.ts';
 
 /** A tag of GET /v1/project_tag. */
@@ -24,16 +25,6 @@ export interface Project {
   readonly id: string;
   readonly name: string;
 }
-
-/** Colours that can be chosen: tokens of series. A tag of another client may have a colour of CSS. */
-const COLORS = ['s1', 's2', 's3', 's4', 's5', 's6'] as const;
-const HEX = /^#[0-9a-f]{3,8}$/i;
-
-/** A colour of a tag that can be shown. Others are ignored, since they may be anything. */
-export const tagColor = (color: string | null): string => {
-  if (COLORS.some((one) => one === color)) return `var(--${color})`;
-  return color !== null && HEX.test(color) ? color : 'var(--s6)';
-};
 
 /** All projects, by name. */
 export function useProjects(): { readonly projects: readonly Project[]; readonly again: () => void } {
@@ -208,7 +199,7 @@ const TagForm = ({
         <fieldset>
           <legend class="lbl">Colour</legend>
           <div class="row">
-            {COLORS.map((one, i) => (
+            {TAG_COLORS.map((one, i) => (
               <label key={one} class="tag">
                 <input
                   type="radio"
