@@ -7,7 +7,14 @@ import { removeFolders } from '../kit/folder.ts';
 import { closeReplicas } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
 import { stopAll } from '../kit/weir.ts';
-import { browserIsMissing, closeBrowser, expectPictures, openPage, type OpenOptions } from './kit/browser.ts';
+import {
+  browserIsMissing,
+  closeBrowser,
+  expectAccessible,
+  expectPictures,
+  openPage,
+  type OpenOptions,
+} from './kit/browser.ts';
 import { startFilled, type FilledWeir } from './kit/filled-weir.ts';
 
 let filled: FilledWeir;
@@ -141,9 +148,11 @@ describe.skipIf(browserIsMissing)('the page of a request', () => {
     await page.keyboard.press('2');
     await page.locator('.json').first().waitFor();
     expect(await page.locator('.json').count()).toBe(2);
+    await expectAccessible(page);
     await page.keyboard.press('3');
     await page.locator('.both pre').first().waitFor();
     expect((await page.locator('.both pre').nth(1).innerText()).length).toBeGreaterThan(20);
+    await expectAccessible(page);
     expect(await page.evaluate(() => 'pwned' in window)).toBe(false);
     await page.keyboard.press('1');
     await chat.waitFor();
@@ -199,6 +208,13 @@ describe.skipIf(browserIsMissing)('the page of a request', () => {
         feedback.some(({ value }) => value === -10)
       );
     });
+    for (const key of ['s', 't']) {
+      await page.locator('h1.id').click();
+      await page.keyboard.press(key);
+    }
+    await page.getByRole('combobox', { name: 'Tag' }).waitFor();
+    await expectAccessible(page);
+    await page.keyboard.press('Escape');
     await until('nothing is on its way', async () => (await page.getByText('saving…').count()) === 0);
     await expectPictures(page, 'request-annotated');
     await page.getByRole('button', { name: 'Remove the comment' }).click();
@@ -225,6 +241,39 @@ describe.skipIf(browserIsMissing)('the page of a request', () => {
     await page.getByText('The comment was not saved: The disk is full').first().waitFor();
     expect(await page.getByRole('textbox', { name: 'Comment' }).inputValue()).toBe('Keep this text');
     expect(await page.locator('.cm').count()).toBe(0);
+  });
+
+  it('shows a trace by its id, with its first request', async () => {
+    const { traceId } = filled.facts.longTrace;
+    const page = await openPage(filled.weir, `/ui/trace/${traceId}`);
+    await page.locator('.wr.own').waitFor();
+    expect(await shownId(page)).toBe(traceId);
+    expect(await page.locator('.fact', { hasText: 'Status' }).innerText()).toContain('200');
+    await page.locator('.wrows [role=row]', { hasText: 'tool.lookup 0' }).click();
+    await page.getByRole('group', { name: 'Attributes' }).waitFor();
+    await expectPictures(page, 'request-trace');
+  });
+
+  it('says what a key cannot do, and lets it do nothing', async () => {
+    const weir = await startFilled({ args: ['--admin-key=whole-key-of-the-operator'] });
+    const made = await fetch(`${weir.weir.admin}/v1/keys`, {
+      method: 'POST',
+      headers: {
+        Authorization: 'Bearer whole-key-of-the-operator',
+        'Content-Type': 'application/json',
+      },
+      body: JSON.stringify({ name: 'reader', scopes: ['logs:read'] }),
+    });
+    const { key } = (await made.json()) as { readonly key: string };
+    const page = await openPage(weir.weir, `/ui/r/${weir.facts.conversations.chat}`, { key });
+    await page.locator('.msgs').waitFor();
+    const score = page.getByRole('button', { name: 'Score' });
+    expect(await score.getAttribute('aria-disabled')).toBe('true');
+    expect(await score.getAttribute('title')).toContain('This needs the scope logs:write');
+    await page.keyboard.press('s');
+    expect(await page.getByRole('combobox').count()).toBe(0);
+    expect(await page.getByRole('textbox', { name: 'Comment' }).isDisabled()).toBe(true);
+    await expectAccessible(page);
   });
 
   it('asks again for a request that has not ended yet', async () => {

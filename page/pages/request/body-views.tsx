@@ -93,7 +93,7 @@ export const BodyViews = ({ details }: { readonly details: RequestJson }): JSX.E
         </Copy>
       </div>
       <Notes details={details} />
-      <div class="cvbody">
+      <div class="cvbody" tabIndex={0} role="region" aria-label="Bodies">
         {!isRead && view !== 'raw' && view !== 'headers' ? (
           <p class="pb">
             The bodies are long ({text(bytes((request.text?.length ?? 0) + (response.text?.length ?? 0)))}).{' '}

@@ -114,10 +114,21 @@ const Content = ({
       span.type === 'request' &&
       (details === undefined ? span.request_id === id : span.place === details.place),
   );
-  const chosen = chosenId === undefined ? undefined : trace?.spans.find((span) => span.span_id === chosenId);
+  // Of a task the bodies are those of its runs; the last one is shown at first.
+  const run =
+    details === undefined || own === undefined
+      ? undefined
+      : trace?.spans.findLast(
+          (span) =>
+            span.type === 'request' && span.request_id === own.request_id && span.place !== details.place,
+        );
+  const first = run ?? own;
+  const chosen = chosenId === undefined ? run : trace?.spans.find((span) => span.span_id === chosenId);
   const line =
     chosenId?.startsWith(LINE) === true ? trace?.lines.find((one) => lineId(one) === chosenId) : undefined;
-  const back = (): void => setParams({ span: undefined }, true);
+  const choose = (id: string | undefined): void =>
+    setParams({ span: id === first?.span_id ? undefined : id }, true);
+  const back = (): void => choose(own?.span_id);
   const isOther =
     chosen !== undefined && !(details !== undefined && isOfRequest(chosen) && chosen.place === details.place);
   return (
@@ -128,7 +139,7 @@ const Content = ({
             trace={trace}
             own={own?.span_id}
             chosen={line === undefined ? chosen?.span_id : chosenId}
-            onChoose={(span) => setParams({ span: span === own?.span_id ? undefined : span }, true)}
+            onChoose={choose}
           />
         )}
         {trace === undefined && read?.error !== undefined && missing === false && (
@@ -138,7 +149,12 @@ const Content = ({
           <LineDetails key={line.place} line={line} onBack={back} />
         ) : isOther ? (
           isOfRequest(chosen) ? (
-            <OtherRequest key={chosen.place} span={chosen} onBack={back} />
+            <OtherRequest
+              key={chosen.place}
+              span={chosen}
+              isSame={chosen.request_id === own?.request_id}
+              onBack={back}
+            />
           ) : (
             <SpanAttributes key={chosen.span_id} traceId={id} span={chosen} onBack={back} />
           )

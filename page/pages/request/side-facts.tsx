@@ -36,7 +36,15 @@ function pricesOf(
     const now = prices?.is_same === true ? prices[name] : undefined;
     return [name, typeof stored === 'number' ? stored : now] as const;
   });
-  return used.flatMap(([name, price]) => (price === undefined ? [] : [[name, price] as const]));
+  // A price that is that of its kind says nothing.
+  const same = new Map(used);
+  return used.flatMap(([name, price]) =>
+    price === undefined ||
+    (name === 'cached' && price === same.get('input')) ||
+    (name === 'reasoning' && price === same.get('output'))
+      ? []
+      : [[name, price] as const],
+  );
 }
 
 export const Tokens = ({

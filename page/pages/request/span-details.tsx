@@ -25,9 +25,12 @@ export const isOfRequest = ({ type }: FlatSpanJson): boolean =>
 /** Input and output of the record behind a span. `onBack`: shows those of the page's request again. */
 export const OtherRequest = ({
   span,
+  isSame,
   onBack,
 }: {
   readonly span: FlatSpanJson;
+  /** It has the id of the page's request: a run of its task. */
+  readonly isSame: boolean;
   readonly onBack: () => void;
 }): JSX.Element => {
   const live = useAnswer<RequestJson>(
@@ -39,7 +42,7 @@ export const OtherRequest = ({
   return (
     <div class="other">
       <ChosenBar name={span.name} error={span.error} onBack={onBack}>
-        {id !== undefined && (
+        {id !== undefined && !isSame && (
           <a class="btn sm" href={addressOf({ page: 'request', id }, from === undefined ? {} : { from })}>
             Open this request
           </a>
@@ -73,7 +76,7 @@ export const SpanAttributes = ({
         {({ spans: [read] }) => {
           const { input, output, ...rest } = read?.attributes ?? {};
           return (
-            <div class="cvbody pb">
+            <div class="cvbody pb" tabIndex={0} role="region" aria-label="Details">
               {input !== undefined && (
                 <>
                   <h3>Input</h3>
@@ -124,7 +127,7 @@ export const LineDetails = ({
           In context
         </a>
       </ChosenBar>
-      <div class="cvbody pb">
+      <div class="cvbody pb" tabIndex={0} role="region" aria-label="Details">
         <pre>
           <LongText text={record?.message ?? line.message} />
         </pre>

@@ -31,6 +31,8 @@ const ICONS: Readonly<Record<SpanLook, IconName>> = {
 const percent = (part: number): string => `${(part * 100).toFixed(3)}%`;
 /** A label that would begin beyond this part stands at the left of its bar. */
 const LABEL_LEFT = 0.72;
+/** A label with less room is left out. */
+const LEAST_ROOM = 0.06;
 
 const Indent = ({ depth }: { readonly depth: number }): JSX.Element => (
   <>
@@ -49,8 +51,8 @@ const Label = ({
   readonly from: number;
   readonly to: number;
   readonly children: string;
-}): JSX.Element =>
-  to < LABEL_LEFT || to < 1 - from ? (
+}): JSX.Element | null =>
+  Math.max(from, 1 - to) < LEAST_ROOM ? null : to < LABEL_LEFT || 1 - to > from ? (
     <span class="lab el" style={{ left: percent(to), maxWidth: percent(1 - to) }}>
       {children}
     </span>
