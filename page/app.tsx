@@ -13,7 +13,7 @@ import { KeyPage } from './pages/key.tsx';
 import { Button, State } from './parts/basics.tsx';
 import { Drop, toast, Toasts } from './parts/floating.tsx';
 import { Icon, Logo } from './parts/icons.tsx';
-import { spanText } from './parts/toolbar.tsx';
+import { spanText } from './parts/time-range.ts';
 import { addressOf, type Route } from './routes.ts';
 import { announcement, goTo, isDark, isGoToOpen, isHelpOpen, route, status, zone } from './state.ts';
 

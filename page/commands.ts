@@ -2,7 +2,7 @@
 // Invariant: each command works the same from everywhere.
 import { copyText } from './parts/basics.tsx';
 import { toast } from './parts/floating.tsx';
-import { rangeOf } from './parts/toolbar.tsx';
+import { rangeOf } from './parts/time-range.ts';
 import { print } from './routes.ts';
 import { isDark, params, place, theme, zone } from './state.ts';
 

@@ -12,7 +12,7 @@ import { Button, Copy, Segments, Time } from '../../parts/basics.tsx';
 import { Dialog } from '../../parts/floating.tsx';
 import { Field, Refusal, useSending } from '../../parts/form.tsx';
 import { Failed } from '../../parts/panel.tsx';
-import { rangeOf } from '../../parts/toolbar.tsx';
+import { rangeOf } from '../../parts/time-range.ts';
 import { params } from '../../state.ts';
 import { curlOf, filtersOf, type ExportBody } from './export-text.ts';
 

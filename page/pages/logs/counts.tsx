@@ -6,7 +6,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { useAnswer } from '../../api/use-answer.ts';
 import { clock, grouped, msOfNs } from '../../formats.ts';
 import { Num } from '../../parts/basics.tsx';
-import { rangeOf, rangeQuery, spanText, type Range } from '../../parts/toolbar.tsx';
+import { rangeOf, rangeQuery, spanText, type Range } from '../../parts/time-range.ts';
 import type { Params } from '../../routes.ts';
 import { keepHere, params, setParams, zone } from '../../state.ts';
 import { graveTotals, Histogram, type HitsJson } from './histogram.tsx';

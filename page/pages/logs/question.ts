@@ -1,7 +1,7 @@
 // The question that an address of Logs means, as parameters of the API.
 // Invariant: equal addresses ask the same; what the address does not say has its default. Pure functions.
 import type { Params } from '../../routes.ts';
-import { rangeOf, rangeQuery } from '../../parts/toolbar.tsx';
+import { rangeOf, rangeQuery } from '../../parts/time-range.ts';
 
 /** Parameters of the routes of logs. */
 export type ApiQuery = Readonly<Record<string, string>>;

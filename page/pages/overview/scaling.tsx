@@ -7,7 +7,7 @@ import { Pill, Time } from '../../parts/basics.tsx';
 import { Chart } from '../../parts/chart.tsx';
 import { Drop, OptionList } from '../../parts/floating.tsx';
 import { Empty, Panel } from '../../parts/panel.tsx';
-import { spanText } from '../../parts/toolbar.tsx';
+import { spanText } from '../../parts/time-range.ts';
 import { zone } from '../../state.ts';
 import { scaleSteps, worstScale } from './time-axis.ts';
 

@@ -10,7 +10,7 @@ import { carried } from '../../commands.ts';
 import { addressOf } from '../../routes.ts';
 import { go, zone } from '../../state.ts';
 import { CLASSES, stateMarks, trafficLabel, trafficTimes } from './time-axis.ts';
-import { useHeight } from './use-height.ts';
+import { useHeight } from '../../parts/use-height.ts';
 
 export const Traffic = ({ overview }: { readonly overview: OverviewJson }): JSX.Element => {
   const [isTable, setTable] = useState(false);

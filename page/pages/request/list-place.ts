@@ -1,7 +1,7 @@
 // The list of Logs that a request was opened from, and where the request stands in it.
 // Invariant: the times of a list are fixed when it is read first, so that going to and fro ends where it began.
 import { get, type ApiError } from '../../api/client.ts';
-import { rangeOf } from '../../parts/toolbar.tsx';
+import { rangeOf } from '../../parts/time-range.ts';
 import { parse, print, type Place } from '../../routes.ts';
 import { directionOf, filterQuery } from '../logs/question.ts';
 import { ListWalk, type ReadPage, type Standing } from './list-walk.ts';
