@@ -58,6 +58,8 @@ const color = (name: string): string => {
 const faded = (value: string, alpha: number): string =>
   value.startsWith('rgb(') ? value.replace('rgb(', 'rgba(').replace(')', `, ${alpha})`) : value;
 
+const isOfCursor = (type: string): boolean => type === 'mousemove' || type === 'mouseleave';
+
 /** Draws marks over the chart. */
 const markPlugin = (marks: NonNullable<ChartProps['marks']>): uPlot.Plugin => ({
   hooks: {
@@ -106,11 +108,15 @@ function optionsOf(props: ChartProps, width: number, latest: () => ChartProps): 
     width,
     height,
     legend: { show: false },
-    padding: [8, 10, 0, 0],
+    // The last label of the time reaches over the edge by half of its width.
+    padding: [8, 16, 0, 0],
     cursor: {
       y: false,
       drag: { x: props.onZoom !== undefined, y: false, setScale: false },
-      ...(props.syncKey === undefined ? {} : { sync: { key: props.syncKey } }),
+      // The cursor alone: a drag is of the chart in which it began.
+      ...(props.syncKey === undefined
+        ? {}
+        : { sync: { key: props.syncKey, filters: { pub: isOfCursor, sub: isOfCursor } } }),
     },
     scales: {
       x: {
@@ -241,7 +247,10 @@ export const Chart = (props: ChartProps): JSX.Element => {
     } else if (event.key === 'Enter' && chosen.current !== -1 && onPoint !== undefined) {
       event.preventDefault();
       onPoint(chosen.current);
-    } else if (event.key === 'Backspace') latest.current.onZoomOut?.();
+    } else if (event.key === 'Backspace' && latest.current.onZoomOut !== undefined) {
+      event.preventDefault();
+      latest.current.onZoomOut();
+    }
   };
 
   return (

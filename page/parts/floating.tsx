@@ -48,7 +48,8 @@ export const Drop = ({
         class={extra}
         aria-haspopup="dialog"
         aria-expanded={isOpen}
-        aria-label={label}
+        // What is shown is the name, since people who speak to the browser say that (WCAG 2.5.3).
+        aria-label={shown === undefined ? label : undefined}
         title={label}
         // Works without a script that positions it, too.
         {...{ popovertarget: id }}
