@@ -28,7 +28,7 @@ export interface Place {
 
 /** The order of parameters in addresses. Others follow in alphabetical order. */
 const ORDER: readonly string[] =
-  'q env dep since start end kind by vs step chart status find cols dir wrap live open ctx span view lines from'.split(
+  'q env dep since start end kind by vs step chart p top most status find cols dir wrap live open ctx span view lines from'.split(
     ' ',
   );
 

@@ -16,6 +16,7 @@ import {
   type SeriesQuery,
   type SeriesSubject,
 } from '../../../telemetry/series/series.ts';
+import type { SeriesJson, SeriesMeasureJson } from '../answers/series-answers.ts';
 import { failProblems, json, type Endpoint, type ParamProblem } from '../endpoint.ts';
 import { isClosed } from '../logs/paged-search.ts';
 import { jsonBody } from '../read-body.ts';
@@ -208,7 +209,7 @@ function measureObject(
   { kind, unit }: SeriesMeasure,
   { total, groups, others, before }: MeasureSeries,
   { of, isApproximate, currency }: { of: SeriesSubject; isApproximate: boolean; currency: string },
-): object {
+): SeriesMeasureJson {
   return {
     unit: unit === 'money' ? currency : unit,
     counts: of,
@@ -247,7 +248,7 @@ export const seriesEndpoints: readonly Endpoint<WithSeries>[] = [
       if (isClosed(res)) return;
       const { span, beforeMs } = query;
       const shown = { of, isApproximate, currency: context.prices.currency };
-      const answer = {
+      const answer: SeriesJson = {
         of,
         step_ms: span.stepMs,
         start: new Date(span.fromMs).toISOString(),
