@@ -82,7 +82,7 @@ const Scale = ({ of, atNs }: { readonly of: OverviewScale; readonly atNs: string
         label={`Replicas in the last 90 minutes: ${desired ?? 'not known how many'} desired, ${active ?? 'not known how many'} active now.`}
         format={(value) => (Number.isInteger(value) ? String(value) : '')}
       />
-      <ul class="lg keys">
+      <ul class="legend keys">
         <li>
           <i style={{ background: 'var(--s2)' }} />
           desired

@@ -38,7 +38,7 @@ export const Traffic = ({ overview }: { readonly overview: OverviewJson }): JSX.
       class="traffic"
       side={
         <>
-          <ul class="lg">
+          <ul class="legend">
             {CLASSES.map(({ name, shown, color, q }) => (
               <li key={name}>
                 <a href={addressOf({ page: 'logs' }, { q, ...carried() })}>
