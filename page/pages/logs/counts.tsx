@@ -183,23 +183,17 @@ const Total = ({
     );
   const counted =
     total ?? (hits === undefined ? undefined : { count: hits.total, is_exact: hits.is_partial !== true });
+  const atLeast = ({ is_exact: isExact }: TotalJson): string => (isExact ? '' : 'at least ');
+  const own = counted === undefined ? '' : grouped(counted.count);
+  const of = isFiltered && all !== undefined ? ` of ${atLeast(all)}${grouped(all.count)}` : '';
   return (
     <p class="cntnum" role="status">
-      {counted === undefined ? (
-        <Num figure={{ text: '–', unit: '' }} />
-      ) : (
-        <>
-          {!counted.is_exact && <span>at least </span>}
-          {grouped(counted.count)}
-        </>
-      )}
-      {isFiltered && all !== undefined && (
-        <span>
-          {' '}
-          of {!all.is_exact && 'at least '}
-          {grouped(all.count)}
-        </span>
-      )}
+      {/* A new element for new figures, so that none moves. */}
+      <b key={own + of}>
+        {counted !== undefined && atLeast(counted) !== '' && <span>{atLeast(counted)}</span>}
+        {counted === undefined ? <Num figure={{ text: '–', unit: '' }} /> : own}
+        <span>{of}</span>
+      </b>
     </p>
   );
 };

@@ -64,9 +64,11 @@ export const Detail = ({
     { isKept: false },
   );
   const request = record.kind === 'request' ? full : found.asked.value.value?.logs[0];
+  // New elements for what comes later, so that nothing in them moves.
+  const state = `${full === record ? 'row' : 'whole'} ${request === undefined ? '' : 'request'}`;
   return (
     <div class="det" onClick={(event) => event.stopPropagation()}>
-      <div class="detl">
+      <div class="detl" key={`l ${full === record ? 'row' : 'whole'}`}>
         {record.kind === 'request' ? (
           <RequestText record={full} onContext={onContext} />
         ) : (
@@ -78,7 +80,7 @@ export const Detail = ({
           </p>
         )}
       </div>
-      <div class="detr">
+      <div class="detr" key={`r ${state}`}>
         <div class="deth">
           <span class="strong">{request === undefined && !isOfRequest ? 'Record' : 'Request'}</span>
           <span class="grow" />

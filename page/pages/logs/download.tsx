@@ -190,6 +190,13 @@ const DownloadForm = ({ query, direction, columns, total }: DownloadMenuProps): 
   );
 };
 
+/** A text in an element of its own, so that none moves when it changes. */
+const Said = ({ text: said }: { readonly text: string }): JSX.Element => (
+  <span key={said} class="dim num">
+    {said}
+  </span>
+);
+
 const Job = ({ job }: { readonly job: TabDownload }): JSX.Element => {
   const { id, name, progress, problem, startedMs } = job;
   const rows = progress?.rows ?? 0;
@@ -201,42 +208,46 @@ const Job = ({ job }: { readonly job: TabDownload }): JSX.Element => {
         <State shape="err">
           <span class="mono el">{name}</span>
         </State>
-        <span class="dim">
-          {problem !== '' ? problem : (progress?.error ?? 'Stopped')}
-          {rows > 0 && `, after ${grouped(rows)} rows: the file is not complete`}
-        </span>
+        <span />
+        <Said
+          text={`${problem !== '' ? problem : (progress?.error ?? 'Stopped')}${
+            rows > 0 ? `, after ${grouped(rows)} rows: the file is not complete` : ''
+          }`}
+        />
       </div>
     );
-  if (progress?.state === 'finished')
-    return (
-      <div class="dljob">
-        <State shape="ok">
-          <span class="mono el">{name}</span>
-        </State>
-        <span class="dim num">
-          {grouped(rows)} rows, {text(bytes(progress.bytes))}
-          {progress.is_truncated ? ', more match' : ', complete'}
-        </span>
+  const isDone = progress?.state === 'finished';
+  const leftMs = part > 0.02 ? ((Date.now() - startedMs) * (1 - part)) / part : undefined;
+  const percent = isDone ? 100 : Math.round(part * 100);
+  return (
+    <div class="dljob">
+      <State shape={isDone ? 'ok' : 'running'}>
+        <span class="mono el">{name}</span>
+      </State>
+      <span class="num mid">{percent} %</span>
+      <div class="prog wide" role="progressbar" aria-label={name} aria-valuenow={percent}>
+        <i style={{ width: `${percent}%` }} />
+      </div>
+      {isDone ? (
+        <Said
+          text={`${grouped(rows)} rows, ${text(bytes(progress.bytes))}${progress.is_truncated ? ', more match' : ', complete'}`}
+        />
+      ) : (
+        <Said
+          text={`${grouped(rows)} of ${grouped(all)} rows, ${text(bytes(progress?.bytes ?? 0))}${
+            leftMs === undefined ? '' : `, ${text(duration(leftMs))} left`
+          }`}
+        />
+      )}
+      {isDone ? (
         <Button kind="quiet" isSmall onClick={() => fetchAgain(job)}>
           Fetch again
         </Button>
-      </div>
-    );
-  const leftMs = part > 0.02 ? ((Date.now() - startedMs) * (1 - part)) / part : undefined;
-  return (
-    <div class="dljob">
-      <span class="mono el">{name}</span>
-      <span class="num mid">{Math.round(part * 100)} %</span>
-      <div class="prog wide" role="progressbar" aria-label={name} aria-valuenow={Math.round(part * 100)}>
-        <i style={{ width: `${part * 100}%` }} />
-      </div>
-      <span class="dim num">
-        {grouped(rows)} of {grouped(all)} rows, {text(bytes(progress?.bytes ?? 0))}
-        {leftMs !== undefined && `, ${text(duration(leftMs))} left`}
-      </span>
-      <Button kind="quiet" isSmall onClick={() => void stopDownload(id)}>
-        Stop
-      </Button>
+      ) : (
+        <Button kind="quiet" isSmall onClick={() => void stopDownload(id)}>
+          Stop
+        </Button>
+      )}
     </div>
   );
 };

@@ -1,7 +1,7 @@
 // Facets: the most frequent values of some fields, which a click makes conditions of the query.
 // Invariant: the counts of a facet ignore its own conditions; what is chosen is read from the text of the query.
 import type { JSX } from 'preact';
-import { useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import { useAnswer } from '../../api/use-answer.ts';
 import { grouped } from '../../formats.ts';
 import { Button } from '../../parts/basics.tsx';
@@ -68,6 +68,8 @@ function levelCounts(facet: FacetJson | undefined): FacetJson['values'] {
 const ADDED = 'facets';
 const MOST_ADDED = 12;
 const VALUES = 6;
+/** Height of a value. */
+const ROW_PX = 24;
 
 const addedFields = (): readonly string[] =>
   (storedValue(ADDED) ?? '')
@@ -120,17 +122,20 @@ export const Facets = ({
           </Button>
         </p>
       )}
-      {shown.map(([name, title]) => (
-        <Facet
-          key={name}
-          name={name}
-          title={title}
-          facet={known.get(name)}
-          text={text}
-          onRemove={added.includes(name) ? () => change(added.filter((one) => one !== name)) : undefined}
-        />
-      ))}
-      <AddField query={query} has={added} onAdd={(name) => change([...added, name].slice(-MOST_ADDED))} />
+      {value !== undefined &&
+        shown.map(([name, title]) => (
+          <Facet
+            key={name}
+            name={name}
+            title={title}
+            facet={known.get(name)}
+            text={text}
+            onRemove={added.includes(name) ? () => change(added.filter((one) => one !== name)) : undefined}
+          />
+        ))}
+      {value !== undefined && (
+        <AddField query={query} has={added} onAdd={(name) => change([...added, name].slice(-MOST_ADDED))} />
+      )}
     </aside>
   );
 };
@@ -155,6 +160,10 @@ const Facet = ({
   // What is chosen is shown even if nothing has it now.
   const extra = [...only, ...not].filter((one) => !counts.some(({ value }) => value === one));
   const rows = [...counts, ...extra.map((value) => ({ value, count: facet === undefined ? undefined : 0 }))];
+  const further = facet?.others.values ?? 0;
+  // A facet does not get smaller, so that those under it stay where they are.
+  const height = useRef(0);
+  height.current = Math.max(height.current, rows.length + (further > 0 ? 1 : 0), 1);
   const most = Math.max(1, ...counts.map(({ count }) => count));
   const choose = (value: string, event: MouseEvent | KeyboardEvent): void => {
     const next = event.altKey
@@ -186,7 +195,7 @@ const Facet = ({
         )}
       </h3>
       {!isFolded && (
-        <ul>
+        <ul style={{ minHeight: `${height.current * ROW_PX}px` }}>
           {rows.map(({ value, count }) => {
             const shape = name === 'level' ? LEVEL_SHAPES[value] : undefined;
             const isNot = not.includes(value);
@@ -221,10 +230,10 @@ const Facet = ({
               </li>
             );
           })}
+          {further > 0 && <li class="facnote dim">{further} more</li>}
+          {rows.length === 0 && <li class="facnote dim">No record has it</li>}
         </ul>
       )}
-      {!isFolded && (facet?.others.values ?? 0) > 0 && <p class="facnote dim">{facet!.others.values} more</p>}
-      {!isFolded && facet !== undefined && rows.length === 0 && <p class="facnote dim">No record has it</p>}
     </section>
   );
 };

@@ -5,7 +5,7 @@ import type { ComponentChildren, JSX } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { Icon } from '../../parts/icons.tsx';
 import { RowPool } from '../../parts/row-pool.ts';
-import { kept, keepHere, zone } from '../../state.ts';
+import { kept, keepHere, params, zone } from '../../state.ts';
 import { template, type Column } from './columns.ts';
 import type { LogList } from './log-list.ts';
 import { isRecord } from './held-rows.ts';
@@ -179,8 +179,7 @@ export const RecordList = ({
 
   // The place of the reader goes with the entry of the history.
   const keep = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
-  const scrolled = (): void => {
-    onScroll();
+  const keepPlace = (): void => {
     clearTimeout(keep.current);
     keep.current = setTimeout(() => {
       if (scroller.current === null) return;
@@ -189,6 +188,8 @@ export const RecordList = ({
     }, 150);
   };
   useEffect(() => () => clearTimeout(keep.current), []);
+  // A new entry, such as that of an opened record, begins where the reader is.
+  useEffect(keepPlace, [params.value]);
 
   const indexOf = (event: Event): number => {
     const row = (event.target as Element).closest('.l');
@@ -204,7 +205,10 @@ export const RecordList = ({
       aria-colcount={columns.length}
       aria-multiselectable="true"
       ref={scroller}
-      onScroll={scrolled}
+      onScroll={() => {
+        onScroll();
+        keepPlace();
+      }}
       style={{ '--cols': template(columns) }}
     >
       <div class="g lh" role="row" aria-rowindex={1}>
@@ -241,7 +245,9 @@ export const RecordList = ({
             else handle.current?.go(index, event.shiftKey);
           }}
           onFocusIn={(event) => {
-            const index = indexOf(event);
+            // By the keyboard: a click chooses by itself.
+            const isByKey = (event.target as Element).matches(':focus-visible');
+            const index = isByKey ? indexOf(event) : -1;
             if (index !== -1 && selection.at.peek() === -1) selection.choose(index);
           }}
         />
