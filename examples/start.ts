@@ -63,16 +63,16 @@ const isReady = () =>
 while (!(await isReady())) await new Promise((resolve) => setTimeout(resolve, 50));
 
 console.log(`
-  client ──► weir 127.0.0.1:${data} ──► replica 127.0.0.1:${replica}    metrics: 127.0.0.1:${admin}
+  client ──► weir 127.0.0.1:${data} ──► replica 127.0.0.1:${replica}    admin: 127.0.0.1:${admin}
+
+Open the web page:
+  http://127.0.0.1:${admin}/ui/
 
 Send a prediction request; the response headers contain its request id:
   curl -i http://127.0.0.1:${data}/production/predict -d '{"prompt": "The river", "max_tokens": 20}'
 
 Stream a chat completion:
   curl -N http://127.0.0.1:${data}/v1/chat/completions -d '{"model": "weir-ngram", "stream": true, "messages": [{"role": "user", "content": "A good weir"}]}'
-
-Open the web page:
-  http://127.0.0.1:${admin}/
 
 Read the metrics:
   curl http://127.0.0.1:${admin}/metrics

@@ -37,6 +37,14 @@ describe('npm start', () => {
     }
   });
 
+  it('prints the address of the web page first', async () => {
+    const [first] = /http:\/\/127\.0\.0\.1:\d+\/\S*/.exec(out.slice(out.indexOf('client ──►')))!;
+    expect(first).toBe(`${admin}/ui/`);
+    const res = await fetch(first);
+    expect(res.status).toBe(200);
+    expect(res.headers.get('content-type')).toContain('text/html');
+  });
+
   it('prints four curl commands', () => expect(curls).toHaveLength(4));
 
   it('prints a curl command that predicts and shows the request id', async () => {

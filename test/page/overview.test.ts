@@ -97,7 +97,7 @@ describe('the table of replicas', () => {
       text: 'connection refused (10.0.4.12:8000), 4 s ago',
       isBad: true,
     });
-    expect(whyOf(ready!, AT_MS)).toEqual({ text: 'GET /health returned 200, 4 s ago', isBad: false });
+    expect(whyOf(ready!, AT_MS)).toEqual({ text: '4 s ago: GET /health returned 200', isBad: false });
     expect(whyOf({ ...ready!, state: 'draining' }, AT_MS).text).toBe('gets no requests, 7 running');
     expect(whyOf({ ...ready!, probe: null }, AT_MS).text).toBe('not probed yet');
   });

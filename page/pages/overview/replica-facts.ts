@@ -56,7 +56,7 @@ export function whyOf(
   const when = ago(msOfNs(probe.at_ns), nowMs);
   if (!probe.is_ok) return { text: `${visibleLine(probe.text)}, ${when}`, isBad: true };
   if (state === 'ejected') return { text: `too many responses broke off; probe ${when}`, isBad: true };
-  return { text: `${visibleLine(probe.text)}, ${when}`, isBad: false };
+  return { text: `${when}: ${visibleLine(probe.text)}`, isBad: false };
 }
 
 /** Replicas of a deployment, for one part of the table. */

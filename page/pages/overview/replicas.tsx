@@ -83,7 +83,7 @@ const GpuCells = ({ replica }: { readonly replica: OverviewReplica }): JSX.Eleme
             of={
               total === NONE
                 ? used.unit
-                : `${used.unit === total.unit ? '' : `${used.unit} `}of ${total.text} ${total.unit}`
+                : `${used.unit === total.unit ? '' : `${used.unit} `}of ${total.text.replace(/\.0$/, '')} ${total.unit}`
             }
             part={totalMib === null ? null : usedMib! / totalMib}
             isFull={totalMib !== null && usedMib! > 0.95 * totalMib}
@@ -199,7 +199,7 @@ const Row = ({
         <Num figure={duration(ttft)} />
       </td>
       <GpuCells replica={replica} />
-      <td class="n mh">{cpu === null ? <None /> : <span class="num">{cpu.toFixed(1)}</span>}</td>
+      <td class="n mh lw">{cpu === null ? <None /> : <span class="num">{cpu.toFixed(1)}</span>}</td>
       <td class="n mh">
         <Num figure={memory(bytes)} />
       </td>
@@ -207,7 +207,9 @@ const Row = ({
         <Ask replica={replica} onDone={onDone} />
       ) : (
         <>
-          <td class="n mh">{restarts === null ? <None /> : <span class="num">{grouped(restarts)}</span>}</td>
+          <td class="n mh lw">
+            {restarts === null ? <None /> : <span class="num">{grouped(restarts)}</span>}
+          </td>
           <td
             class="why"
             title={
@@ -302,13 +304,13 @@ export const Replicas = ({
               <th class="n mh">TTFT p95</th>
               <th class="n mh">GPU</th>
               <th class="n mh">GPU memory</th>
-              <th class="n mh" title="Cores in use">
+              <th class="n mh lw" title="Cores in use">
                 CPU
               </th>
               <th class="n mh" title="Working set">
                 Memory
               </th>
-              <th class="n mh">Restarts</th>
+              <th class="n mh lw">Restarts</th>
               <th>Last probe</th>
               <th>
                 <span class="vh">Action</span>
