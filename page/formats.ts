@@ -165,9 +165,6 @@ export function ago(ms: number, nowMs: number): string {
 /** Nanoseconds since the epoch, as text of the API, to milliseconds with their fraction. */
 export const msOfNs = (ns: string): number => Number(BigInt(ns) / 1000n) / 1000;
 
-/** Milliseconds to nanoseconds since the epoch, as text. */
-export const nsOfMs = (ms: number): string => String(BigInt(Math.round(ms)) * 1_000_000n);
-
 /**
  * Control characters other than line ends and tabs, bidirectional overrides and zero-width characters, which could make a
  * text look like another.

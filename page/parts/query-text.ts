@@ -1,6 +1,6 @@
 // What is at the caret of a query, and changes of its text: pure functions over the pieces of the grammar.
 // Invariant: a change keeps what is not part of it, letter by letter.
-import { parseQuery, piecesOf, type QueryPiece } from '../../src/telemetry/logs/query/grammar.ts';
+import { piecesOf, type QueryPiece } from '../../src/telemetry/logs/query/grammar.ts';
 
 /** What can be completed at the caret. Places are indexes into the text. */
 export type CaretSpot =
@@ -173,6 +173,3 @@ export function withValue(text: string, names: readonly string[], value: string,
         not.filter((one) => one !== value),
       );
 }
-
-/** True if a text is a query. Regular expressions are not checked. */
-export const isQuery = (text: string): boolean => !('problems' in parseQuery(text));

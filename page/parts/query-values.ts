@@ -1,9 +1,10 @@
 // What completes a query: names of fields, values with their counts, questions of before.
-// Invariant: values are those of the scope and time that the page shows; answers are kept for 30 s; questions stay in this tab.
+// Invariant: values are those of the scope and time that the page shows; answers are kept for 30 s.
 import { QUERY_NAMES } from '../../src/telemetry/logs/query/grammar.ts';
 import { get } from '../api/client.ts';
 import { grouped } from '../formats.ts';
 import { written, type CaretSpot } from './query-text.ts';
+import { questions } from './questions.ts';
 
 /** An offer of the list under the query bar. */
 export interface Offer {
@@ -205,29 +206,4 @@ export async function offersAt(
       ...(await fieldOffers('', scope, signal)),
     ];
   return spot.typed === '' ? [] : fieldOffers(spot.typed, scope, signal);
-}
-
-const QUESTIONS = 'weir questions';
-const MOST_QUESTIONS = 50;
-
-/** Questions of this tab, the newest first. */
-export function questions(): readonly string[] {
-  try {
-    const kept: unknown = JSON.parse(sessionStorage.getItem(QUESTIONS) ?? '[]');
-    return Array.isArray(kept) ? kept.filter((one) => typeof one === 'string') : [];
-  } catch {
-    // The browser forbids it, or another program wrote there: there is none.
-    return [];
-  }
-}
-
-/** Keeps a question until the tab is closed. */
-export function keepQuestion(text: string): void {
-  if (text.trim() === '') return;
-  const all = [text, ...questions().filter((one) => one !== text)].slice(0, MOST_QUESTIONS);
-  try {
-    sessionStorage.setItem(QUESTIONS, JSON.stringify(all));
-  } catch {
-    // The browser forbids it: there is no history.
-  }
 }

@@ -15,7 +15,8 @@ import { Button } from './basics.tsx';
 import { Icon } from './icons.tsx';
 import { OfferList, ProblemLine } from './query-list.tsx';
 import { replaceAt, spotAt } from './query-text.ts';
-import { keepQuestion, offersAt, type Offer } from './query-values.ts';
+import { offersAt, type Offer } from './query-values.ts';
+import { keepQuestion } from './questions.ts';
 
 const CLASSES: Readonly<Record<PieceKind, string>> = {
   space: '',

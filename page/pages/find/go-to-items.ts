@@ -71,7 +71,7 @@ const PAGES: readonly (readonly [string, IconName, Route, string])[] = [
 ];
 
 /** True if each word that was typed occurs. */
-export const hasWords = (typed: string, text: string): boolean =>
+const hasWords = (typed: string, text: string): boolean =>
   typed
     .toLowerCase()
     .split(/\s+/)

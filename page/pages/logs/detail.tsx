@@ -26,7 +26,7 @@ export const curlOf = ({ seq }: LogJson): string =>
   `curl -H "Authorization: Bearer $WEIR_KEY" ${location.origin}/v1/logs/${seq}`;
 
 /** The address of the record in this list. */
-export const linkTo = ({ seq }: LogJson): string =>
+const linkTo = ({ seq }: LogJson): string =>
   location.origin + print({ route: { page: 'logs' }, params: { ...params.peek(), open: String(seq) } });
 
 /** The page of a request, which knows the list that it was opened from. */

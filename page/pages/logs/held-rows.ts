@@ -3,8 +3,8 @@
 // cursor, so that it can be asked for again; rows do not move when that happens.
 import { sizeOf, type LogJson } from './record.ts';
 
-export const MAX_ROWS = 100_000;
-export const MAX_BYTES = 64 * 1024 * 1024;
+const MAX_ROWS = 100_000;
+const MAX_BYTES = 64 * 1024 * 1024;
 
 /** Records that were left out of the live list, at their place. */
 export interface Gap {

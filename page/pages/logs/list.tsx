@@ -3,7 +3,6 @@
 import { effect, useSignal, type Signal } from '@preact/signals';
 import type { ComponentChildren, JSX } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { Icon } from '../../parts/icons.tsx';
 import { RowPool } from '../../parts/row-pool.ts';
 import { kept, keepHere, params, zone } from '../../state.ts';
 import { template, type Column } from './columns.ts';
@@ -300,6 +299,3 @@ const Inset = ({
     </div>
   );
 };
-
-/** The icon of the column menu. */
-export const ColumnIcon = (): JSX.Element => <Icon name="columns" isSmall />;

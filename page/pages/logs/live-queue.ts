@@ -4,7 +4,7 @@ import type { Gap, HeldRow } from './held-rows.ts';
 import type { LogJson } from './record.ts';
 
 /** Records that wait while the list is held. */
-export const MAX_WAITING = 10_000;
+const MAX_WAITING = 10_000;
 
 interface Waiting {
   readonly row: LogJson;

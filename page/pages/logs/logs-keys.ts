@@ -49,7 +49,7 @@ function valueAt(
 }
 
 /** Copies a text and says so. */
-export const copyAndSay = (text: string, what: string): void =>
+const copyAndSay = (text: string, what: string): void =>
   void copyText(text).then((isCopied) =>
     toast(isCopied ? `${what} copied` : 'The browser does not allow copying', { isError: !isCopied }),
   );

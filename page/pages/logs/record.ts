@@ -42,7 +42,7 @@ const ATTRIBUTES =
   );
 
 /** Longest beginning of a message in the list, in UTF-16 code units. */
-export const PREVIEW = 512;
+const PREVIEW = 512;
 
 /** The parameters that make rows small. `more`: further attributes, for columns. */
 export const viewQuery = (more: readonly string[]): Readonly<Record<string, string>> => ({

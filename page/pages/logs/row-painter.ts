@@ -30,7 +30,7 @@ export interface RowSource {
   readonly open: () => number;
 }
 
-export const gapText = ({ count, isCounted }: Gap): string =>
+const gapText = ({ count, isCounted }: Gap): string =>
   isCounted
     ? `${grouped(count)} ${count === 1 ? 'record' : 'records'} came faster than the browser took them and were left out here`
     : `${grouped(count)} stored records were left out here; how many of them match was not counted`;

@@ -85,11 +85,7 @@ export const Connections = (): JSX.Element => {
 };
 
 /** The state of a connection in a shape and words. */
-export const ConnectionState = ({
-  of: { status, enabled },
-}: {
-  readonly of: ConnectionAnswer;
-}): JSX.Element => {
+const ConnectionState = ({ of: { status, enabled } }: { readonly of: ConnectionAnswer }): JSX.Element => {
   if (!enabled) return <State shape="idle">disabled</State>;
   if (status === undefined) return <State shape="idle">unknown</State>;
   const { state, paused_since: since, next_try_at: next, last_response: response } = status;
