@@ -9,9 +9,6 @@ import { Button } from './basics.tsx';
 import { Drop, OptionList, type Option } from './floating.tsx';
 import { DEFAULT_SINCE, rangeOf, spanMs, SPANS, spanText, type Range } from './time-range.ts';
 
-// For parts that have the controls and their values from one place.
-export { rangeOf, rangeQuery, spanMs, SPANS, spanText, type Range } from './time-range.ts';
-
 /** One of the two lists of the scope. */
 const ScopeDrop = ({
   name,

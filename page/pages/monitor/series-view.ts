@@ -59,7 +59,7 @@ const BEFORE_COLOR = 'text-3';
 const WORSE_FROM = 0.1;
 
 /** Colours of the groups, by name: the same in all charts. */
-export const colorsOf = ({ measures }: SeriesJson): ReadonlyMap<GroupName, string> =>
+const colorsOf = ({ measures }: SeriesJson): ReadonlyMap<GroupName, string> =>
   new Map((measures['requests']?.groups ?? []).map(({ name }, i) => [name, GROUP_COLORS[i] ?? OTHERS_COLOR]));
 
 export const groupText = (name: GroupName): string => (name === null ? 'none' : String(name));
