@@ -69,7 +69,7 @@ const firstRows = (page: Page): Promise<string[]> =>
       .map(({ text }) => text),
   );
 
-describe.skipIf(browserIsMissing)('the query bar', () => {
+describe.skipIf(browserIsMissing)('the query bar', { timeout: 60_000 }, () => {
   it('finds what the API finds, with each part in its colour', async () => {
     const page = await open(`?${hours}`);
     await rowsOf(page).first().waitFor();
@@ -133,7 +133,7 @@ describe.skipIf(browserIsMissing)('the query bar', () => {
   });
 });
 
-describe.skipIf(browserIsMissing)('facets', () => {
+describe.skipIf(browserIsMissing)('facets', { timeout: 60_000 }, () => {
   it('set conditions that Back takes back, with scroll and open record', async () => {
     const page = await open(`?${day}`);
     const facet = page.getByRole('complementary', { name: 'Facets' });
@@ -178,7 +178,7 @@ describe.skipIf(browserIsMissing)('facets', () => {
   });
 });
 
-describe.skipIf(browserIsMissing)('the time', () => {
+describe.skipIf(browserIsMissing)('the time', { timeout: 60_000 }, () => {
   it('is chosen by a brush, taken back by Esc, halved and doubled by keys, and absolute in links', async () => {
     const page = await open('?since=24h');
     await page.locator('.histbox .chart rect').first().waitFor();
@@ -215,7 +215,7 @@ describe.skipIf(browserIsMissing)('the time', () => {
   });
 });
 
-describe.skipIf(browserIsMissing)('a record', () => {
+describe.skipIf(browserIsMissing)('a record', { timeout: 60_000 }, () => {
   it('opens with its traceback and request, in context, and as a link', async () => {
     const page = await open(`?${day}&q=%22out+of+memory%22`);
     await rowsOf(page).first().waitFor();
@@ -284,7 +284,7 @@ describe.skipIf(browserIsMissing)('a record', () => {
   });
 });
 
-describe.skipIf(browserIsMissing)('hostile records', () => {
+describe.skipIf(browserIsMissing)('hostile records', { timeout: 60_000 }, () => {
   it('are text, in the list and in the details', async () => {
     const page = await open(`?${hours}&q=hostile&wrap=1`);
     await expectCount(page, await total(`${hours}&q=hostile`));
@@ -306,7 +306,7 @@ describe.skipIf(browserIsMissing)('hostile records', () => {
   });
 });
 
-describe.skipIf(browserIsMissing)('a download', () => {
+describe.skipIf(browserIsMissing)('a download', { timeout: 60_000 }, () => {
   it('has the records that are counted, and says that it is complete', async () => {
     const page = await open(`?${day}&q=level:error`);
     await rowsOf(page).first().waitFor();
@@ -326,7 +326,7 @@ describe.skipIf(browserIsMissing)('a download', () => {
   });
 });
 
-describe.skipIf(browserIsMissing)('Logs on a phone', () => {
+describe.skipIf(browserIsMissing)('Logs on a phone', { timeout: 60_000 }, () => {
   it('has rows of two lines and does not scroll sideways', async () => {
     const page = await open(`?${day}`, { width: 390, height: 844 });
     await rowsOf(page).first().waitFor();

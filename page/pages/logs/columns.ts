@@ -1,6 +1,6 @@
 // The columns of the list: which there are, how wide they are, and what they show of a record.
 // Invariant: cells are one line of visible text in two parts, of which one is weaker; an unknown value is empty or `–`.
-import { clock, count, day, duration, iso, NONE, visibleLine, type Zone } from '../../formats.ts';
+import { ago, clock, count, day, duration, iso, NONE, visibleLine, type Zone } from '../../formats.ts';
 import {
   attributeOf,
   gravityOf,
@@ -189,6 +189,13 @@ export function rowLabel(record: LogJson, context: CellContext): string {
   ]
     .filter((part) => part !== '')
     .join(', ');
+}
+
+/** What is told of a time when one points at it: to the nanosecond, in the other zone, and how long ago. */
+export function timeTitle(record: LogJson, { zone, nowMs }: CellContext): string {
+  const ms = msOf(record);
+  const whole = iso(ms, zone).replace(/\.\d+/, `.${record.timestamp_ns.slice(-9)}`);
+  return `${whole}\n${iso(ms, zone === 'UTC' ? 'local' : 'UTC')}\n${ago(ms, nowMs)}`;
 }
 
 /** A row as text for copies: the whole time, and every column that is shown. */

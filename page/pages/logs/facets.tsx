@@ -68,6 +68,8 @@ function levelCounts(facet: FacetJson | undefined): FacetJson['values'] {
 const ADDED = 'facets';
 const MOST_ADDED = 12;
 const VALUES = 6;
+/** How often they are counted anew while the list is live, in milliseconds. */
+const LIVE_MS = 10_000;
 /** Height of a value. */
 const ROW_PX = 24;
 
@@ -80,9 +82,12 @@ const addedFields = (): readonly string[] =>
 export const Facets = ({
   query,
   text,
+  isLive,
 }: {
   /** The question of the list. */
   readonly query: ApiQuery;
+  /** The counts grow with the list. */
+  readonly isLive: boolean;
   /** Text of the query. */
   readonly text: string;
 }): JSX.Element => {
@@ -93,10 +98,13 @@ export const Facets = ({
     store(ADDED, fields.length === 0 ? undefined : fields.join());
   };
   const fields = [...USUAL, ...added.map((name) => [name, name] as const)];
-  const live = useAnswer<FacetsJson>({
-    path: '/v1/logs/facets',
-    query: { ...query, fields: fields.map(([name]) => name).join(), top: VALUES },
-  });
+  const live = useAnswer<FacetsJson>(
+    {
+      path: '/v1/logs/facets',
+      query: { ...query, fields: fields.map(([name]) => name).join(), top: VALUES },
+    },
+    { everyMs: isLive ? LIVE_MS : 0 },
+  );
   const { value, error } = live.asked.value;
   const known = new Map(value?.facets.map((facet) => [facet.field, facet]));
   const wanted = find.toLowerCase();

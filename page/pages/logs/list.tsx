@@ -5,7 +5,7 @@ import type { ComponentChildren, JSX } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { RowPool } from '../../parts/row-pool.ts';
 import { kept, keepHere, params, zone } from '../../state.ts';
-import { template, type Column } from './columns.ts';
+import { template, timeTitle, type Column } from './columns.ts';
 import type { LogList } from './log-list.ts';
 import { isRecord } from './held-rows.ts';
 import type { LogJson } from './record.ts';
@@ -137,6 +137,8 @@ export const RecordList = ({
       prepended: (added, isHeld) => {
         selection.shift(added);
         made.prepend(added, isHeld);
+        if (list.state.peek().next === undefined)
+          scroller.current!.setAttribute('aria-rowcount', String(list.rows.count + 1));
       },
     };
     let generation = list.generation.peek();
@@ -242,6 +244,17 @@ export const RecordList = ({
             if (index === -1 || getSelection()?.isCollapsed === false) return;
             if (selection.at.peek() === index && !event.shiftKey) onToggle(index);
             else handle.current?.go(index, event.shiftKey);
+          }}
+          onMouseOver={(event) => {
+            const cell = (event.target as Element).closest<HTMLElement>('.c');
+            const row = cell === null ? undefined : list.rows.at(indexOf(event));
+            if (cell === null || !isRecord(row)) return;
+            const isCut = cell.scrollWidth > cell.clientWidth;
+            cell.title = cell.classList.contains('c-time')
+              ? timeTitle(row, { zone: zone.peek(), nowMs: Date.now() })
+              : isCut
+                ? cell.textContent
+                : '';
           }}
           onFocusIn={(event) => {
             // By the keyboard: a click chooses by itself.

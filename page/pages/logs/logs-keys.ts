@@ -27,6 +27,7 @@ export interface LogsKeysOptions {
   readonly onCatchUp: () => void;
   readonly onFacets: () => void;
   readonly onLive: () => void;
+  readonly onAgain: () => void;
 }
 
 /** The value of a field under the focus or the pointer. */
@@ -55,7 +56,8 @@ const copyAndSay = (text: string, what: string): void =>
   );
 
 export function useLogsKeys(options: LogsKeysOptions): void {
-  const { list, selection, handle, columns, isLive, onToggle, onCatchUp, onFacets, onLive } = options;
+  const { list, selection, handle, columns, isLive, onToggle, onCatchUp, onFacets, onLive, onAgain } =
+    options;
   const chosen = (): LogJson | undefined => {
     const row = list.rows.at(selection.at.peek());
     return isRecord(row) ? row : undefined;
@@ -94,7 +96,7 @@ export function useLogsKeys(options: LogsKeysOptions): void {
     if (record !== undefined) act(record);
     return record !== undefined;
   };
-  useKeys('everywhere', { again: list.again, link: copyLink });
+  useKeys('everywhere', { again: onAgain, link: copyLink });
   useKeys('logs', {
     next: () => step(1),
     previous: () => step(-1),

@@ -42,6 +42,9 @@ function holdReason(handle: ListHandle | undefined, selection: Selection): strin
   return document.querySelector(':popover-open, dialog[open]') === null ? '' : 'A menu is open';
 }
 
+/** Narrower windows begin with folded facets. */
+const WIDE_PX = 1200;
+
 /** Columns that give room to the context. */
 const LEFT_OUT_BESIDE = new Set(['ttfb', 'tokens']);
 
@@ -55,12 +58,16 @@ const Page = (): JSX.Element => {
     const tail = new LiveTail({
       list,
       holdReason: () => holdReason(handle.current, selection),
-      onAdded: (count) => handle.current?.prepended(count, false),
+      onAdded: (count) => {
+        handle.current?.prepended(count, false);
+        // The list is no longer empty.
+        if (list.rows.count === count) list.version.value++;
+      },
     });
     return { list, selection, tail };
   }, []);
   const isNarrow = useNarrow();
-  const [isFolded, setFolded] = useState(false);
+  const [isFolded, setFolded] = useState(() => innerWidth < WIDE_PX);
   const [problems, setProblems] = useState(0);
   const cols = its['cols'] ?? keptColumns();
   const isBeside = ctx !== undefined;
@@ -86,7 +93,8 @@ const Page = (): JSX.Element => {
     if (typeof rows === 'number' && list.recall(question)) return undefined;
     void list.ask(question, typeof rows === 'number' ? rows : undefined);
     return undefined;
-  }, [key, hasKey.value, returns.value]);
+    // The tail goes on by itself when weir is back, from where it was.
+  }, [key, hasKey.value, isLive ? 0 : returns.value]);
   useEffect(() => () => list.leave(), []);
 
   // The open record of the address, among the rows that are there.
@@ -133,6 +141,7 @@ const Page = (): JSX.Element => {
     onCatchUp,
     onFacets: () => setFolded(!isFolded),
     onLive,
+    onAgain: () => (isLive ? void tail.start(question) : list.again()),
   });
 
   const { error, total, tookMs, isAnswered } = list.state.value;
@@ -209,7 +218,7 @@ const Page = (): JSX.Element => {
           <span>Facets</span>
         </aside>
       ) : (
-        <Facets query={query} text={q} />
+        <Facets query={query} text={q} isLive={isLive} />
       )}
       <section class="list" aria-label="Records">
         <LiveBar
