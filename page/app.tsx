@@ -181,9 +181,13 @@ const Foot = (): JSX.Element => {
   const store = known?.store;
   return (
     <footer class="foot">
-      <State shape={known === undefined ? 'idle' : 'ok'}>
-        {known === undefined ? 'connecting' : 'connected'}
-      </State>
+      {refusal.value !== undefined ? (
+        <State shape="warn">a key is needed</State>
+      ) : (
+        <State shape={known === undefined ? 'idle' : 'ok'}>
+          {known === undefined ? 'connecting' : 'connected'}
+        </State>
+      )}
       {store !== undefined && store !== null && (
         <>
           {store.newest_seq !== null && (
@@ -257,21 +261,30 @@ const Content = (): JSX.Element => {
       (error: unknown) => setFailure(String(error)),
     );
   }, [page]);
-  if (refusal.value !== undefined) return <KeyPage refusal={refusal.value} />;
-  if (failure !== '')
-    return (
-      <div class="empty" role="alert">
-        <p>A file of the page could not be loaded. If weir has been updated, reload the page.</p>
-        <Button onClick={() => location.reload()}>Reload</Button>
-      </div>
-    );
-  if (Shown === undefined) return <div class="loading" />;
+  // A page that was shown stays as it is behind the question for a key, with what has been typed.
+  const wanted = refusal.value;
+  if (Shown === undefined) {
+    if (wanted !== undefined) return <KeyPage refusal={wanted} />;
+    return failure === '' ? <div class="loading" /> : <NotLoaded />;
+  }
   return (
-    <Boundary key={page} of={page}>
-      <Shown />
-    </Boundary>
+    <>
+      {wanted !== undefined && <KeyPage refusal={wanted} />}
+      <div class="pagebox" hidden={wanted !== undefined}>
+        <Boundary key={page} of={page}>
+          <Shown />
+        </Boundary>
+      </div>
+    </>
   );
 };
+
+const NotLoaded = (): JSX.Element => (
+  <div class="empty" role="alert">
+    <p>A file of the page could not be loaded. If weir has been updated, reload the page.</p>
+    <Button onClick={() => location.reload()}>Reload</Button>
+  </div>
+);
 
 export const App = (): JSX.Element => {
   useKeys('everywhere', {

@@ -2,7 +2,7 @@
 // Invariant: one request for the whole page, every 15 s while it is seen.
 import { effect, signal } from '@preact/signals';
 import type { MeJson } from '../src/control/admin/overview/me-json.ts';
-import { get, hasKey, returns } from './api/client.ts';
+import { get, hasKey, refusal, returns } from './api/client.ts';
 import { isVisible } from './state.ts';
 
 const EVERY_MS = 15_000;
@@ -29,7 +29,9 @@ export function startMe(): void {
     void returns.value;
     if (!isVisible.value) return undefined;
     void refresh();
-    const timer = setInterval(() => void refresh(), EVERY_MS);
+    const timer = setInterval(() => {
+      if (refusal.peek() === undefined) void refresh();
+    }, EVERY_MS);
     return () => clearInterval(timer);
   });
 }

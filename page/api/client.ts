@@ -119,12 +119,21 @@ async function errorOf(res: Response): Promise<ApiError> {
   };
 }
 
+/** Forgets a key that weir refuses, and keeps the reason: requests without a key that follow have none to tell. */
+function refused(sent: string, error: ApiError): void {
+  // The answer to an older key says nothing about the present one.
+  if (sent !== keySignal.peek()) return;
+  if (sent !== '') setKey('', false);
+  if (sent !== '' || refusal.peek() === undefined) refusal.value = error;
+}
+
 /** Sends a request and returns its response as it is, for streams; an error has been read. */
 export async function open(
   method: string,
   path: string,
   { query, body, headers = {}, signal: stop }: AskOptions = {},
 ): Promise<{ readonly ok: true; readonly res: Response } | { readonly ok: false; readonly error: ApiError }> {
+  const sent = keySignal.peek();
   let res: Response;
   try {
     res = await fetch(urlOf(path, query), {
@@ -148,10 +157,7 @@ export async function open(
   cameBack();
   if (res.ok) return { ok: true, res };
   const error = await errorOf(res);
-  if (error.status === 401) {
-    if (keySignal.peek() !== '') setKey('', false);
-    refusal.value = error;
-  }
+  if (error.status === 401) refused(sent, error);
   return { ok: false, error };
 }
 

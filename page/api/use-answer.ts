@@ -3,7 +3,7 @@
 import { useSignal, type Signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { isVisible } from '../state.ts';
-import { ask, hasKey, isStopped, returns, type AskOptions, type ApiError } from './client.ts';
+import { ask, hasKey, isStopped, refusal, returns, type AskOptions, type ApiError } from './client.ts';
 
 /** What is known of an answer. */
 export interface Asked<T> {
@@ -100,7 +100,7 @@ export function useAnswer<T>(
   useEffect(() => {
     if (everyMs === 0 || key === '' || !isVisible.value) return undefined;
     const timer = setInterval(() => {
-      if (running.current === undefined) again();
+      if (running.current === undefined && refusal.peek() === undefined) again();
     }, everyMs);
     // A tab that was hidden may show old figures.
     if (Date.now() - asked.peek().answeredMs > everyMs && running.current === undefined) again();

@@ -2,22 +2,31 @@
 // Invariant: the key goes to memory or, if wanted, to this tab's session storage; never anywhere else.
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
-import { outage, setKey, type ApiError } from '../api/client.ts';
+import { get, outage, setKey, type ApiError } from '../api/client.ts';
 import { Button } from '../parts/basics.tsx';
 import { Icon } from '../parts/icons.tsx';
 
 export const KeyPage = ({ refusal }: { readonly refusal: ApiError }): JSX.Element => {
   const [key, setText] = useState('');
   const [isKept, setKept] = useState(false);
-  const [wasTried, setTried] = useState(false);
+  const [problem, setProblem] = useState('');
+  /** The key is kept only if weir accepts it. */
+  const enter = async (): Promise<void> => {
+    const entered = key.trim();
+    if (entered === '') return setProblem('Enter a key.');
+    const answer = await get('/v1/me', { headers: { Authorization: `Bearer ${entered}` } });
+    if (answer.ok) return setKey(entered, isKept);
+    // Its sentence says more only if the reason is another one than that no key was sent.
+    const { message } = answer.error;
+    return setProblem(message === refusal.message ? 'weir does not accept this key.' : message);
+  };
   return (
     <div class="keypage">
       <form
         class="panel"
         onSubmit={(event) => {
           event.preventDefault();
-          if (key.trim() === '') return setTried(true);
-          return setKey(key.trim(), isKept);
+          void enter();
         }}
       >
         <div class="pb">
@@ -36,10 +45,16 @@ export const KeyPage = ({ refusal }: { readonly refusal: ApiError }): JSX.Elemen
             spellcheck={false}
             autofocus
             value={key}
-            aria-invalid={wasTried && key.trim() === ''}
-            onInput={(event) => setText(event.currentTarget.value)}
+            aria-invalid={problem !== ''}
+            aria-describedby="key-problem"
+            onInput={(event) => {
+              setText(event.currentTarget.value);
+              setProblem('');
+            }}
           />
-          {wasTried && key.trim() === '' && <p class="hint err">Enter a key.</p>}
+          <p class="hint err" id="key-problem" role="alert">
+            {problem}
+          </p>
           <label class="row keep">
             <input
               type="checkbox"
