@@ -203,7 +203,9 @@ export function apiOfResponse(response: JsonObject): ChatApi | undefined {
     )
       ? OPENAI_CHAT
       : OPENAI_COMPLETIONS;
-  return typeof done === 'boolean' ? OLLAMA : undefined;
+  const isOllama =
+    typeof done === 'boolean' && (isObject(response['message']) || typeof response['response'] === 'string');
+  return isOllama ? OLLAMA : undefined;
 }
 
 const isItem = (item: unknown): boolean => isObject(item) && typeof item['type'] === 'string';

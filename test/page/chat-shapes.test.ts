@@ -151,6 +151,23 @@ describe('conversations', () => {
     expect(conversation.messages[3]!.parts[0]).toMatchObject({ kind: 'result', id: 't1', isError: true });
   });
 
+  it('shows a chat and a completion of Ollama', () => {
+    const chat = {
+      model: 'm',
+      message: { role: 'assistant', content: 'Hi' },
+      done: true,
+      done_reason: 'stop',
+    };
+    expect(shortly(messagesOf({ model: 'm', messages: [{ role: 'user', content: 'hello' }] }, chat))).toEqual(
+      ['user: hello', 'assistant: Hi'],
+    );
+    const generated = { model: 'm', response: 'world', done: true };
+    expect(shortly(messagesOf({ model: 'm', prompt: 'hello' }, generated))).toEqual([
+      'prompt: hello',
+      'completion: world',
+    ]);
+  });
+
   it('tells images by type and size, and never has their data', () => {
     const data = Buffer.from('not really an image').toString('base64');
     const request = {
@@ -199,6 +216,7 @@ describe('conversations', () => {
   it('has no conversation for other JSON and other text', () => {
     expect(talk('{"inputs": [1, 2]}', '{"output": 3}')).toBeUndefined();
     expect(talk('hello', 'world')).toBeUndefined();
+    expect(talk(undefined, '{"done": true}')).toBeUndefined();
     expect(talk(undefined, undefined)).toBeUndefined();
     expect(talk('[1, 2', '{"a"')).toBeUndefined();
   });

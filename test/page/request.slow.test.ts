@@ -4,9 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FlatTraceJson } from '../../src/control/admin/records/trace-json.ts';
 import type { RequestJson } from '../../src/control/admin/records/request-json.ts';
 import { removeFolders } from '../kit/folder.ts';
-import { closeReplicas } from '../kit/replica.ts';
+import { closeReplicas, startReplica } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
-import { stopAll } from '../kit/weir.ts';
+import { startWeir, stopAll } from '../kit/weir.ts';
 import {
   browserIsMissing,
   closeBrowser,
@@ -254,6 +254,18 @@ describe.skipIf(browserIsMissing)('the page of a request', () => {
     await expectPictures(page, 'request-trace');
   });
 
+  it('shows the thread of a trace: its messages and tool calls, without spans', async () => {
+    const page = await openRequest(filled.facts.conversations.tools);
+    await page.getByRole('button', { name: 'Thread' }).click();
+    const thread = page.getByRole('region', { name: 'Thread', exact: true });
+    await thread.getByText('track_parcel').waitFor();
+    expect(await thread.innerText()).toContain('Where is order 5512?');
+    expect(await page.getByRole('treegrid').count()).toBe(0);
+    await expectPictures(page, 'request-thread');
+    await thread.getByRole('button', { name: 'POST /v1/chat/completions' }).click();
+    await page.getByRole('treegrid').waitFor();
+  });
+
   it('says what a key cannot do, and lets it do nothing', async () => {
     const weir = await startFilled({ args: ['--admin-key=whole-key-of-the-operator'] });
     const made = await fetch(`${weir.weir.admin}/v1/keys`, {
@@ -284,6 +296,22 @@ describe.skipIf(browserIsMissing)('the page of a request', () => {
     await again.waitFor();
     await until('it was asked twice', async () => /, 8 more times/.test(await again.innerText()));
     expect(await page.locator('.wf').count()).toBe(0);
+  });
+
+  it('shows a request by itself as soon as it has ended', async () => {
+    let end = (): void => undefined;
+    const replica = await startReplica((_, res) => {
+      res.writeHead(200, { 'Content-Type': 'application/json' }).flushHeaders();
+      end = () => void res.end('{"done": true}');
+    });
+    const weir = await startWeir([`--replica=http://127.0.0.1:${replica.port}`, '--logs-capture=full']);
+    const answer = await fetch(`http://127.0.0.1:${weir.port}/slow`);
+    const id = answer.headers.get('x-baseten-request-id')!;
+    const page = await openPage(weir, `/ui/r/${id}`, { statuses: [404] });
+    await page.getByText('Not recorded yet', { exact: false }).waitFor();
+    end();
+    await page.locator('.fact', { hasText: 'Status' }).waitFor();
+    expect(await page.locator('.msgs, .json').first().innerText()).toContain('done');
   });
 
   it('says that a request was deleted by retention', async () => {

@@ -9,6 +9,8 @@ import {
   lookOf,
   waterfallRows,
 } from '../../page/pages/request/waterfall-rows.ts';
+import { threadItems, threadSpans } from '../../page/pages/request/thread-items.ts';
+import type { RequestJson, ShownBody } from '../../src/control/admin/records/request-json.ts';
 import type { FlatLineJson, FlatSpanJson } from '../../src/control/admin/records/trace-json.ts';
 
 const span = (id: string, depth: number, more: Partial<FlatSpanJson> = {}): FlatSpanJson => ({
@@ -175,5 +177,46 @@ describe('time axis', () => {
         expect(ticks.length).toBeLessThan(16);
       }),
     );
+  });
+});
+
+describe('thread of a trace', () => {
+  const body = (text: string): ShownBody => ({ state: 'kept', bytes: 1, kept_bytes: 1, text });
+  const talk = (messages: readonly object[], answer: string): Pick<RequestJson, 'bodies' | 'scores'> => ({
+    bodies: {
+      request: body(JSON.stringify({ model: 'm', messages })),
+      response: body(
+        JSON.stringify({
+          choices: [{ message: { role: 'assistant', content: answer }, finish_reason: 'stop' }],
+        }),
+      ),
+    },
+    scores: [],
+  });
+
+  it('shows each message once, though later requests send it again, and tools between them', () => {
+    const asked = { role: 'user', content: 'How much?' };
+    const more = { role: 'user', content: 'And for twelve?' };
+    const spans = threadSpans([
+      span('first', 0, { type: 'request' }),
+      span('model', 1, { type: 'replica' }),
+      span('second', 0, { type: 'request', offset_ms: 900 }),
+      span('search', 0, { type: 'row', facts: { type: 'tool' }, offset_ms: 500 }),
+    ]);
+    const details = new Map([
+      ['first', talk([asked], '$ 18')],
+      ['second', talk([asked, { role: 'assistant', content: '$ 18' }, more], '$ 216')],
+    ]);
+    const said = threadItems(spans, details).map((item) =>
+      item.kind === 'span'
+        ? `(${item.span.name})`
+        : item.messages.map(({ parts: [part] }) => (part as { readonly text: string }).text).join(' / '),
+    );
+    expect(said).toEqual(['How much? / $ 18', '(search)', 'And for twelve? / $ 216']);
+  });
+
+  it('keeps the place of a request that is not read yet', () => {
+    const items = threadItems([span('first', 0, { type: 'request' })], new Map());
+    expect(items).toMatchObject([{ kind: 'request', messages: [], isRead: false }]);
   });
 });

@@ -19,9 +19,10 @@ import { Attributes, Metadata, Tokens } from './side-facts.tsx';
 import { isOfRequest, LineDetails, OtherRequest, SpanAttributes } from './span-details.tsx';
 import { Tags } from './tags.tsx';
 import { PastTask, TaskSide } from './task-side.tsx';
+import { Thread } from './thread.tsx';
 import { useTrace, type ReadTrace } from './use-trace.ts';
 import { LINE, lineId } from './waterfall-rows.ts';
-import { Waterfall } from './waterfall.tsx';
+import { countsText, TraceViews, Waterfall } from './waterfall.tsx';
 import './request.css';
 
 /** What is shown: the newest request whose details and trace have both come. */
@@ -47,7 +48,7 @@ const RequestPage = ({
   const [attempt, setAttempt] = useState(0);
   const read = useTrace(id, attempt).value;
   const trace = read?.of === id ? read.trace : undefined;
-  const isTraceKnown = read?.of === id;
+  const isTraceKnown = read?.of === id && read.attempt === attempt;
   // A trace is shown with its first request.
   const requestId = what === 'request' ? id : trace?.spans.find((one) => one.type === 'request')?.request_id;
   const live = useAnswer<RequestJson>(
@@ -56,7 +57,7 @@ const RequestPage = ({
       : { path: `/v1/logs/${encodeURIComponent(requestId)}`, query: { with: 'details' } },
     { isKept: false },
   );
-  const { value: details, error } = live.asked.value;
+  const { value: details, error, isAsking } = live.asked.value;
   const isOwn = details !== undefined && details.log.request_id === requestId;
   const again = (): void => {
     live.again();
@@ -65,8 +66,10 @@ const RequestPage = ({
   useKeys('everywhere', { again });
 
   const kept = useRef<Shown | undefined>(undefined);
+  // Of one attempt, both: what is added later would move what is there.
   const isReady =
-    isTraceKnown && (what === 'trace' && requestId === undefined ? true : isOwn || error !== undefined);
+    isTraceKnown &&
+    ((what === 'trace' && requestId === undefined) || (!isAsking && (isOwn || error !== undefined)));
   if (isReady) kept.current = { id, details: isOwn ? details : undefined, read };
   const shown = kept.current;
 
@@ -108,6 +111,7 @@ const Content = ({
   readonly missing: JSX.Element | false;
 }): JSX.Element => {
   const chosenId = params.value['span'];
+  const [isThread, setThread] = useState(false);
   const trace = read?.trace;
   const own = trace?.spans.find(
     (span) =>
@@ -134,18 +138,36 @@ const Content = ({
   return (
     <>
       <div class="lcol">
-        {trace !== undefined && (
+        {trace !== undefined && isThread && (
+          <section class="thwhole" aria-label="Thread of the trace">
+            <div class="ph">
+              <h2>Trace</h2>
+              <span class="sub el">{countsText(trace)}</span>
+              <span class="grow" />
+              <TraceViews view="thread" onChoose={() => setThread(false)} />
+            </div>
+            <Thread
+              spans={trace.spans}
+              onChoose={(span) => {
+                setThread(false);
+                choose(span);
+              }}
+            />
+          </section>
+        )}
+        {trace !== undefined && !isThread && (
           <Waterfall
             trace={trace}
             own={own?.span_id}
             chosen={line === undefined ? chosen?.span_id : chosenId}
             onChoose={choose}
+            onThread={trace.spans.some(({ type }) => type === 'request') ? () => setThread(true) : undefined}
           />
         )}
         {trace === undefined && read?.error !== undefined && missing === false && (
           <Failed error={read.error} />
         )}
-        {line !== undefined ? (
+        {isThread ? null : line !== undefined ? (
           <LineDetails key={line.place} line={line} onBack={back} />
         ) : isOther ? (
           isOfRequest(chosen) ? (

@@ -7,8 +7,9 @@ import { get, hasKey, isStopped, returns, type ApiError } from '../../api/client
 import { joined } from './waterfall-rows.ts';
 
 export interface ReadTrace {
-  /** Id that was asked for. */
+  /** Id that was asked for, and in which attempt. */
   readonly of: string;
+  readonly attempt: number;
   readonly trace: FlatTraceJson | undefined;
   readonly error: ApiError | undefined;
   /** False while there are further pages. */
@@ -27,13 +28,18 @@ export function useTrace(id: string | undefined, attempt: number): Signal<ReadTr
   useEffect(() => {
     if (id === undefined) return undefined;
     const stop = new AbortController();
-    void readAll(id, stop.signal, (next) => (read.value = next));
+    void readAll(id, attempt, stop.signal, (next) => (read.value = next));
     return () => stop.abort();
   }, [id, attempt, hasKey.value, returns.value]);
   return read;
 }
 
-async function readAll(id: string, signal: AbortSignal, show: (read: ReadTrace) => void): Promise<void> {
+async function readAll(
+  id: string,
+  attempt: number,
+  signal: AbortSignal,
+  show: (read: ReadTrace) => void,
+): Promise<void> {
   let trace: FlatTraceJson | undefined;
   let tookMs = 0;
   for (let cursor: string | undefined, isFirst = true; isFirst || cursor !== undefined; isFirst = false) {
@@ -43,12 +49,13 @@ async function readAll(id: string, signal: AbortSignal, show: (read: ReadTrace) 
     });
     if (signal.aborted) return;
     if (!answer.ok) {
-      if (!isStopped(answer.error)) show({ of: id, trace, error: answer.error, isWhole: false, tookMs });
+      if (!isStopped(answer.error))
+        show({ of: id, attempt, trace, error: answer.error, isWhole: false, tookMs });
       return;
     }
     if (isFirst) tookMs = answer.tookMs;
     trace = joined(trace, answer.value);
     cursor = answer.value.cursor;
-    show({ of: id, trace, error: undefined, isWhole: cursor === undefined, tookMs });
+    show({ of: id, attempt, trace, error: undefined, isWhole: cursor === undefined, tookMs });
   }
 }

@@ -24,11 +24,14 @@ export const Waterfall = ({
   own,
   chosen,
   onChoose,
+  onThread,
 }: {
   readonly trace: FlatTraceJson;
   readonly own: string | undefined;
   readonly chosen: string | undefined;
   readonly onChoose: (spanId: string) => void;
+  /** Shows the thread in its place; `undefined`: there is none. */
+  readonly onThread: (() => void) | undefined;
 }): JSX.Element => {
   const wanted = params.value['lines'] ?? '';
   const lines: ShownLines = isShownLines(wanted) ? wanted : 'all';
@@ -52,36 +55,19 @@ export const Waterfall = ({
     [trace.lines, lines],
   );
 
-  const { counts } = trace;
   const fold = (id: string, isFolded: boolean): void => {
     const next = new Set(folded);
     if (isFolded) next.add(id);
     else next.delete(id);
     setFolded(next);
   };
-  const sub = [
-    `${text(count(counts.spans))} ${counts.spans === 1 ? 'span' : 'spans'}`,
-    ...(counts.programs > 1 ? [`of ${counts.programs} programs`] : []),
-    ...(counts.errors > 0 ? [`${text(count(counts.errors))} with errors`] : []),
-    `${text(count(counts.lines))} ${counts.lines === 1 ? 'line' : 'lines'}`,
-  ].join(', ');
   return (
     <section class="wf" aria-label="Trace">
       <div class="ph">
         <h2>Trace</h2>
-        <span class="sub el">{sub}</span>
+        <span class="sub el">{countsText(trace)}</span>
         <span class="grow" />
-        <Segments
-          isSmall
-          label="Lines"
-          value={lines}
-          options={[
-            ['none', 'No lines'],
-            ['all', 'All'],
-            ['warn', 'warn +'],
-          ]}
-          onChoose={(value) => setParams({ lines: value === 'all' ? undefined : value }, true)}
-        />
+        {/* What comes and goes stands first, so that it moves nothing. */}
         {gaps.length > 0 && (
           <Segments
             isSmall
@@ -99,6 +85,18 @@ export const Waterfall = ({
             Unfold all
           </Button>
         )}
+        {onThread !== undefined && <TraceViews view="waterfall" onChoose={onThread} />}
+        <Segments
+          isSmall
+          label="Lines"
+          value={lines}
+          options={[
+            ['none', 'No lines'],
+            ['all', 'All'],
+            ['warn', 'warn +'],
+          ]}
+          onChoose={(value) => setParams({ lines: value === 'all' ? undefined : value }, true)}
+        />
       </div>
       <Rows
         rows={rows}
@@ -141,6 +139,34 @@ export const Waterfall = ({
     </section>
   );
 };
+
+/** `5 spans of 2 programs, 1 with errors, 3 lines`. */
+export const countsText = ({ counts }: FlatTraceJson): string =>
+  [
+    `${text(count(counts.spans))} ${counts.spans === 1 ? 'span' : 'spans'}${counts.programs > 1 ? ` of ${counts.programs} programs` : ''}`,
+    ...(counts.errors > 0 ? [`${text(count(counts.errors))} with errors`] : []),
+    `${text(count(counts.lines))} ${counts.lines === 1 ? 'line' : 'lines'}`,
+  ].join(', ');
+
+/** The choice between the two views of a trace. */
+export const TraceViews = ({
+  view,
+  onChoose,
+}: {
+  readonly view: 'waterfall' | 'thread';
+  readonly onChoose: () => void;
+}): JSX.Element => (
+  <Segments
+    isSmall
+    label="View of the trace"
+    value={view}
+    options={[
+      ['waterfall', 'Waterfall'],
+      ['thread', 'Thread'],
+    ]}
+    onChoose={(to) => to !== view && onChoose()}
+  />
+);
 
 /** What a row needs to take part in the order of focus. */
 export interface RowFocus {
