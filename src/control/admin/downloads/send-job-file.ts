@@ -5,6 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { waitAtMost } from '../../../core/wait.ts';
 import { isClosed } from '../logs/paged-search.ts';
 import { rangeOf } from '../portkey/export-file.ts';
+import { writeChunk } from '../write-chunk.ts';
 import type { DownloadJob } from './download-job.ts';
 
 /** Wait for a short file, so that its size can be sent. */
@@ -68,7 +69,7 @@ async function pump(job: DownloadJob, start: number, end: number, res: ServerRes
       if (length > 0) {
         const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(length), 0, length, at);
         if (bytesRead === 0) return false;
-        if (!res.write(buffer.subarray(0, bytesRead))) await drained(res);
+        if (!(await writeChunk(res, buffer.subarray(0, bytesRead)))) return false;
         at += bytesRead;
         job.sentUpTo(at);
       } else if (state === 'finished') return true;
@@ -82,13 +83,3 @@ async function pump(job: DownloadJob, start: number, end: number, res: ServerRes
 /** The client has left, or there is no file any more. */
 const hasEnded = ({ state }: DownloadJob, res: ServerResponse): boolean =>
   isClosed(res) || state === 'failed' || state === 'stopped';
-
-/** Resolves when the client can take more, or has left. */
-async function drained(res: ServerResponse): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  res.once('drain', resolve);
-  res.once('close', resolve);
-  await promise;
-  res.off('drain', resolve);
-  res.off('close', resolve);
-}

@@ -3,6 +3,7 @@
 import type { ServerResponse } from 'node:http';
 import { mediaTypeOf } from '../../../core/media-type.ts';
 import type { LogStore, SearchQuery } from '../../../telemetry/logs/logs.ts';
+import { writeChunk } from '../write-chunk.ts';
 import { formatWriter, type Format } from './record-formats.ts';
 import { cursorText } from './record-json.ts';
 import type { RecordView } from './record-view.ts';
@@ -63,7 +64,7 @@ export async function download(
       text += row(view(record), rows++ === 0);
       last = timePlaceOf(logs, record);
       if (text.length < CHUNK_CHARACTERS) continue;
-      if (!(await writeText(res, text))) return;
+      if (!(await writeChunk(res, text))) return;
       text = '';
     }
     if (page.next === undefined || rows === maxRows) break;
@@ -77,20 +78,6 @@ export async function download(
     ...(isTruncated && last ? { 'X-Weir-Cursor': cursorText(last) } : {}),
   });
   res.end(text + tail);
-}
-
-/** Writes and waits until the client can take more. Returns false if it has left. */
-async function writeText(res: ServerResponse, text: string): Promise<boolean> {
-  if (isClosed(res)) return false;
-  if (res.write(text)) return true;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const wake = () => resolve();
-  res.once('drain', wake);
-  res.once('close', wake);
-  await promise;
-  res.off('drain', wake);
-  res.off('close', wake);
-  return !isClosed(res);
 }
 
 async function hasMore(

@@ -1,13 +1,17 @@
 // Downloads as jobs over HTTP, with a real log store.
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { request, type IncomingMessage } from 'node:http';
+import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import type {
   DownloadMade,
   DownloadProgress,
 } from '../../../../src/control/admin/answers/download-answers.ts';
+import { DownloadJob } from '../../../../src/control/admin/downloads/download-job.ts';
+import { sendJobFile } from '../../../../src/control/admin/downloads/send-job-file.ts';
 import { Downloads } from '../../../../src/control/admin/downloads/downloads.ts';
+import { waitAtMost } from '../../../../src/core/wait.ts';
 import { UrlSigner } from '../../../../src/core/url-signer.ts';
 import type { GroupQuery, SearchQuery } from '../../../../src/telemetry/logs/logs.ts';
 import { closeAdmins, startAdmin, type OpenAdmin } from '../../../kit/admin.ts';
@@ -182,6 +186,38 @@ describe('a download', () => {
     await until('the file is deleted', () =>
       readdirSync(`${path}/downloads`).length === 0 ? true : undefined,
     );
+  });
+
+  it('is not read any more by a client that leaves while a part of the file is read', async () => {
+    const path = `${folder({ data: 'x'.repeat(300_000) })}/data`;
+    const job = new (class extends DownloadJob {
+      res: ServerResponse | undefined;
+      /** The client leaves between the look at the job and the write of its bytes. */
+      override get bytes(): number {
+        if (this.res?.headersSent === true) this.res.destroy();
+        return super.bytes;
+      }
+    })({
+      id: 'd',
+      owner: '',
+      path,
+      format: 'csv',
+      mediaType: 'text/csv',
+      total: { count: 1, is_exact: true },
+    });
+    job.advanced({ rows: 1, bytes: 300_000, isDone: true, isTruncated: false });
+    const sent = Promise.withResolvers<boolean>();
+    const server = createServer((req, res) => {
+      job.res = res;
+      sendJobFile(job, req, res).then(sent.resolve, sent.reject);
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const req = request({ port: (server.address() as AddressInfo).port, agent: false });
+    req.on('error', () => req.destroy());
+    req.on('response', (res) => res.on('error', () => res.destroy()));
+    req.end();
+    expect(await waitAtMost(5000, sent.promise)).toBe(true);
+    server.close();
   });
 
   it('answers before its file is begun, and goes on once it is', async () => {
