@@ -320,7 +320,8 @@ const TimeBars = ({ request }: { readonly request: LogJson }): JSX.Element | nul
   const queued = numberAttribute(request, 'queue_ms') ?? 0;
   const leased = numberAttribute(request, 'leased_ms');
   const connected = numberAttribute(request, 'connected_ms');
-  const first = numberAttribute(request, 'first_token_ms') ?? numberAttribute(request, 'first_byte_ms');
+  const token = numberAttribute(request, 'first_token_ms');
+  const first = token ?? numberAttribute(request, 'first_byte_ms');
   const start = connected ?? leased ?? queued;
   const isFailed = (request.status ?? 0) >= 500;
   const bars = [
@@ -329,7 +330,7 @@ const TimeBars = ({ request }: { readonly request: LogJson }): JSX.Element | nul
     ...(first === undefined || first <= start
       ? [['replica', start, total, isFailed ? 'err' : ''] as const]
       : [
-          ['first token', start, first, isFailed ? 'err' : ''] as const,
+          [token === undefined ? 'first byte' : 'first token', start, first, isFailed ? 'err' : ''] as const,
           ['rest', first, total, isFailed ? 'err' : 'acc'] as const,
         ]),
   ];
