@@ -164,12 +164,13 @@ const Outage = (): JSX.Element | null => {
     <footer class="foot outage">
       <Icon name="error" isSmall />
       <span role="alert" class="el">
-        weir has not answered since {clock(away.sinceMs, zone.value, 'seconds')}. What is shown stays.
+        weir has not answered since {clock(away.sinceMs, zone.value, 'seconds')}. The last answers stay on the
+        screen.
       </span>
-      <span class="nmob">It is asked again {wait === 0 ? 'now' : `in ${wait} s`}.</span>
+      <span class="nmob">Next try {wait === 0 ? 'now' : `in ${wait} s`}.</span>
       <span class="grow" />
       <button type="button" class="footbtn" onClick={askAgain}>
-        Ask now
+        Try now
       </button>
     </footer>
   );

@@ -111,7 +111,7 @@ async function errorOf(res: Response): Promise<ApiError> {
   ].find((one) => typeof one === 'string');
   return {
     status: res.status,
-    message: typeof said === 'string' ? said : `The answer has status ${res.status} and is not one of weir's`,
+    message: typeof said === 'string' ? said : `Status ${res.status}, from a server before weir`,
     code: typeof body['error_code'] === 'string' ? body['error_code'] : '',
     requestId: typeof body['request_id'] === 'string' ? body['request_id'] : undefined,
     problems: Array.isArray(body['problems']) ? (body['problems'] as Problem[]) : [],
@@ -176,7 +176,10 @@ export async function ask<T>(method: string, path: string, options: AskOptions =
     const isCut = !(error instanceof SyntaxError);
     return {
       ok: false,
-      error: noAnswer(isCut ? 'cut' : 'no_json', isCut ? 'The answer broke off' : 'The answer is not JSON'),
+      error: noAnswer(
+        isCut ? 'cut' : 'no_json',
+        isCut ? 'The connection broke before the answer was complete' : 'The answer is not valid JSON',
+      ),
     };
   }
 }

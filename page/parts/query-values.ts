@@ -202,7 +202,7 @@ export async function offersAt(
     return [
       ...questions()
         .slice(0, 6)
-        .map((one) => ({ text: one, shown: one, note: '', count: '', group: 'Asked before' })),
+        .map((one) => ({ text: one, shown: one, note: '', count: '', group: 'Recent queries' })),
       ...(await fieldOffers('', scope, signal)),
     ];
   return spot.typed === '' ? [] : fieldOffers(spot.typed, scope, signal);

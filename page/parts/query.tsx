@@ -138,7 +138,7 @@ export const Query = ({
   const take = (offer: Offer): void => {
     if (offer.address !== undefined) return go(offer.address);
     if (spot === undefined) return undefined;
-    if (offer.group === 'Asked before') {
+    if (offer.group === 'Recent queries') {
       setOpen(false);
       return ask(put(0, draft.length, offer.text), false);
     }

@@ -166,7 +166,7 @@ const asked = (text: string): GoToItem => ({
   icon: 'clock',
   shown: text,
   isCode: true,
-  note: 'asked before',
+  note: 'recent query',
   address: addressOf({ page: 'logs' }, { q: text }),
   q: text,
 });

@@ -66,7 +66,7 @@ export const ContextPanel = ({ seq }: { readonly seq: number }): JSX.Element => 
       </div>
       <div class="ctxbar">
         <Segments
-          label="Whose records"
+          label="Records of"
           isSmall
           value={scope}
           options={[

@@ -149,7 +149,11 @@ const DownloadForm = ({ query, direction, columns, total }: DownloadMenuProps): 
             icon="download"
             off={
               missing('logs:read') ??
-              (total?.count === 0 ? 'Nothing matches' : isBeginning ? 'It is being prepared' : undefined)
+              (total?.count === 0
+                ? 'Nothing matches'
+                : isBeginning
+                  ? 'The download is being prepared'
+                  : undefined)
             }
             onClick={() => {
               setBeginning(true);

@@ -194,7 +194,7 @@ const Facet = ({
           <span class="el">{title}</span>
         </button>
         {facet?.is_partial === true && (
-          <span class="warn" title="Counting took too long: these are the least">
+          <span class="warn" title="Counting took too long: there are at least so many">
             at least
           </span>
         )}

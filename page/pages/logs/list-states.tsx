@@ -125,7 +125,7 @@ export const ListStates = ({ list }: { readonly list: LogList }): JSX.Element | 
       {error !== undefined && rows === 0 && <Failed error={error} onAgain={list.again} />}
       {error !== undefined && rows > 0 && (
         <div class="stale" role="alert">
-          {error.message}. What is shown is of the question before.
+          {error.message}. The list shows the result of the query before.
           <Button isSmall onClick={list.again}>
             Again
           </Button>

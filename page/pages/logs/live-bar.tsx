@@ -29,7 +29,7 @@ export const LiveBar = ({
           </>
         ) : phase === 'broken' ? (
           <>
-            <b>Live broke.</b> {reason}. It goes on from the same place as soon as weir answers.
+            <b>Live broke.</b> {reason}. It goes on from the same record when weir answers again.
           </>
         ) : phase === 'connecting' ? (
           'Live: connecting…'

@@ -32,7 +32,7 @@ export interface RowSource {
 
 const gapText = ({ count, isCounted }: Gap): string =>
   isCounted
-    ? `${grouped(count)} ${count === 1 ? 'record' : 'records'} came faster than the browser took them and were left out here`
+    ? `${grouped(count)} ${count === 1 ? 'record' : 'records'} arrived too fast for the browser and were left out here`
     : `${grouped(count)} stored records were left out here; how many of them match was not counted`;
 
 function span(parent: HTMLElement, name: string): HTMLElement {

@@ -120,7 +120,7 @@ const Page = (): JSX.Element => {
           icon={isLive ? 'pause' : 'play'}
           isOn={isLive}
           off={its['end'] === undefined ? undefined : 'Choose a time that ends now.'}
-          label="Asks again every 15 seconds"
+          label="Refreshed every 15 seconds"
           onClick={() => setParams({ live: isLive ? undefined : '1' })}
         >
           Live
@@ -168,7 +168,7 @@ const Notice = ({
       <Icon name="warn" isSmall />
       {error === undefined
         ? 'Not all requests were measured in time: the oldest are missing. Choose a shorter time.'
-        : `${error.message}. The charts are those of before.`}
+        : `${error.message}. The charts show the answer before it.`}
     </p>
   );
 

@@ -105,7 +105,7 @@ const PointLine = ({
   const content = (
     <>
       <i class={isDashed === true ? 'dashed' : ''} style={{ color: `var(--${color})` }} />
-      <span class="el">{isDashed === true ? 'all, the time before' : name}</span>
+      <span class="el">{isDashed === true ? 'all, earlier period' : name}</span>
       <b class="num">{value === null || value === undefined ? '–' : facts.format(value)}</b>
       <span class="num dim">
         {number === null || number === undefined || counts === points ? '' : grouped(number)}

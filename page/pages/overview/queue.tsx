@@ -77,7 +77,7 @@ export const Exporters = ({ overview: { exporters } }: { readonly overview: Over
       {exporters.length === 0 ? (
         <Empty>
           <p>
-            Records are exported nowhere. <a href={connections}>Add a connection</a>
+            No connection exports records. <a href={connections}>Add a connection</a>
           </p>
         </Empty>
       ) : (

@@ -137,7 +137,7 @@ export const Scaling = ({ overview }: { readonly overview: OverviewJson }): JSX.
     >
       {shown === undefined ? (
         <Empty>
-          <p>No deployment has been decided on yet.</p>
+          <p>No scaling decision yet.</p>
         </Empty>
       ) : (
         <Scale of={shown} atNs={at} />

@@ -89,7 +89,7 @@ export function useAnnotations(
             ? `/v1/feedback/${encodeURIComponent(id)}`
             : `/v1/logs/${encodeURIComponent(requestId)}/annotations/${encodeURIComponent(id)}`,
         ),
-        'It was not taken back',
+        'It was not removed',
       ),
   };
 }

@@ -22,7 +22,7 @@ const because = ({ reason, reason_text: words, setting }: ShownBody): string => 
     case 'other':
       return words === 'binary' ? 'it is not text' : (words ?? 'the reason is not recorded');
     default:
-      return 'the client forbade it, or memory was short';
+      return 'the client asked for that, or weir had no memory left for it';
   }
 };
 

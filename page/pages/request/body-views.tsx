@@ -192,7 +192,7 @@ const ChatView = ({
     return (
       <>
         {[asked, answered].some(({ form }) => form === 'cut') && (
-          <p class="cvnote">The end of a body is missing; this is what there is of it.</p>
+          <p class="cvnote">The end of a body is missing. This is the stored part.</p>
         )}
         {answered.form === 'stream' && (
           <p class="cvnote">

@@ -168,7 +168,7 @@ export const Feedback = ({ annotations }: { readonly annotations: Annotations })
               <Time ms={Date.parse(one.timestamp)} />
               {one.id !== '' && (
                 <Remove
-                  label="Take the feedback back"
+                  label="Remove the feedback"
                   onClick={() => void annotations.remove('feedback', one.id)}
                 />
               )}

@@ -91,7 +91,7 @@ const Webhook = ({
   if (task.webhook_host === null)
     return (
       <SideSection title="Webhook">
-        <p class="dim">None was asked for.</p>
+        <p class="dim">The request has no webhook.</p>
       </SideSection>
     );
   const isDone = task.webhook_status === 'SUCCEEDED';
@@ -172,7 +172,7 @@ export const PastTask = ({
   if (all.length === 0) return null;
   return (
     <>
-      <SideSection title="Runs" side={<span class="dim normal">the queue has forgotten the task</span>}>
+      <SideSection title="Runs" side={<span class="dim normal">the queue no longer has the task</span>}>
         {all.map((run, i) => (
           <RunRow key={run.timestamp} n={i + 1} run={run} />
         ))}

@@ -51,7 +51,7 @@ export const Configuration = (): JSX.Element => {
         }
       >
         What this weir runs with, and where each value comes from: a flag wins over a variable, a variable
-        over the file, the file over the default. It is changed there, not here.
+        over the file, the file over the default. Change a value there, not here.
       </SectionHead>
       <div class="one">
         <section class="panel">
@@ -74,7 +74,7 @@ const SettingTable = ({
   if (rows.length === 0)
     return (
       <div class="empty">
-        {find === '' ? 'All settings have their default.' : `No setting has “${find}”.`}
+        {find === '' ? 'All settings have their default.' : `No setting contains “${find}”.`}
       </div>
     );
   return (

@@ -280,7 +280,7 @@ const Trouble = ({ of: { status } }: { readonly of: ConnectionAnswer }): JSX.Ele
           </b>{' '}
           {status.state !== 'failed' && (
             <>
-              {grouped(status.queue_records)} records wait; none is given up.{' '}
+              {grouped(status.queue_records)} records wait; none is lost.{' '}
               {next !== '' && `It is tried again ${ago(Date.parse(next), Date.now())}.`}
             </>
           )}

@@ -48,7 +48,7 @@ export const Connections = (): JSX.Element => {
               <section class="panel">
                 {connections.length === 0 ? (
                   <div class="empty">
-                    Nothing is sent. Make a connection to an OpenTelemetry collector or a vendor.
+                    Nothing is sent. Add a connection to an OpenTelemetry collector or a vendor.
                   </div>
                 ) : (
                   <ConnectionTable
@@ -133,7 +133,7 @@ const ConnectionTable = ({
         <th>State</th>
         <th class="n">Lag</th>
         <th class="n">Sent</th>
-        <th class="n" title="Refused by the receiver for good">
+        <th class="n" title="Rejected by the receiver; not sent again">
           Rejected
         </th>
         <th class="n" title="Deleted by retention before they were sent">

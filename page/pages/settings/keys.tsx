@@ -54,8 +54,8 @@ export const Keys = (): JSX.Element => {
   return (
     <>
       <SectionHead title="API keys" side={<NewButton onClick={() => setNew(true)}>Key</NewButton>}>
-        A key is shown once, when it is made; only its digest is kept. As soon as one for this page exists,
-        all requests but probes need one.
+        A key is shown once, when it is made; only its digest is stored. Once a key of the admin API exists,
+        all its requests but probes need one.
       </SectionHead>
       <div class="one">
         <section class="panel">
@@ -164,7 +164,7 @@ const KeyTable = ({
                   label={`Remove the key ${key.name}`}
                   off={
                     key.source === 'file'
-                      ? 'It comes from the key file, and is removed there.'
+                      ? 'It is in the key file. Remove it there.'
                       : isOwn
                         ? 'This page uses it.'
                         : undefined

@@ -40,8 +40,8 @@ export const PriceTable = (): JSX.Element => {
         title="Prices"
         side={<NewButton onClick={() => setEdited({ model: '' })}>Price</NewButton>}
       >
-        Prices of a million tokens. The cost of a request is computed when it ends and kept with it: a new
-        price changes what comes after, not what was.
+        Prices per million tokens. The cost of a request is computed when it ends and stored with it: a new
+        price applies to later requests only.
       </SectionHead>
       <Answered live={live} words="Reading the prices…">
         {(answer) => (
@@ -126,7 +126,7 @@ const PriceRows = ({
                     </Button>
                     <Confirm
                       label={`Remove the price of ${price.model}`}
-                      effect="Requests that end from now on do not get it."
+                      effect="It no longer applies to requests that end from now on."
                       onConfirm={() =>
                         void change('PUT', '/v1/prices', {
                           prices: prices

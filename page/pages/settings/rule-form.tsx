@@ -123,7 +123,7 @@ export const RuleForm = ({
                 checked={fields.isRootOnly}
                 onChange={(event) => set({ isRootOnly: event.currentTarget.checked })}
               />
-              Only first spans of traces
+              Only root spans of traces
             </label>
           </>
         )}
@@ -359,7 +359,7 @@ const Backfill = ({
             ).then(onChanged)
           }
         >
-          Score the past
+          Backfill…
         </Confirm>
       )}
     </div>

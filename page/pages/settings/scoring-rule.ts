@@ -77,13 +77,13 @@ export interface TestAnswer {
 /** Scorers of weir, and the options that each needs or takes (docs/contracts/scorers.md 1). */
 export const GLOBAL_SCORERS = [
   ['ExactMatch', 'output and expected are equal'],
-  ['Levenshtein', 'how near output and expected are, by edits'],
-  ['NumericDiff', 'how near two numbers are'],
-  ['JSONDiff', 'how near two JSON values are'],
-  ['ListContains', 'how many items of two lists are near'],
-  ['ValidJSON', 'the output is JSON, of a schema if one is given'],
+  ['Levenshtein', 'similarity of output and expected, by edit distance'],
+  ['NumericDiff', 'similarity of two numbers'],
+  ['JSONDiff', 'similarity of two JSON values'],
+  ['ListContains', 'similarity of the items of two lists'],
+  ['ValidJSON', 'the output is valid JSON, and fits the schema if one is given'],
   ['Contains', 'the output contains a text'],
-  ['Regex', 'the output has a match'],
+  ['Regex', 'the output matches a regular expression'],
   ['MaxLength', 'the output is short enough'],
 ] as const;
 

@@ -43,7 +43,7 @@ export function operations(after: ReadRecords): ExportOperations {
     },
     encode(key, from, to) {
       const batch = batches.get(key);
-      if (batch === undefined) throw new Error('the reader thread of the log store was started again');
+      if (batch === undefined) throw new Error('the reader thread of the log store was restarted');
       return batch.encode(from, to);
     },
     closeBatch: (key) => void batches.delete(key),

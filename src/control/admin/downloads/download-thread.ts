@@ -110,7 +110,7 @@ export function operations(_: ReadRecords, store: QueriedStore): DownloadOperati
     },
     step(id, ms) {
       const writer = writers.get(id);
-      if (writer === undefined) throw new Error('the reader thread of the log store was started again');
+      if (writer === undefined) throw new Error('the reader thread of the log store was restarted');
       return writer.step(ms);
     },
     close(id) {

@@ -77,7 +77,7 @@ export const feedbackEndpoints: readonly Endpoint<WithFeedback>[] = [
   {
     method: 'DELETE',
     path: '/v1/feedback/{id}',
-    does: 'takes a feedback back',
+    does: 'removes a feedback',
     scope: 'logs:write',
     effect: 'store',
     errors: portkeyErrors,

@@ -52,7 +52,7 @@ export const annotationEndpoints: readonly Endpoint<WithLogs & WithKeys>[] = [
   {
     method: 'DELETE',
     path: '/v1/logs/{id}/annotations/{annotation_id}',
-    does: 'takes an annotation back: what was there before it counts again',
+    does: 'removes an annotation; what was there before it applies again',
     scope: 'logs:write',
     effect: 'store',
     async handle(context, req, res, [id, annotationId]) {
