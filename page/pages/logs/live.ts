@@ -77,7 +77,9 @@ export class LiveTail {
   #after = '';
   #stop: AbortController | undefined;
   #connection: AbortController | undefined;
+  /** Handles of a timer and of a frame: numbers of their own each, so that one must not end the other. */
   #timer = 0;
+  #frame = 0;
   #isScheduled = false;
   #arrivals: { readonly atMs: number; readonly count: number }[] = [];
   #spoken = { atMs: 0, count: 0, errors: 0 };
@@ -112,7 +114,7 @@ export class LiveTail {
     this.#disposeVisible?.();
     this.#disposeVisible = undefined;
     clearTimeout(this.#timer);
-    cancelAnimationFrame(this.#timer);
+    cancelAnimationFrame(this.#frame);
     this.#isScheduled = false;
     this.#arrivals = [];
     if (this.state.peek().phase !== 'off') this.#change(OFF);
@@ -227,7 +229,7 @@ export class LiveTail {
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    this.#timer = requestAnimationFrame(this.#take);
+    this.#frame = requestAnimationFrame(this.#take);
   }
 
   /** Takes what waits into the list, unless it is held. */
@@ -257,7 +259,7 @@ export class LiveTail {
   look(): void {
     if (this.#stop === undefined) return;
     clearTimeout(this.#timer);
-    cancelAnimationFrame(this.#timer);
+    cancelAnimationFrame(this.#frame);
     this.#isScheduled = false;
     this.#schedule();
   }
