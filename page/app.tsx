@@ -185,8 +185,8 @@ const Foot = (): JSX.Element => {
       {refusal.value !== undefined ? (
         <State shape="warn">a key is needed</State>
       ) : (
-        <State shape={known === undefined ? 'idle' : 'ok'}>
-          {known === undefined ? 'connecting' : 'connected'}
+        <State shape={known === undefined ? 'idle' : known.weir.is_draining ? 'paused' : 'ok'}>
+          {known === undefined ? 'connecting' : known.weir.is_draining ? 'shutting down' : 'connected'}
         </State>
       )}
       {store !== undefined && store !== null && (
