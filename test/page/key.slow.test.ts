@@ -105,7 +105,7 @@ describe.skipIf(browserIsMissing)('the key of the admin API', () => {
   });
 
   it('is asked for again with the reason when it expires, and what was typed stays', async () => {
-    const key = await makeKey('short', ['logs:read', 'export'], new Date(Date.now() + 8000).toISOString());
+    const key = await makeKey('short', ['logs:read', 'export'], new Date(Date.now() + 5000).toISOString());
     const page = await openPage(guarded, '/ui/exports', { key, statuses: [401, 403] });
     const find = page.getByPlaceholder('Name, id or filter');
     await find.fill('what was typed');
