@@ -56,7 +56,12 @@ describe('curl of a request', () => {
       env: { WEIR_KEY: 'from the environment' },
     });
     expect(shown.endsWith(`${body}\n`)).toBe(true);
-    expect(shown).toContain('http://127.0.0.1:8080/v1/chat/completions');
+    expect(shown).toContain('http://127.0.0.1:8080/v1/chat/completions\n');
+    const other = execFileSync('sh', ['-c', `curl() { printf '%s\\n' "$@"; }\n${command}`], {
+      encoding: 'utf8',
+      env: { WEIR_URL: 'https://weir.example' },
+    });
+    expect(other).toContain('https://weir.example/v1/chat/completions\n');
   });
 
   it('names the variable of the key, never a key', () => {

@@ -17,8 +17,8 @@ function endWord(text: string): string {
 }
 
 /**
- * The command. `base`: where weir serves clients, such as `http://127.0.0.1:8080`. A body that is not stored as a whole
- * cannot be sent again; a comment says so.
+ * The command. `base`: where weir serves clients unless the variable WEIR_URL says another address, such as
+ * `http://127.0.0.1:8080`. A body that is not stored as a whole cannot be sent again; a comment says so.
  */
 export function curlOf({ log, bodies, headers }: RequestJson, base: string): string {
   const { method = 'POST', path = '/' } = (log.attributes ?? {}) as { method?: string; path?: string };
@@ -29,7 +29,7 @@ export function curlOf({ log, bodies, headers }: RequestJson, base: string): str
   );
   const hasType = sent.some(([name]) => name.toLowerCase() === 'content-type');
   const lines = [
-    `curl ${quoted(base + path)}${method === 'GET' ? '' : ` -X ${/^[A-Z]+$/.test(method) ? method : quoted(method)}`}`,
+    `curl "\${WEIR_URL:-${base}}"${quoted(path)}${method === 'GET' ? '' : ` -X ${/^[A-Z]+$/.test(method) ? method : quoted(method)}`}`,
     `  -H "Authorization: Bearer $WEIR_KEY"`,
     ...(hasType || text === '' ? [] : [`  -H 'Content-Type: application/json'`]),
     ...sent.map(([name, value]) => `  -H ${quoted(`${name}: ${String(value)}`)}`),
