@@ -101,9 +101,8 @@ function pathOf(route: Route): string {
 /** `address`: path and search part, such as `/ui/logs?q=status:5xx`. */
 export function parse(address: string): Place {
   const at = address.indexOf('?');
-  const params: Record<string, string> = {};
-  for (const [name, value] of new URLSearchParams(at === -1 ? '' : address.slice(at + 1)))
-    if (value !== '') params[name] = value;
+  const given = [...new URLSearchParams(at === -1 ? '' : address.slice(at + 1))];
+  const params = Object.fromEntries(given.filter(([, value]) => value !== ''));
   return { route: routeOf(at === -1 ? address : address.slice(0, at)), params };
 }
 

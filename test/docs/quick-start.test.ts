@@ -31,7 +31,7 @@ describe('the README', () => {
     });
     started.stdout!.on('data', (chunk: Buffer) => (output += chunk.toString()));
     await until('npm start says how to end it', () => output.includes('Ctrl-C ends it.'), START_TIMEOUT_MS);
-    const [, port, adminPort] = /weir 127\.0\.0\.1:(\d+) .* metrics: 127\.0\.0\.1:(\d+)/.exec(output)!;
+    const [, port, adminPort] = /weir 127\.0\.0\.1:(\d+) .* admin: 127\.0\.0\.1:(\d+)/.exec(output)!;
     const weir = { port: Number(port), adminPort: Number(adminPort), admin: `http://127.0.0.1:${adminPort}` };
     shell = new GuideShell(weir as Weir, folder(), [['duration>200ms', 'duration>0ms']]);
   });

@@ -54,6 +54,11 @@ describe('an address of the page', () => {
     );
   });
 
+  it('keeps a parameter of any name', () => {
+    const address = '/ui/logs?__proto__=a&constructor=b';
+    expect(print(parse(address))).toBe(address);
+  });
+
   it('shows a query as people type it', () => {
     const q = 'status:5xx replica:abc12 "out of memory"';
     const address = print({ route: { page: 'logs' }, params: { since: '6h', q } });
