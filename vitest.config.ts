@@ -22,7 +22,8 @@ export default defineConfig({
     globalSetup: ['test/page/kit/setup.ts'],
     // Tests mostly wait for other processes.
     maxWorkers: 3,
-    testTimeout: 30_000,
+    // Slow ones run programs of others, such as a browser, three at a time.
+    testTimeout: process.env['TEST_SUITE'] === undefined ? 30_000 : 90_000,
     // Hooks start servers.
     hookTimeout: 90_000,
     // Caches compiled sources, so that weir starts faster.

@@ -1,5 +1,6 @@
 // What the page may weigh, and what its files may not contain. The global setup has built it.
-import { readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
@@ -80,4 +81,11 @@ it('has a compressed copy of each file that shrinks', () => {
 
 it('has no style or script in its document, which the content policy would refuse', () => {
   expect(textOf('index.html')).not.toMatch(/\sstyle=|<style|\son[a-z]+=|<script(?![^>]*\ssrc=)/);
+});
+
+it('is not built again while no source is newer', () => {
+  const builtMs = statSync(join(BUILT, 'index.html')).mtimeMs;
+  const { status, stderr } = spawnSync(process.execPath, [join(ROOT, 'scripts/build-page.ts'), '--if-old']);
+  expect([status, String(stderr)]).toEqual([0, '']);
+  expect(statSync(join(BUILT, 'index.html')).mtimeMs).toBe(builtMs);
 });

@@ -21,7 +21,7 @@ let filled: FilledWeir;
 
 beforeAll(async () => {
   if (!browserIsMissing) filled = await startFilled();
-}, 60_000);
+});
 
 afterAll(async () => {
   await closeBrowser();

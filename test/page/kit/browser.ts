@@ -89,7 +89,7 @@ async function newContext(options: OpenOptions): Promise<BrowserContext> {
     forcedColors: options.hasForcedColors === true ? 'active' : 'none',
     permissions: ['clipboard-read', 'clipboard-write'],
   });
-  context.setDefaultTimeout(10_000);
+  context.setDefaultTimeout(30_000);
   await context.addInitScript(prepare, key);
   await context.tracing.start({ screenshots: false, snapshots: true });
   return context;
