@@ -114,27 +114,29 @@ export const OptionList = ({
           onInput={(event) => setFind(event.currentTarget.value)}
         />
       )}
-      <ul role="listbox" aria-label={label} ref={list}>
-        {fitting.map(({ value: one, shown, note }) => (
-          <li
-            key={one}
-            role="option"
-            tabIndex={0}
-            aria-selected={one === value}
-            onClick={() => onChoose(one)}
-            onKeyDown={(event) => {
-              if (event.key !== 'Enter' && event.key !== ' ') return;
-              event.preventDefault();
-              onChoose(one);
-            }}
-          >
-            <span class="tick">{one === value && <Icon name="check" isSmall />}</span>
-            <span class="grow el">{shown ?? one}</span>
-            {note !== undefined && <span class="dim num">{note}</span>}
-          </li>
-        ))}
-        {fitting.length === 0 && <li class="dim">None</li>}
-      </ul>
+      {fitting.length > 0 && (
+        <ul role="listbox" aria-label={label} ref={list}>
+          {fitting.map(({ value: one, shown, note }) => (
+            <li
+              key={one}
+              role="option"
+              tabIndex={0}
+              aria-selected={one === value}
+              onClick={() => onChoose(one)}
+              onKeyDown={(event) => {
+                if (event.key !== 'Enter' && event.key !== ' ') return;
+                event.preventDefault();
+                onChoose(one);
+              }}
+            >
+              <span class="tick">{one === value && <Icon name="check" isSmall />}</span>
+              <span class="grow el">{shown ?? one}</span>
+              {note !== undefined && <span class="dim num">{note}</span>}
+            </li>
+          ))}
+        </ul>
+      )}
+      {fitting.length === 0 && <p class="dim pb">None</p>}
     </div>
   );
 };

@@ -86,7 +86,7 @@ export const Counts = ({
       fields: 'timestamp_ns,message',
     },
   });
-  const hits = live.asked.value.value;
+  const { value: hits, error: problem } = live.asked.value;
   const shown: TimeSpan =
     hits === undefined ? range : { fromMs: Date.parse(hits.start), toMs: Date.parse(hits.end) };
   const chosen = outer === undefined ? undefined : rangeOf(its, now);
@@ -133,7 +133,7 @@ export const Counts = ({
       </div>
       {hits === undefined ? (
         <div class="histbox">
-          {live.asked.value.error !== undefined && <p class="dim">{live.asked.value.error.message}</p>}
+          {problem !== undefined && problem.status !== 400 && <p class="dim">{problem.message}</p>}
         </div>
       ) : (
         <Histogram

@@ -124,10 +124,13 @@ export const Facets = ({
       <Loading of={live} words="Counting…" />
       {error !== undefined && value === undefined && (
         <p class="facnote err" role="alert">
-          {error.message}
-          <Button isSmall onClick={live.again}>
-            Again
-          </Button>
+          {/* The list says what is wrong with the query. */}
+          {error.status === 400 ? 'Not counted: the query has a problem.' : error.message}
+          {error.status !== 400 && (
+            <Button isSmall onClick={live.again}>
+              Again
+            </Button>
+          )}
         </p>
       )}
       {value !== undefined &&

@@ -72,6 +72,12 @@ const FirstRun = ({ list }: { readonly list: LogList }): JSX.Element => {
   );
 };
 
+const spanWords = (since: string | undefined): string => {
+  const preset = SPANS.find(([span]) => span === since);
+  if (since === undefined) return ', in the chosen time';
+  return `, in the ${preset?.[1].toLowerCase() ?? `last ${since}`}`;
+};
+
 /** Nothing fits: what was asked, and what would find more. */
 const NothingFound = (): JSX.Element => {
   const its = params.value;
@@ -95,7 +101,7 @@ const NothingFound = (): JSX.Element => {
         {its['q'] === undefined ? 'All records' : <code>{its['q']}</code>}
         {its['env'] !== undefined && `, environment ${its['env']}`}
         {its['dep'] !== undefined && `, deployment ${its['dep']}`}
-        {range.since === undefined ? ', in the chosen time' : `, in the last ${range.since}`}.
+        {spanWords(range.since)}.
       </p>
       <p class="row">
         {found > 0 && (
