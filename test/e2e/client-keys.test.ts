@@ -498,7 +498,7 @@ llm: { prices: [{ model: '*', input: 100000, output: 100000 }] }
     expect(line['key']).toBe('tokens');
     const found = async (query: string): Promise<string> =>
       (await call(weir.admin, `/v1/logs?q=${encodeURIComponent(query)}`)).text;
-    await until('the record is found', async () => (await found('key:tokens')).includes('"key": "tokens"'));
+    await until('the record is found', async () => (await found('key:tokens')).includes('"key":"tokens"'));
     expect(await found('key:none')).not.toContain('"key"');
     expect(await found('kind:request')).not.toContain(keyOf(''));
     expect(JSON.stringify(weir.lines)).not.toContain(keyOf(''));

@@ -168,7 +168,7 @@ it('drops and hashes values at paths, with one hash for equal values, also after
     expect(found[0]).toBe(found[1]);
     expect(found[0]).not.toBe(found[2]);
     hashes.push(found[0]!);
-    expect(await record(broken)).toContain('"request_body": "unmaskable"');
+    expect(await record(broken)).toContain('"request_body":"unmaskable"');
     await stopAll();
   }
   expect(hashes[0]).toBe(hashes[1]);

@@ -344,7 +344,7 @@ it('samples the trace of a stream that reports an error, and marks its spans', a
   const broken = await recordOf(weir, await idOf(weir, { model: 'vLLM', stream: true }));
   expect(broken.attributes['is_sampled']).toBe(true);
   const { text } = await call(weir.admin, `/v1/traces/${String(broken['trace_id'])}`);
-  expect(text.match(/"error\.type": "stream_error"/g)).toHaveLength(2);
+  expect(text.match(/"error\.type":"stream_error"/g)).toHaveLength(2);
 });
 
 it('says that a captured response is a stream also if no model made it', async () => {

@@ -109,7 +109,7 @@ describe.each([
     // The probe and the client, whose Host is passed on.
     expect(new Set(hosts)).toEqual(new Set(['localhost', `127.0.0.1:${weir.port}`]));
     const replicas = await (await fetch(`${weir.admin}/v1/replicas`)).text();
-    expect(replicas).toContain(`"url": "unix:${path}"`);
+    expect(replicas).toContain(`"url":"unix:${path}"`);
     await until('the metrics of the replica are merged', async () =>
       (await (await fetch(`${weir.admin}/metrics`)).text()).includes('vllm_things{'),
     );

@@ -97,7 +97,7 @@ describe('a change through the admin API', () => {
       .filter(({ method, scope }) => method !== 'GET' && (scope === 'admin' || scope === 'export'))
       .filter(({ effect }) => effect !== 'change')
       .map(({ method, path }) => `${method} ${path}`);
-    // It sends one record to a receiver, and changes nothing.
-    expect(silent).toEqual(['POST /v1/otel/connections/{id}/test']);
+    // The first counts records, the second sends one to a receiver; neither changes anything.
+    expect(silent).toEqual(['POST /v1/otel/connections/count', 'POST /v1/otel/connections/{id}/test']);
   });
 });

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { LogRecord, SearchQuery } from '../../../../src/telemetry/logs/logs.ts';
 import { closeAdmins, startAdmin, type OpenAdmin, type StartAdminOptions } from '../../../kit/admin.ts';
 import { call, RawClient, type ClientResponse } from '../../../kit/client.ts';
 import { folder, removeFolders } from '../../../kit/folder.ts';
@@ -106,14 +107,21 @@ async function rowsOf(server: OpenAdmin, body: object): Promise<Json[]> {
 async function modelsOf(server: OpenAdmin, filters: object): Promise<unknown[]> {
   const id = await createdId(server, { filters, requested_data: ['ai_model'] });
   const { query, total } = server.exports.get(id)!;
-  const { records } = await server.logs.page({
-    node: query.node,
-    fromNs: BigInt(query.fromMs) * 1_000_000n,
-    toNs: BigInt(query.toMs) * 1_000_000n + 999_999n,
-    direction: 'up',
-    after: undefined,
-    limit: 100,
-  });
+  const records: LogRecord[] = [];
+  let after: SearchQuery['after'];
+  // A page may end early on a busy machine.
+  do {
+    const page = await server.logs.page({
+      node: query.node,
+      fromNs: BigInt(query.fromMs) * 1_000_000n,
+      toNs: BigInt(query.toMs) * 1_000_000n + 999_999n,
+      direction: 'up',
+      after,
+      limit: 100,
+    });
+    records.push(...page.records);
+    after = page.next;
+  } while (after !== undefined);
   expect(total).toBe(records.length);
   return records.map(({ attributes }) => (JSON.parse(attributes) as Json)['model']);
 }
