@@ -50,7 +50,7 @@ export const FILES: readonly (readonly [names: string, content: string])[] = [
 
 const PORTS: Readonly<Record<string, string>> = {
   'ingress.listen': 'data server: HTTP, WebSocket and gRPC requests of clients',
-  'admin.listen': 'admin server: metrics, probes, logs, admin API',
+  'admin.listen': 'admin server: metrics, probes, logs, admin API, web page',
   'scale.listen': 'KEDA external scaler (gRPC); closed unless `scale.keda` or this setting is given',
 };
 

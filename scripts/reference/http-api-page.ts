@@ -37,6 +37,16 @@ const scopeOf = (scope: AdminScope): string =>
       : code(scope);
 
 /** The page. */
+/** Addresses of the web page (src/control/page/web-page.ts), and what they answer. */
+const PAGE_ROUTES = [
+  ['GET /ui/…', 'the document of the page, for every address below `/ui/` that names no file'],
+  ['GET /ui/a/{file}', 'a file of the page, for a year in caches'],
+  ['GET /ui/LICENSES.txt', 'licences of what the page contains'],
+  ['GET /', 'for browsers: 302 to `/ui/`'],
+  ['GET /app/{org}/p/{project}/logs', "for browsers: links that Braintrust's SDK prints, 302 to the trace"],
+  ['GET /app/{org}/object', 'for browsers: the same, 302 to what `id` names'],
+] as const;
+
 export function httpApiPage(): string {
   return page(
     '# HTTP API',
@@ -77,6 +87,12 @@ export function httpApiPage(): string {
     table(
       ['route', 'result', 'scope'],
       endpoints.map(({ method, path, does, scope }) => [code(`${method} ${path}`), does, scopeOf(scope)]),
+    ),
+    '### The web page',
+    'With `admin.page`, without a key. See [Web page](../guides/page.md).',
+    table(
+      ['route', 'result'],
+      PAGE_ROUTES.map(([route, result]) => [code(route), result]),
     ),
     '### Filters of the log routes',
     `All log routes accept ${COMMON_PARAMS.map(code).join(', ')}. An unknown parameter is an error. See` +
