@@ -70,7 +70,8 @@ export const OfferList = ({
         </>
       ))}
     </ul>
-    <div class="ft">
+    {/* A new element under a list of another height, so that none moves. */}
+    <div class="ft" key={offers.map(({ shown }) => shown).join(' ')}>
       <span>
         <kbd>↑</kbd> <kbd>↓</kbd> choose
       </span>
