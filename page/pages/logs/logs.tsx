@@ -66,6 +66,7 @@ const Page = (): JSX.Element => {
     });
     return { list, selection, tail };
   }, []);
+  const seenKept = useRef<unknown>(undefined);
   const isNarrow = useNarrow();
   const [isFolded, setFolded] = useState(() => innerWidth < WIDE_PX);
   const [problems, setProblems] = useState(0);
@@ -89,7 +90,10 @@ const Page = (): JSX.Element => {
       void tail.start(question);
       return () => tail.stop();
     }
-    const { rows } = kept.peek();
+    // What was kept is of use once, at the return to its entry; a question that is typed anew is asked anew.
+    const isReturn = kept.peek() !== seenKept.current;
+    seenKept.current = kept.peek();
+    const rows = isReturn ? kept.peek()['rows'] : undefined;
     if (typeof rows === 'number' && list.recall(question)) return undefined;
     void list.ask(question, typeof rows === 'number' ? rows : undefined);
     return undefined;
