@@ -48,6 +48,10 @@ export interface QueryProps {
   readonly isEager?: boolean;
   readonly label?: string;
   readonly placeholder?: string;
+  /** Has the focus first in its dialog. */
+  readonly isFirst?: boolean;
+  /** Told each text as it is typed, also one with problems: a form sends what is in it. */
+  readonly onDraft?: (text: string) => void;
   /** Told with each change: how many problems the text has. */
   readonly onProblems?: (count: number) => void;
 }
@@ -60,6 +64,8 @@ export const Query = ({
   isEager = true,
   label = 'Query',
   placeholder = 'Words, "a phrase", field:value, /expression/',
+  isFirst = false,
+  onDraft,
   onProblems,
 }: QueryProps): JSX.Element => {
   const [draft, setDraft] = useState(value);
@@ -118,6 +124,7 @@ export const Query = ({
     setDraft(text);
     setCaret(at);
     setOpen(true);
+    onDraft?.(text);
     clearTimeout(timer.current);
     if (isEager && !isComposing.current) timer.current = setTimeout(() => ask(text, true), TYPED_MS);
   };
@@ -162,6 +169,8 @@ export const Query = ({
     if (event.isComposing) return;
     switch (event.key) {
       case 'Enter':
+        // Ctrl Enter is of the form.
+        if (event.ctrlKey || event.metaKey) return setOpen(false);
         event.preventDefault();
         setOpen(false);
         ask(draft, false);
@@ -212,6 +221,7 @@ export const Query = ({
             aria-invalid={problems.length > 0}
             aria-describedby={shown.length > 0 ? `${id}problem` : undefined}
             spellcheck={false}
+            autofocus={isFirst}
             autocomplete="off"
             autocapitalize="off"
             placeholder={placeholder}
@@ -249,6 +259,7 @@ export const Query = ({
             label="Clear the query"
             onClick={() => {
               setDraft('');
+              onDraft?.('');
               input.current?.focus();
               ask('', false);
             }}
