@@ -173,6 +173,8 @@ export const Dialog = ({
         event.preventDefault();
         onClose();
       }}
+      // A second Esc closes it whatever was said to the first one.
+      onClose={onClose}
       onClick={(event) => event.target === dialog.current && onClose()}
     >
       <div class="ph">

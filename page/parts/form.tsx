@@ -1,6 +1,6 @@
 // Forms: the head of a section, fields, how changes are sent, and buttons that ask before they act.
 import type { ComponentChildren, JSX } from 'preact';
-import { useId, useState } from 'preact/hooks';
+import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { ask, type ApiError } from '../api/client.ts';
 import { Button } from './basics.tsx';
 import { toast } from './floating.tsx';
@@ -49,6 +49,7 @@ export const Field = ({
   type = 'text',
   placeholder,
   isReadOnly = false,
+  isFirst = false,
 }: {
   readonly label: string;
   readonly value: string;
@@ -59,14 +60,26 @@ export const Field = ({
   readonly type?: 'text' | 'password';
   readonly placeholder?: string;
   readonly isReadOnly?: boolean;
+  /** Takes the focus when it appears, and gives it back when it goes. */
+  readonly isFirst?: boolean;
 }): JSX.Element => {
   const id = useId();
+  const field = useRef<HTMLInputElement>(null);
+  useLayoutEffect(() => {
+    if (!isFirst) return undefined;
+    const opener = document.activeElement;
+    field.current?.focus();
+    return () => {
+      if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
+    };
+  }, []);
   return (
     <div>
       <label class="lbl" for={id}>
         {label}
       </label>
       <input
+        ref={field}
         id={id}
         class={isMono ? 'inp mono' : 'inp'}
         // A password or a text; the types of the two differ in their roles only.
@@ -74,7 +87,8 @@ export const Field = ({
         value={value}
         placeholder={placeholder}
         readOnly={isReadOnly}
-        autocomplete="off"
+        // Browsers keep what is typed into a field of passwords, unless it is for a new one.
+        autocomplete={type === 'password' ? 'new-password' : 'off'}
         spellcheck={false}
         aria-invalid={problem !== undefined}
         aria-describedby={problem === undefined && hint === undefined ? undefined : `${id}-hint`}
@@ -93,7 +107,10 @@ export const Field = ({
 export interface Sending {
   readonly isSending: boolean;
   readonly error: ApiError | undefined;
-  /** Sends it. Returns the answer, or `undefined` if it was refused; the refusal is in `error`, what was typed stays. */
+  /**
+   * Sends it. Returns the answer, or `undefined` if it was refused, or if another one is being sent: a second click sends
+   * nothing. The refusal is in `error`, what was typed stays.
+   */
   readonly send: (
     method: string,
     path: string,
@@ -104,15 +121,19 @@ export interface Sending {
 
 export function useSending(): Sending {
   const [isSending, setSending] = useState(false);
+  const isBusy = useRef(false);
   const [error, setError] = useState<ApiError>();
   return {
     isSending,
     error,
     clear: () => setError(undefined),
     async send(method: string, path: string, body?: unknown) {
+      if (isBusy.current) return undefined;
+      isBusy.current = true;
       setSending(true);
       setError(undefined);
       const answer = await ask(method, path, body === undefined ? {} : { body });
+      isBusy.current = false;
       setSending(false);
       if (answer.ok) return { value: answer.value };
       setError(answer.error);
@@ -129,43 +150,88 @@ export const Refusal = ({ error }: { readonly error: ApiError | undefined }): JS
     </p>
   );
 
-/** A button that asks in its place before it acts. `effect`: what will happen. */
+/**
+ * A button that asks in its place before it acts. `effect`: what will happen. `typed`: a name that must be typed before.
+ * The focus goes to the question and back; Esc takes it back.
+ */
 export const Confirm = ({
   children,
   effect,
   label,
   off,
+  typed,
   onConfirm,
 }: {
   readonly children: string;
   readonly effect: ComponentChildren;
   readonly label?: string;
   readonly off?: string | undefined;
+  readonly typed?: string | undefined;
   readonly onConfirm: () => void;
 }): JSX.Element => {
   const [isAsked, setAsked] = useState(false);
+  const [name, setName] = useState('');
+  const place = useRef<HTMLSpanElement>(null);
+  const wasAsked = useRef(false);
+  useEffect(() => {
+    if (isAsked === wasAsked.current) return;
+    wasAsked.current = isAsked;
+    place.current?.querySelector<HTMLElement>(isAsked ? 'input, .no' : 'button')?.focus();
+  }, [isAsked]);
+  const close = (): void => {
+    setAsked(false);
+    setName('');
+  };
+  const confirm = (event: MouseEvent): void => {
+    // The second click of a double click on the first button may land here.
+    if (event.detail > 1) return;
+    close();
+    onConfirm();
+  };
   if (!isAsked)
     return (
-      <Button kind="danger" isSmall onClick={() => setAsked(true)} off={off} {...(label ? { label } : {})}>
-        {children}
-      </Button>
+      <span ref={place}>
+        <Button kind="danger" isSmall onClick={() => setAsked(true)} off={off} {...(label ? { label } : {})}>
+          {children}
+        </Button>
+      </span>
     );
   return (
-    <span class="row confirm" role="alertdialog" aria-label={`${children}?`}>
+    <span
+      ref={place}
+      class="row confirm"
+      role="alertdialog"
+      aria-label={label ?? `${children}?`}
+      onKeyDown={(event) => {
+        if (event.key === 'Enter' && event.target instanceof HTMLInputElement) event.preventDefault();
+        if (event.key !== 'Escape') return;
+        event.stopPropagation();
+        close();
+      }}
+    >
       <span class="mid">{effect}</span>
+      {typed !== undefined && (
+        <input
+          class="inp"
+          aria-label={`Type ${typed} to confirm`}
+          placeholder={typed}
+          autocomplete="off"
+          spellcheck={false}
+          value={name}
+          onInput={(event) => setName(event.currentTarget.value)}
+        />
+      )}
       <Button
         kind="danger"
         isSmall
-        onClick={() => {
-          setAsked(false);
-          onConfirm();
-        }}
+        off={typed === undefined || name === typed ? undefined : `Type ${typed} first.`}
+        onClick={confirm}
       >
         {children}
       </Button>
-      <Button isSmall onClick={() => setAsked(false)}>
+      <button type="button" class="btn sm no" onClick={close}>
         Cancel
-      </Button>
+      </button>
     </span>
   );
 };
