@@ -8,6 +8,7 @@ import { closeReplicas } from '../kit/replica.ts';
 import { stopAll } from '../kit/weir.ts';
 import { browserIsMissing, closeBrowser, expectPictures, openPage } from './kit/browser.ts';
 import { startFilled, type FilledWeir } from './kit/filled-weir.ts';
+import { HOSTILE_NAME } from './kit/hostile.ts';
 
 let filled: FilledWeir;
 
@@ -40,7 +41,7 @@ async function previewOf(query: string, from: string): Promise<Preview> {
 /** Opens the dialog with a query of the last day, and waits for its preview. */
 async function openDialog(query: string): Promise<Page> {
   const page = await openPage(filled.weir, `/ui/exports/new?q=${encodeURIComponent(query)}&since=1d`);
-  await page.getByText(/requests match/).waitFor();
+  await page.getByText(/requests match/).waitFor({ timeout: 20_000 });
   return page;
 }
 
@@ -90,11 +91,83 @@ describe.skipIf(browserIsMissing)('an export', () => {
     await page.waitForURL(/\/ui\/logs\?q=status:5xx/);
   });
 
-  it('tells what is wrong with its filter, and keeps what was typed', async () => {
-    const page = await openPage(filled.weir, '/ui/exports/new', { statuses: [400] });
+  it('tells what is wrong with its filter at its place, asks nothing, and gives up what was typed only when asked', async () => {
+    const page = await openDialog('');
     await page.getByLabel('Filter').fill('level>=wran');
-    await page.getByRole('alert').getByText(/wran/).waitFor();
+    await page.getByText('did you mean "warn"?').waitFor();
+    const request = page.getByRole('button', { name: /^Request export/ });
+    expect(await request.getAttribute('aria-disabled')).toBe('true');
+    await page.keyboard.press('Control+Enter');
+    await page.getByLabel('From').fill('27 November');
+    await page.getByText('Must be a time').waitFor();
+    await page.getByLabel('From').fill('2026-02-30');
+    await page.getByText('Must be a time').waitFor();
+    await page.getByLabel('From').fill('');
+    await page.getByLabel('Limit').fill('0');
+    await page.getByText('Must be a whole number from 1').waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByText('What was entered is not saved').waitFor();
+    await page.getByRole('button', { name: 'Go on' }).click();
     expect(await page.getByLabel('Filter').inputValue()).toBe('level>=wran');
+    await page.keyboard.press('Escape');
+    await page.getByText('What was entered is not saved').waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    const { total } = await filled.get<{ total: number }>('/v1/logs/exports');
+    expect(total).toBe(1);
+  });
+
+  it('is made once by two clicks, with its filter as it was typed last', async () => {
+    const page = await openDialog('');
+    await page.getByLabel('Name', { exact: true }).fill(HOSTILE_NAME);
+    await page.getByLabel('Filter').fill('status:500');
+    await page.getByRole('button', { name: 'Keep as draft' }).dblclick();
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    const { data } = await filled.get<{ data: { description: string; filters: { query: string } }[] }>(
+      '/v1/logs/exports',
+    );
+    expect(data.map(({ description }) => description)).toEqual([HOSTILE_NAME.trim(), 'Errors of the day']);
+    expect(data[0]!.filters.query).toBe('status:500');
+    await page.getByRole('link', { name: '<img src=x' }).waitFor();
+    expect(await page.evaluate(() => 'pwned' in window)).toBe(false);
+    await expectPictures(page, 'exports-hostile');
+  });
+
+  it('of a client keeps the filters that the form has no field for', async () => {
+    await filled.send('POST', '/v1/logs/exports', {
+      filters: { status_code: '500,503' },
+      description: 'of a client',
+    });
+    const page = await openPage(filled.weir, '/ui/exports');
+    const row = page.getByRole('row').filter({ hasText: 'of a client' });
+    await row.getByRole('button', { name: 'Edit' }).click();
+    await page.getByText('"status_code":"500,503"').waitFor();
+    await page.getByRole('button', { name: 'Keep as draft' }).click();
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    const { data } = await filled.get<{ data: { filters: unknown }[] }>('/v1/logs/exports');
+    expect(data[0]!.filters).toEqual({ status_code: '500,503' });
+  });
+
+  it('can be asked for on a phone', async () => {
+    const page = await openPage(filled.weir, '/ui/exports', { width: 390, height: 844 });
+    await page.getByRole('link', { name: 'Errors of the day' }).waitFor();
+    await expectPictures(page, 'exports-390');
+    await page.getByRole('button', { name: /^Request data/ }).click();
+    await page.getByText(/requests match/).waitFor();
+    await expectPictures(page, 'exports-new-390');
+    await page.setViewportSize({ width: 320, height: 640 });
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(320);
+  });
+
+  it('keeps what was typed while weir is away', async () => {
+    const away = await startFilled();
+    const page = await openPage(away.weir, '/ui/exports/new', { mayDisconnect: true });
+    await page.getByText(/requests match/).waitFor();
+    await page.getByLabel('Name', { exact: true }).fill('typed before the outage');
+    await away.weir.stop();
+    await page.getByRole('button', { name: 'Keep as draft' }).click();
+    await page.locator('.dfoot').getByText('weir does not answer').waitFor();
+    expect(await page.getByLabel('Name', { exact: true }).inputValue()).toBe('typed before the outage');
   });
 
   it('runs with its progress until it is cancelled, and starts again', async () => {

@@ -1,7 +1,7 @@
 // One export beside the list: what it asks for, its file, and what happened to it.
-import type { JSX } from 'preact';
+import { Fragment, type JSX } from 'preact';
 import type { ExportAnswer } from '../../../src/control/admin/answers/export-answers.ts';
-import { bytes, duration, grouped, share, text } from '../../formats.ts';
+import { bytes, duration, grouped, share, text, visible, visibleLine } from '../../formats.ts';
 import { Button, Copy, Time } from '../../parts/basics.tsx';
 import { go, params } from '../../state.ts';
 import { curlOf, filtersOf, logsAddress, otherFilters } from './export-text.ts';
@@ -30,7 +30,7 @@ export const ExportDetail = ({
     <aside class="edetail" aria-label="Export">
       <section>
         <div class="row between">
-          <h2>{job.description || 'Without a name'}</h2>
+          <h2>{visibleLine(job.description) || 'Without a name'}</h2>
           <Button
             kind="bare"
             icon="close"
@@ -77,9 +77,9 @@ export const ExportDetail = ({
           {inLogs !== undefined && <a href={inLogs}>see in Logs</a>}
         </h3>
         {others === undefined ? (
-          <code>{filters.query ?? 'all requests'}</code>
+          <code>{typeof filters.query === 'string' ? visible(filters.query) : 'all requests'}</code>
         ) : (
-          <pre>{JSON.stringify(job.filters, null, 2)}</pre>
+          <pre>{visible(JSON.stringify(job.filters, null, 2))}</pre>
         )}
         <dl class="num">
           {typeof filters.time_of_generation_min === 'string' && (
@@ -139,16 +139,16 @@ export const ExportDetail = ({
       <section>
         <h3>History</h3>
         <dl class="num">
-          {job.history.map(({ at, status, error }) => (
-            <>
-              <dt class="mono" key={at}>
+          {job.history.map(({ at, status, error }, i) => (
+            <Fragment key={i}>
+              <dt class="mono">
                 <Time ms={Date.parse(at)} />
               </dt>
               <dd>
                 {status.replace('_', ' ')}
-                {error !== null && `: ${error}`}
+                {error !== null && `: ${visible(error)}`}
               </dd>
-            </>
+            </Fragment>
           ))}
         </dl>
       </section>

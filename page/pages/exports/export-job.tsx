@@ -1,10 +1,12 @@
 // One export: its status, and what can be done with it.
 import type { JSX } from 'preact';
+import { useRef } from 'preact/hooks';
 import type { ExportAnswer, ExportStatus } from '../../../src/control/admin/answers/export-answers.ts';
 import { ask } from '../../api/client.ts';
-import { bytes, grouped, text } from '../../formats.ts';
+import { bytes, grouped, text, visible } from '../../formats.ts';
 import { Button, State } from '../../parts/basics.tsx';
 import { toast } from '../../parts/floating.tsx';
+import { change } from '../../parts/form.tsx';
 import { addressOf, type Params } from '../../routes.ts';
 import { go } from '../../state.ts';
 
@@ -48,7 +50,7 @@ export const ExportState = ({ job }: { readonly job: ExportAnswer }): JSX.Elemen
         </div>
       </>
     )}
-    {job.status === 'failure' && job.error !== null && <div class="s2 why err">{job.error}</div>}
+    {job.status === 'failure' && job.error !== null && <div class="s2 why err">{visible(job.error)}</div>}
     {job.status === 'stopped' && <div class="s2 num">after {grouped(job.exported_records)} records</div>}
     {job.status === 'success' && !job.has_file && <div class="s2">its file is gone</div>}
     {job.missed_records > 0 && (
@@ -62,17 +64,11 @@ export const ExportState = ({ job }: { readonly job: ExportAnswer }): JSX.Elemen
 export const progressOf = ({ exported_records: done, total_records: total }: ExportAnswer): number =>
   total === 0 ? 0 : Math.min(1, done / total);
 
-/** Sends a change of an export, and tells of a refusal. */
-async function act(path: string, onChanged: () => void): Promise<void> {
-  const answer = await ask('POST', path, { body: {} });
-  if (!answer.ok) toast(answer.error.message, { isError: true });
-  onChanged();
-}
-
 /** Opens the file by a URL that weir signs for this purpose. */
-async function download(job: ExportAnswer): Promise<void> {
-  const answer = await ask<{ readonly signed_url: string }>('GET', `/v1/logs/exports/${job.id}/download`);
+async function download(path: string): Promise<void> {
+  const answer = await ask<{ readonly signed_url: string }>('GET', `${path}/download`);
   if (!answer.ok) return toast(answer.error.message, { isError: true });
+  // The URL names the host that weir believes to have; the page has reached it under its own.
   const { pathname, search } = new URL(answer.value.signed_url, location.href);
   const link = document.createElement('a');
   link.href = pathname + search;
@@ -91,7 +87,20 @@ export const ExportActions = ({
   readonly isSmall?: boolean;
 }): JSX.Element => {
   const path = `/v1/logs/exports/${encodeURIComponent(job.id)}`;
-  const start = (): void => void act(`${path}/start`, onChanged);
+  const isBusy = useRef(false);
+  /** Does one thing after the other: a second click does nothing. */
+  const once = async (work: () => Promise<unknown>): Promise<void> => {
+    if (isBusy.current) return;
+    isBusy.current = true;
+    await work();
+    isBusy.current = false;
+  };
+  const act = (what: 'start' | 'cancel'): void =>
+    void once(async () => {
+      await change('POST', `${path}/${what}`, {});
+      onChanged();
+    });
+  const start = (): void => act('start');
   const copy = (): void => go(exportAddress('new', { of: job.id }));
   switch (job.status) {
     case 'draft':
@@ -107,7 +116,7 @@ export const ExportActions = ({
       );
     case 'in_progress':
       return (
-        <Button icon="stop" isSmall={isSmall} onClick={() => void act(`${path}/cancel`, onChanged)}>
+        <Button icon="stop" isSmall={isSmall} onClick={() => act('cancel')}>
           Cancel
         </Button>
       );
@@ -115,7 +124,7 @@ export const ExportActions = ({
       return (
         <>
           {job.has_file && (
-            <Button icon="download" isSmall={isSmall} onClick={() => void download(job)}>
+            <Button icon="download" isSmall={isSmall} onClick={() => void once(() => download(path))}>
               Download {text(bytes(job.bytes))}
             </Button>
           )}

@@ -5,10 +5,11 @@ import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import type { ExportAnswer, ExportStatus } from '../../../src/control/admin/answers/export-answers.ts';
 import { useAnswer, type Live } from '../../api/use-answer.ts';
-import { ago, count, grouped } from '../../formats.ts';
+import { ago, count, grouped, visibleLine } from '../../formats.ts';
 import { useKeys } from '../../keys.ts';
 import { missing } from '../../me.ts';
 import { Button, Num, Segments, Time } from '../../parts/basics.tsx';
+import { Icon } from '../../parts/icons.tsx';
 import { Answered } from '../../parts/panel.tsx';
 import { go, params, route, setParams } from '../../state.ts';
 import { ExportDetail } from './export-detail.tsx';
@@ -31,37 +32,47 @@ const Exports = (): JSX.Element => {
   const here = route.value;
   const id = here.page === 'exports' ? here.id : undefined;
   const isRunning = useRunning();
+  const off = missing('logs:read');
   const live = useAnswer<ExportPage>(
-    { path: '/v1/logs/exports', query: { page_size: 100 } },
+    off === undefined ? { path: '/v1/logs/exports', query: { page_size: 100 } } : undefined,
     { everyMs: isRunning.value ? RUNNING_MS : IDLE_MS },
   );
   const all = live.asked.value.value?.data ?? [];
   isRunning.set(all.some(({ status }) => status === 'in_progress'));
   const chosen = all.find((one) => one.id === id);
-  const off = missing('logs:read');
+  const ofId = params.value['of'];
+  const of = all.find((one) => one.id === ofId);
   const add = (): void => go(exportAddress('new'));
-  useKeys('lists', { new: () => void (off === undefined && add()) });
+  useKeys('lists', { new: () => (off === undefined ? add() : false) });
   return (
     <div class={chosen ? 'exports has-detail' : 'exports'}>
       <Toolbar all={all} onNew={add} off={off} />
       <div class="etable">
-        <Answered live={live} words="Reading the exports…">
-          {({ data, total }) => (
-            <ExportTable
-              all={data}
-              total={total}
-              chosen={chosen?.id}
-              live={live}
-              isMissing={id !== undefined && id !== 'new' && !chosen}
-            />
-          )}
-        </Answered>
+        {off !== undefined ? (
+          <div class="empty">
+            <Icon name="key" />
+            <p>{off}</p>
+          </div>
+        ) : (
+          <Answered live={live} words="Reading the exports…">
+            {({ data, total }) => (
+              <ExportTable
+                all={data}
+                total={total}
+                chosen={chosen?.id}
+                live={live}
+                isMissing={id === 'new' ? ofId !== undefined && !of : id !== undefined && !chosen}
+              />
+            )}
+          </Answered>
+        )}
       </div>
       {chosen && <ExportDetail job={chosen} onChanged={live.again} />}
-      {id === 'new' && (
+      {/* A form for an export waits for it: it begins with what that asks for. */}
+      {id === 'new' && off === undefined && (ofId === undefined || of !== undefined) && (
         <NewExport
-          key={params.value['of'] ?? ''}
-          of={all.find((one) => one.id === params.value['of'])}
+          key={ofId ?? ''}
+          of={of}
           onDone={(made) => {
             live.again();
             go(exportAddress(made), true);
@@ -155,13 +166,13 @@ const ExportTable = ({
           )}
         </div>
       ) : (
-        <table>
+        <table class="cards">
           <thead>
             <tr>
               <th>Export</th>
-              <th class="wide">Created by</th>
-              <th class="wide">Created ↓</th>
-              <th class="n wide">Fields</th>
+              <th>Created by</th>
+              <th>Created ↓</th>
+              <th class="n">Fields</th>
               <th class="n">Records</th>
               <th>Status</th>
               <th class="r">Action</th>
@@ -172,22 +183,36 @@ const ExportTable = ({
               <tr key={job.id} class={job.id === chosen ? 'cur' : ''}>
                 <td>
                   <a class="strong" href={exportAddress(job.id, params.value)}>
-                    {job.description || 'Without a name'}
+                    {visibleLine(job.description) || 'Without a name'}
                   </a>
                   <div class="s2 mono">{job.id.slice(0, 8)}</div>
                 </td>
-                <td class="wide">{job.created_by_name ?? <span class="dim">–</span>}</td>
-                <td class="wide">
-                  <Time ms={Date.parse(job.created_at)} digits="minutes" />
-                  <div class="s2">{ago(Date.parse(job.created_at), Date.now())}</div>
+                <td data-label="Created by">
+                  {job.created_by_name === null ? (
+                    <span class="dim">–</span>
+                  ) : (
+                    visibleLine(job.created_by_name)
+                  )}
                 </td>
-                <td class="n wide">{job.requested_data.length === 0 ? 'all' : job.requested_data.length}</td>
-                <td class="n">
-                  {job.is_total_exact ? '' : '≥ '}
-                  <Num figure={count(job.total_records)} />
+                <td data-label="Created">
+                  <div>
+                    <Time ms={Date.parse(job.created_at)} digits="minutes" />
+                    <div class="s2">{ago(Date.parse(job.created_at), Date.now())}</div>
+                  </div>
                 </td>
-                <td>
-                  <ExportState job={job} />
+                <td class="n" data-label="Fields">
+                  {job.requested_data.length === 0 ? 'all' : job.requested_data.length}
+                </td>
+                <td class="n" data-label="Records">
+                  <span>
+                    {job.is_total_exact ? '' : '≥ '}
+                    <Num figure={count(job.total_records)} />
+                  </span>
+                </td>
+                <td data-label="Status">
+                  <div>
+                    <ExportState job={job} />
+                  </div>
                 </td>
                 <td class="r">
                   <span class="row acts">

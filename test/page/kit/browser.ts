@@ -203,6 +203,19 @@ async function finish(first: Page, task: Task): Promise<void> {
   expect(problems.join('\n')).toBe('');
 }
 
+/** Nothing of a secret is in the page, its fields, its address or its storage. */
+export async function expectNowhere(page: Page, secret: string): Promise<void> {
+  const seen = await page.evaluate(() => [
+    document.documentElement.outerHTML,
+    ...[...document.querySelectorAll('input')].map(({ value }) => value),
+    location.href,
+    JSON.stringify(Object.entries(localStorage)),
+    JSON.stringify(Object.entries(sessionStorage)),
+    JSON.stringify(history.state),
+  ]);
+  expect(seen.filter((text) => text.includes(secret))).toEqual([]);
+}
+
 /** Checks the page with axe-core against WCAG 2.2 A and AA. */
 export async function expectAccessible(page: Page): Promise<void> {
   await page.evaluate(AXE);

@@ -14,6 +14,8 @@ export interface FilledWeir {
   readonly facts: FilledFacts;
   /** A GET of the admin API, as JSON; throws for an error. */
   readonly get: <T = Record<string, unknown>>(path: string) => Promise<T>;
+  /** A change by the admin API, as another client makes it; throws for an error. `key`: '' for none. */
+  readonly send: <T = unknown>(method: string, path: string, body?: unknown, key?: string) => Promise<T>;
 }
 
 /** The filled folder of this run, and what is in it. The first test file that needs it fills it. */
@@ -64,6 +66,14 @@ ${more}`;
   return join(folder({ 'weir.yaml': text }), 'weir.yaml');
 }
 
+/** A request, and its answer as JSON; throws for an error. */
+async function ask<T>(url: string, init: RequestInit): Promise<T> {
+  const res = await fetch(url, init);
+  const text = await res.text();
+  if (!res.ok) throw new Error(`${url} answered ${res.status}: ${text}`);
+  return (text === '' ? undefined : JSON.parse(text)) as T;
+}
+
 /**
  * Starts weir over a copy of the filled folder. `args`: further flags. `config`: further lines of its YAML file. To be
  * ended with `stopAll`, `closeReplicas` and `removeFolders` of test/kit.
@@ -83,10 +93,15 @@ export async function startFilled({
   return {
     weir,
     facts,
-    async get<T>(path: string): Promise<T> {
-      const res = await fetch(weir.admin + path);
-      if (!res.ok) throw new Error(`${path} answered ${res.status}: ${await res.text()}`);
-      return (await res.json()) as T;
-    },
+    get: (path) => ask(weir.admin + path, {}),
+    send: (method, path, body, key = '') =>
+      ask(weir.admin + path, {
+        method,
+        headers: {
+          'Content-Type': 'application/json',
+          ...(key !== '' && { Authorization: `Bearer ${key}` }),
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      }),
   };
 }

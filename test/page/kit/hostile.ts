@@ -17,3 +17,6 @@ export function hostileLines(): string[] {
     `hostile lines first\r\nsecond\u2028third\u2029fourth`,
   ];
 }
+
+/** A name that would be more than text if it were taken as HTML, is long, and has a character that cannot be seen. */
+export const HOSTILE_NAME = `<img src=x onerror="window.pwned=1"> \u202egnp.exe ${'x'.repeat(40)}`;
