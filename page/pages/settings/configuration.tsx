@@ -1,8 +1,9 @@
 // Settings, Configuration: every setting with its value, its origin and what it does. Nothing is changed here.
-import type { JSX } from 'preact';
+import { Fragment, type JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import type { SettingAnswer, SettingList } from '../../../src/control/admin/answers/settings-answers.ts';
 import { useAnswer } from '../../api/use-answer.ts';
+import { visibleLine } from '../../formats.ts';
 import { Copy, Segments } from '../../parts/basics.tsx';
 import { Answered } from '../../parts/panel.tsx';
 import { params, setParams } from '../../state.ts';
@@ -12,11 +13,15 @@ import { yamlOf } from './yaml-text.ts';
 /** `pool.probe_interval` → `pool`; `deployments[0].id` → `deployments[0]`. */
 const groupOf = (key: string): string => key.split('.', 1)[0]!;
 
+/** The settings of a group one after the other, the groups as they come first. */
+const grouped = (settings: readonly SettingAnswer[]): SettingAnswer[] =>
+  [...Map.groupBy(settings, ({ key }) => groupOf(key)).values()].flat();
+
 export const Configuration = (): JSX.Element => {
   const live = useAnswer<SettingList>({ path: '/v1/settings', query: { with: 'docs' } });
   const [shown, setShown] = useState<'all' | 'changed'>('all');
   const find = params.value['find'] ?? '';
-  const all = live.asked.value.value?.settings ?? [];
+  const all = grouped(live.asked.value.value?.settings ?? []);
   const changed = all.filter(({ is_default: isDefault }) => isDefault === false);
   const fits = ({ key, value, origin, does = '' }: SettingAnswer): boolean =>
     `${key} ${value} ${origin} ${does}`.toLowerCase().includes(find.toLowerCase());
@@ -26,7 +31,7 @@ export const Configuration = (): JSX.Element => {
       <SectionHead
         title="Configuration"
         side={
-          <div class="row">
+          <div class="row find">
             <input
               class="inp"
               type="search"
@@ -74,11 +79,13 @@ const SettingTable = ({
   if (rows.length === 0)
     return (
       <div class="empty">
-        {find === '' ? 'All settings have their default.' : `No setting contains “${find}”.`}
+        {find === ''
+          ? 'All settings have their default.'
+          : `No setting contains “${visibleLine(find).slice(0, 200)}”.`}
       </div>
     );
   return (
-    <table class="cf">
+    <table class="cards cf">
       <thead>
         <tr>
           <th>Setting</th>
@@ -89,18 +96,20 @@ const SettingTable = ({
       </thead>
       <tbody>
         {rows.map((row, i) => (
-          <>
+          <Fragment key={row.key}>
             {(i === 0 || groupOf(rows[i - 1]!.key) !== groupOf(row.key)) && (
-              <tr class="grp" key={`group ${groupOf(row.key)}`}>
+              <tr class="grp">
                 <td colSpan={4}>{groupOf(row.key)}</td>
               </tr>
             )}
-            <tr key={row.key} class={row.is_default === false ? 'changed' : ''}>
+            <tr class={row.is_default === false ? 'changed' : ''}>
               <td class="mono">{row.key}</td>
-              <td class="mono">{row.value === '' ? <span class="dim">empty</span> : row.value}</td>
-              <td>
+              <td class="mono" data-label="Value">
+                {row.value === '' ? <span class="dim">empty</span> : visibleLine(row.value)}
+              </td>
+              <td data-label="Comes from">
                 {row.is_default === false ? (
-                  <span class="pill acc mono">{row.origin}</span>
+                  <span class="pill acc mono">{visibleLine(row.origin)}</span>
                 ) : (
                   <span class="dim">default</span>
                 )}
@@ -112,7 +121,7 @@ const SettingTable = ({
                 )}
               </td>
             </tr>
-          </>
+          </Fragment>
         ))}
       </tbody>
     </table>

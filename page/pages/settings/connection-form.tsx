@@ -1,65 +1,18 @@
 // The form of one connection: what is sent where, its state, and a test.
-// Invariant: a header value is sent only if it was typed; moving the place where sending starts asks first.
+// Invariant: a header value is in the form only from its typing to its saving; moving the place where sending starts says
+// first what it does.
 import type { JSX } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
-import type {
-  ConnectionAnswer,
-  ConnectionCount,
-  ConnectionTest,
-} from '../../../src/control/admin/answers/settings-answers.ts';
-import { ask } from '../../api/client.ts';
-import { ago, duration, grouped, text, visible } from '../../formats.ts';
+import { useState } from 'preact/hooks';
+import type { ConnectionAnswer } from '../../../src/control/admin/answers/settings-answers.ts';
+import { visibleLine } from '../../formats.ts';
 import { useKeys } from '../../keys.ts';
-import { Button, Segments, Switch, Time } from '../../parts/basics.tsx';
-import { Icon } from '../../parts/icons.tsx';
-import { addressOf } from '../../routes.ts';
+import { Button, Segments, Switch } from '../../parts/basics.tsx';
 import { change, Confirm, Field, Refusal, useSending } from '../../parts/form.tsx';
+import { QueryField } from '../../parts/query-field.tsx';
+import { changesOf, keepsHeaderValue, shownFields, type ConnectionEdits } from './connection-fields.ts';
+import { ConnectionTester, Fitting, MovedStart, Trouble, useFitting } from './connection-parts.tsx';
 
-interface Fields {
-  readonly name: string;
-  readonly endpoint_url: string;
-  readonly signal: 'logs' | 'traces';
-  readonly header_name: string;
-  /** `undefined`: as it is. */
-  readonly header_value: string | undefined;
-  readonly query: string;
-  readonly start_from: string;
-  readonly encoding: string;
-  readonly compression: 'gzip' | 'none';
-}
-
-const NEW: Fields = {
-  name: '',
-  endpoint_url: '',
-  signal: 'logs',
-  header_name: '',
-  header_value: '',
-  query: '',
-  start_from: 'now',
-  encoding: 'protobuf',
-  compression: 'gzip',
-};
-
-const fieldsOf = (one: ConnectionAnswer): Fields => ({
-  name: one.name,
-  endpoint_url: one.endpoint_url,
-  signal: one.signal,
-  header_name: one.header_name,
-  header_value: undefined,
-  query: one.query,
-  start_from: one.start_from,
-  encoding: one.encoding,
-  compression: one.compression,
-});
-
-/** Fields that differ from those of the connection. */
-function changesOf(fields: Fields, old: ConnectionAnswer | undefined): Record<string, unknown> {
-  const before = old === undefined ? NEW : fieldsOf(old);
-  const changes: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(fields))
-    if (value !== undefined && value !== before[name as keyof Fields]) changes[name] = value;
-  return changes;
-}
+const PATH = '/v1/otel/connections';
 
 export const ConnectionForm = ({
   of: old,
@@ -71,21 +24,40 @@ export const ConnectionForm = ({
   readonly onChanged: (id: string | undefined) => void;
   readonly onClose: () => void;
 }): JSX.Element => {
-  const [fields, setFields] = useState<Fields>(old === undefined ? NEW : fieldsOf(old));
+  const [edits, setEdits] = useState<ConnectionEdits>({});
+  const [queryProblems, setQueryProblems] = useState(0);
   const sending = useSending();
   const isFixed = old?.from === 'settings';
-  const path = old === undefined ? '' : `/v1/otel/connections/${encodeURIComponent(old.id)}`;
-  const set = (changes: Partial<Fields>): void => setFields({ ...fields, ...changes });
-  const changes = changesOf(fields, old);
+  const path = old === undefined ? '' : `${PATH}/${encodeURIComponent(old.id)}`;
+  const set = (more: ConnectionEdits): void => {
+    if (!isFixed) setEdits((before) => ({ ...before, ...more }));
+  };
+  const fields = shownFields(old, edits);
+  const changes = changesOf(old, edits);
+  const isKept = keepsHeaderValue(old, fields) && edits.header_value === undefined;
+  const fitting = useFitting(fields.query, fields.signal, queryProblems > 0);
+  const why =
+    fields.endpoint_url.trim() === ''
+      ? 'Enter an endpoint.'
+      : queryProblems > 0
+        ? 'The filter has a problem.'
+        : fields.header_name !== '' && !isKept && !edits.header_value
+          ? 'Enter the value of the header.'
+          : Object.keys(changes).length === 0
+            ? 'Nothing is changed.'
+            : sending.isSending
+              ? 'It is being saved.'
+              : undefined;
   const save = async (): Promise<void> => {
-    if (isFixed) return;
+    if (isFixed || why !== undefined) return;
     const made = await (old === undefined
-      ? sending.send('POST', '/v1/otel/connections', { ...changes })
+      ? sending.send('POST', PATH, changes)
       : sending.send('PATCH', path, changes));
-    if (made) onChanged((made.value as ConnectionAnswer).id);
+    if (!made) return;
+    setEdits({});
+    onChanged((made.value as ConnectionAnswer).id);
   };
   useKeys('lists', { save: () => void save() });
-  const movesStart = old !== undefined && changes['start_from'] !== undefined;
   return (
     <form
       class="panel"
@@ -95,24 +67,28 @@ export const ConnectionForm = ({
       }}
     >
       <div class="ph">
-        <h2 class="el">{old === undefined ? 'New connection' : old.name || old.id}</h2>
-        {old !== undefined && <span class="sub mono">{old.id}</span>}
+        <h2 class="el">{old === undefined ? 'New connection' : visibleLine(old.name) || old.id}</h2>
+        {old !== undefined && <span class="sub mono nmob">{old.id}</span>}
         <span class="grow" />
         {old !== undefined && (
           <Switch
             isOn={old.enabled}
             label="Sends"
             off={isFixed ? 'It comes from the configuration, and is changed there.' : undefined}
-            onChange={(enabled) =>
-              void change('PATCH', path, { enabled }).then((isDone) => isDone && onChanged(old.id))
-            }
+            onChange={(enabled) => void change('PATCH', path, { enabled }).then(() => onChanged(old.id))}
           />
         )}
         <Button kind="bare" icon="close" label="Close" onClick={onClose} />
       </div>
       <div class="form">
         {isFixed && <p class="hint">This connection comes from the configuration, and is changed there.</p>}
-        <Field label="Name" value={fields.name} onInput={(name) => set({ name })} isReadOnly={isFixed} />
+        <Field
+          label="Name"
+          value={fields.name}
+          onInput={(name) => set({ name })}
+          isReadOnly={isFixed}
+          isFirst={old === undefined}
+        />
         <Field
           label="Endpoint"
           isMono
@@ -130,34 +106,42 @@ export const ConnectionForm = ({
           onInput={(header_name) => set({ header_name })}
           isReadOnly={isFixed}
         />
-        {fields.header_value === undefined && fields.header_name !== '' ? (
-          <div class="row between">
-            <span class="mid">Its value is set, and never shown.</span>
-            {!isFixed && (
-              <Button isSmall onClick={() => set({ header_value: '' })}>
-                Replace
-              </Button>
-            )}
-          </div>
-        ) : (
-          !isFixed && (
-            <Field
-              label="Value of the header"
-              type="password"
-              value={fields.header_value ?? ''}
-              onInput={(header_value) => set({ header_value })}
-            />
+        {isFixed || isKept || (old !== undefined && fields.header_name === '') ? (
+          fields.header_name !== '' && (
+            <div class="row between">
+              <span class="mid">Its value is set, and never shown.</span>
+              {!isFixed && (
+                <Button isSmall onClick={() => set({ header_value: '' })}>
+                  Replace
+                </Button>
+              )}
+            </div>
           )
+        ) : (
+          <Field
+            label="Value of the header"
+            type="password"
+            value={edits.header_value ?? ''}
+            onInput={(header_value) => set({ header_value })}
+            hint={
+              old !== undefined && old.header_name !== '' && fields.header_name !== ''
+                ? 'The value that was set is not sent to another receiver or header.'
+                : undefined
+            }
+          />
         )}
-        <Field
-          label="Filter"
-          isMono
-          value={fields.query}
-          placeholder="level>=info -path:/health"
-          onInput={(query) => set({ query })}
-          isReadOnly={isFixed}
-          hint={<Fitting fields={fields} />}
-        />
+        {isFixed ? (
+          <Field label="Filter" isMono value={fields.query} onInput={() => undefined} isReadOnly />
+        ) : (
+          <QueryField
+            label="Filter"
+            value={fields.query}
+            placeholder="level>=info -path:/health"
+            onInput={(query) => set({ query })}
+            onProblems={setQueryProblems}
+            hint={<Fitting query={fields.query} fitting={fitting} />}
+          />
+        )}
         <div class="row between">
           <span class="mid">Signal</span>
           <Segments
@@ -168,7 +152,7 @@ export const ConnectionForm = ({
               ['logs', 'Logs'],
               ['traces', 'Traces'],
             ]}
-            onChoose={(signal) => !isFixed && set({ signal })}
+            onChoose={(signal) => set({ signal })}
           />
         </div>
         <div class="row between">
@@ -176,13 +160,13 @@ export const ConnectionForm = ({
           <Segments
             isSmall
             label="Start from"
-            value={fields.start_from === old?.start_from ? 'stay' : fields.start_from}
+            value={old !== undefined && fields.start_from === old.start_from ? 'stay' : fields.start_from}
             options={[
               ...(old === undefined ? [] : ([['stay', 'Where it is']] as const)),
               ['now', 'Now'],
               ['earliest', 'Earliest'],
             ]}
-            onChoose={(start) => !isFixed && set({ start_from: start === 'stay' ? old!.start_from : start })}
+            onChoose={(start) => set({ start_from: start === 'stay' ? old!.start_from : start })}
           />
         </div>
         <div class="row between">
@@ -196,7 +180,7 @@ export const ConnectionForm = ({
                 ['protobuf', 'protobuf'],
                 ['json', 'json'],
               ]}
-              onChoose={(encoding) => !isFixed && set({ encoding })}
+              onChoose={(encoding) => set({ encoding })}
             />
             <Segments
               isSmall
@@ -206,21 +190,17 @@ export const ConnectionForm = ({
                 ['gzip', 'gzip'],
                 ['none', 'none'],
               ]}
-              onChoose={(compression) => !isFixed && set({ compression })}
+              onChoose={(compression) => set({ compression })}
             />
           </span>
         </div>
-        {movesStart && (
-          <p class="hint warn">
-            {fields.start_from === 'earliest'
-              ? 'All records that the store keeps are sent again.'
-              : 'Records that wait are left out.'}
-          </p>
+        {old !== undefined && changes['start_from'] !== undefined && (
+          <MovedStart to={fields.start_from} of={old} fitting={fitting} />
         )}
         <Refusal error={sending.error} />
       </div>
       <div class="formfoot">
-        {old !== undefined && <Test path={path} />}
+        {old !== undefined && <ConnectionTester path={path} />}
         <span class="grow" />
         {old !== undefined && !isFixed && (
           <Confirm
@@ -231,122 +211,13 @@ export const ConnectionForm = ({
           </Confirm>
         )}
         {!isFixed && (
-          <Button
-            kind="primary"
-            type="submit"
-            off={
-              fields.endpoint_url === ''
-                ? 'Enter an endpoint.'
-                : Object.keys(changes).length === 0
-                  ? 'Nothing is changed.'
-                  : sending.isSending
-                    ? 'Saving…'
-                    : undefined
-            }
-          >
+          <Button kind="primary" type="submit" off={why}>
             {old === undefined ? 'Make connection' : 'Save'}
           </Button>
         )}
       </div>
+      {/* Below what one types into, since it comes and goes by itself. */}
       {old !== undefined && <Trouble of={old} />}
     </form>
-  );
-};
-
-/** Why nothing is accepted, if so. */
-const Trouble = ({ of: { status } }: { readonly of: ConnectionAnswer }): JSX.Element | null => {
-  if (
-    status === undefined ||
-    (status.state !== 'paused' && status.state !== 'retrying' && status.state !== 'failed')
-  )
-    return null;
-  const { last_response: response, paused_since: since, next_try_at: next } = status;
-  return (
-    <div class="trouble">
-      <div class="banner warn">
-        <Icon name="warn" />
-        <div class="grow">
-          <b>
-            {response === null || response.status === 0
-              ? `The receiver does not respond`
-              : `The receiver responds with ${response.status}`}
-            {since !== '' && (
-              <>
-                {' '}
-                since <Time ms={Date.parse(since)} />
-              </>
-            )}
-            .
-          </b>{' '}
-          {status.state !== 'failed' && (
-            <>
-              {grouped(status.queue_records)} records wait; none is lost.{' '}
-              {next !== '' && `It is tried again ${ago(Date.parse(next), Date.now())}.`}
-            </>
-          )}
-          <div class="s2 mono">{visible(response?.text || status.last_error)}</div>
-        </div>
-      </div>
-    </div>
-  );
-};
-
-/** How many stored records the filter fits, asked half a second after the last change. */
-const Fitting = ({ fields: { query, signal } }: { readonly fields: Fields }): JSX.Element => {
-  const [said, setSaid] = useState<JSX.Element>();
-  useEffect(() => {
-    const stop = new AbortController();
-    const timer = setTimeout(() => {
-      void ask<ConnectionCount>('POST', '/v1/otel/connections/count', {
-        body: { query, signal },
-        signal: stop.signal,
-      }).then((answer) => {
-        if (stop.signal.aborted) return;
-        setSaid(
-          answer.ok ? (
-            <>
-              {answer.value.is_exact ? '' : 'at least '}
-              {grouped(answer.value.count)} stored records match.{' '}
-              <a href={addressOf({ page: 'logs' }, { q: query })}>See them</a>
-            </>
-          ) : (
-            <span class="err">{answer.error.message}</span>
-          ),
-        );
-      });
-    }, 500);
-    return () => {
-      stop.abort();
-      clearTimeout(timer);
-    };
-  }, [query, signal]);
-  return (
-    <span class="fitting" aria-live="polite">
-      {said}
-    </span>
-  );
-};
-
-/** Sends one record, and says what came of it. */
-const Test = ({ path }: { readonly path: string }): JSX.Element => {
-  const [result, setResult] = useState<ConnectionTest | string>();
-  const [isTesting, setTesting] = useState(false);
-  const test = async (): Promise<void> => {
-    setTesting(true);
-    const answer = await ask<ConnectionTest>('POST', `${path}/test`);
-    setTesting(false);
-    setResult(answer.ok ? answer.value : answer.error.message);
-  };
-  return (
-    <>
-      <Button icon="bolt" onClick={() => void test()} off={isTesting ? 'It is being tested.' : undefined}>
-        Test
-      </Button>
-      <span role="status" class={typeof result === 'object' && result.ok ? 'ok' : 'err'}>
-        {typeof result === 'object'
-          ? `${result.status === 0 ? 'no response' : result.status} in ${text(duration(result.duration_ms))}${result.ok ? '' : `: ${visible(result.message).slice(0, 120)}`}`
-          : result}
-      </span>
-    </>
   );
 };

@@ -4,10 +4,11 @@ import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import type {
   ConnectionAnswer,
+  ConnectionCount,
   ConnectionList,
 } from '../../../src/control/admin/answers/settings-answers.ts';
 import { useAnswer } from '../../api/use-answer.ts';
-import { count, duration, text } from '../../formats.ts';
+import { count, duration, text, visibleLine } from '../../formats.ts';
 import { useKeys } from '../../keys.ts';
 import { Num, State, Time } from '../../parts/basics.tsx';
 import { Answered } from '../../parts/panel.tsx';
@@ -26,9 +27,10 @@ export const Connections = (): JSX.Element => {
     { path: '/v1/otel/connections', query: { with: 'status' } },
     { everyMs: EVERY_MS },
   );
-  const [isNew, setNew] = useState(false);
   const here = route.value;
   const id = here.page === 'settings' ? here.id : undefined;
+  const waiting = useWaiting(live.asked.value.value, id);
+  const [isNew, setNew] = useState(false);
   const add = (): void => {
     go(addressOfOne(undefined));
     setNew(true);
@@ -42,7 +44,8 @@ export const Connections = (): JSX.Element => {
       </SectionHead>
       <Answered live={live} words="Reading the connections…" everyMs={EVERY_MS}>
         {({ connections }) => {
-          const chosen = connections.find((one) => one.id === id);
+          const found = connections.find((one) => one.id === id);
+          const chosen = found && { ...found, ...(waiting && { waiting }) };
           return (
             <div class={chosen || isNew ? 'two' : 'one'}>
               <section class="panel">
@@ -58,7 +61,9 @@ export const Connections = (): JSX.Element => {
                   />
                 )}
                 {id !== undefined && chosen === undefined && (
-                  <div class="formfoot err">There is no connection {id}: it may have been removed.</div>
+                  <div class="formfoot err wrap">
+                    There is no connection {visibleLine(id)}: it may have been removed.
+                  </div>
                 )}
               </section>
               {(chosen || isNew) && (
@@ -83,6 +88,21 @@ export const Connections = (): JSX.Element => {
     </>
   );
 };
+
+/** How often the records that wait are counted, in milliseconds: counting reads the store. */
+const COUNT_MS = 15_000;
+
+/** The records that wait for the chosen connection, while its receiver takes none; `undefined`: not counted. */
+function useWaiting(list: ConnectionList | undefined, id: string | undefined): ConnectionCount | undefined {
+  const state = list?.connections.find((one) => one.id === id)?.status?.state;
+  const { asked } = useAnswer<ConnectionList>(
+    state === 'paused' || state === 'retrying'
+      ? { path: '/v1/otel/connections', query: { with: 'waiting' } }
+      : undefined,
+    { everyMs: COUNT_MS },
+  );
+  return asked.value.value?.connections.find((one) => one.id === id)?.waiting;
+}
 
 /** The state of a connection in a shape and words. */
 const ConnectionState = ({ of: { status, enabled } }: { readonly of: ConnectionAnswer }): JSX.Element => {
@@ -125,7 +145,7 @@ const ConnectionTable = ({
   readonly chosen: string | undefined;
   readonly onChoose: () => void;
 }): JSX.Element => (
-  <table class="tall">
+  <table class="cards tall sent">
     <thead>
       <tr>
         <th>Name and address</th>
@@ -153,34 +173,36 @@ const ConnectionTable = ({
         >
           <td>
             <a
-              class="strong"
+              class="strong el"
               href={addressOfOne(one.id)}
               aria-current={one.id === chosen ? 'true' : undefined}
             >
-              {one.name || one.id}
+              {visibleLine(one.name) || one.id}
             </a>
             <div class="s2 mono el" title={one.endpoint_url}>
-              {one.endpoint_url}
+              {visibleLine(one.endpoint_url)}
             </div>
           </td>
-          <td>{one.signal}</td>
-          <td>
-            <ConnectionState of={one} />
+          <td data-label="Signal">{one.signal}</td>
+          <td data-label="State">
+            <div>
+              <ConnectionState of={one} />
+            </div>
           </td>
-          <td class={`n ${(one.status?.lag_seconds ?? 0) > 300 ? 'warn' : ''}`}>
+          <td class={`n ${(one.status?.lag_seconds ?? 0) > 300 ? 'warn' : ''}`} data-label="Lag">
             {one.status === undefined ? (
               <Num figure={count(null)} />
             ) : (
               text(duration(one.status.lag_seconds * 1000))
             )}
           </td>
-          <td class="n">
+          <td class="n" data-label="Sent">
             <Num figure={count(one.status?.sent)} />
           </td>
-          <td class="n">
+          <td class="n" data-label="Rejected">
             <Num figure={count(one.status?.rejected)} />
           </td>
-          <td class="n">
+          <td class="n" data-label="Dropped">
             <Num figure={count(one.status?.dropped)} />
           </td>
         </tr>

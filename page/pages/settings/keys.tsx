@@ -4,7 +4,7 @@ import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import type { KeyAnswer, KeyList } from '../../../src/control/admin/answers/settings-answers.ts';
 import { useAnswer } from '../../api/use-answer.ts';
-import { ago } from '../../formats.ts';
+import { ago, visibleLine } from '../../formats.ts';
 import { useKeys } from '../../keys.ts';
 import { me, refreshMe } from '../../me.ts';
 import { setKey } from '../../api/client.ts';
@@ -51,6 +51,7 @@ export const Keys = (): JSX.Element => {
   const [isNew, setNew] = useState(false);
   const [made, setMade] = useState<MadeKey>();
   useKeys('lists', { new: () => setNew(true) });
+  const known = live.asked.value.value;
   return (
     <>
       <SectionHead title="API keys" side={<NewButton onClick={() => setNew(true)}>Key</NewButton>}>
@@ -62,8 +63,9 @@ export const Keys = (): JSX.Element => {
           {made && (
             <div class="banner info newkey" role="status">
               <Icon name="key" />
-              <div class="grow">
-                <b>Copy the key {made.name} now; it is not shown again.</b> <code>{made.key}</code>
+              <div class="grow wrap">
+                <b>Copy the key {visibleLine(made.name)} now; it is not shown again.</b>{' '}
+                <code>{made.key}</code>
               </div>
               <Copy kind="plain" text={made.key} label="Copy the key">
                 Copy
@@ -86,9 +88,9 @@ export const Keys = (): JSX.Element => {
             }
           </Answered>
         </section>
-        {isNew && (
+        {isNew && known !== undefined && (
           <NewKey
-            isFirst={live.asked.value.value?.keys.length === 0}
+            isFirst={known.keys.length === 0}
             onClose={() => setNew(false)}
             onMade={(key) => {
               // From now on all requests need a key: without one, this page and the new key in it would be gone.
@@ -114,7 +116,7 @@ const KeyTable = ({
 }): JSX.Element => {
   const now = Date.now();
   return (
-    <table class="fixed">
+    <table class="cards keys">
       <thead>
         <tr>
           <th>Name</th>
@@ -136,32 +138,39 @@ const KeyTable = ({
           const wasJustUsed = used !== undefined && now - used < 3_600_000;
           return (
             <tr key={key.id}>
-              <td class="strong">{key.name}</td>
-              <td class="mono dim">{key.id}</td>
-              <td>
-                {key.scopes.map((scope) => (
-                  <>
-                    <Pill key={scope}>{scope}</Pill>{' '}
-                  </>
-                ))}
+              <td class="strong wrap">{visibleLine(key.name)}</td>
+              <td class="mono dim wrap" data-label="Id">
+                {key.id}
               </td>
-              <td class={expires !== undefined && expires - now < SOON_MS ? 'warn' : ''}>
+              <td class="wrap" data-label="Scopes">
+                <span>
+                  {key.scopes.map((scope) => (
+                    <>
+                      <Pill key={scope}>{scope}</Pill>{' '}
+                    </>
+                  ))}
+                </span>
+              </td>
+              <td data-label="Expires" class={expires !== undefined && expires - now < SOON_MS ? 'warn' : ''}>
                 {expires === undefined ? (
                   'never'
                 ) : (
-                  <>
+                  <span>
                     <Time ms={expires} digits="minutes" />
                     {expires - now < SOON_MS && `, ${ago(expires, now)}`}
-                  </>
+                  </span>
                 )}
               </td>
-              <td>
+              <td data-label="Last used">
                 {isOwn ? 'now, this page' : used === undefined ? <span class="dim">–</span> : ago(used, now)}
               </td>
-              <td class="mid">{key.made_by ?? <span class="dim">–</span>}</td>
+              <td class="mid wrap" data-label="Made by">
+                {key.made_by === null ? <span class="dim">–</span> : visibleLine(key.made_by)}
+              </td>
               <td class="r">
                 <Confirm
                   label={`Remove the key ${key.name}`}
+                  typed={wasJustUsed ? key.name : undefined}
                   off={
                     key.source === 'file'
                       ? 'It is in the key file. Remove it there.'
@@ -175,9 +184,7 @@ const KeyTable = ({
                       : 'It stops working at once.'
                   }
                   onConfirm={() =>
-                    void change('DELETE', `/v1/keys/${encodeURIComponent(key.id)}`).then(
-                      (isDone) => isDone && onChanged(),
-                    )
+                    void change('DELETE', `/v1/keys/${encodeURIComponent(key.id)}`).then(onChanged)
                   }
                 >
                   Remove
@@ -205,15 +212,24 @@ const NewKey = ({
   const [days, setDays] = useState(isFirst ? '' : '90');
   const [scopes, setScopes] = useState<readonly string[]>([isFirst ? 'admin' : 'logs:read']);
   const sending = useSending();
+  const why =
+    name.trim() === ''
+      ? 'Give it a name.'
+      : scopes.length === 0
+        ? 'Choose a scope.'
+        : sending.isSending
+          ? 'It is being made.'
+          : undefined;
   const save = async (): Promise<void> => {
+    if (why !== undefined) return;
     const made = await sending.send('POST', '/v1/keys', {
-      name,
+      name: name.trim(),
       scopes,
       ...(days === '' ? {} : { expires_at: new Date(Date.now() + Number(days) * DAY_MS).toISOString() }),
     });
     if (!made) return;
     const opensPage = scopes.some((scope) => !CLIENT_SCOPES.has(scope));
-    onMade({ name, key: (made.value as { readonly key: string }).key, opensPage });
+    onMade({ name: name.trim(), key: (made.value as { readonly key: string }).key, opensPage });
   };
   useKeys('lists', { save: () => void save() });
   return (
@@ -228,7 +244,7 @@ const NewKey = ({
         <h2>New key</h2>
       </div>
       <div class="form">
-        <Field label="Name" value={name} onInput={setName} placeholder="grafana" />
+        <Field label="Name" value={name} onInput={setName} placeholder="grafana" isFirst />
         <label>
           <span class="lbl">Expires</span>
           <select class="inp" value={days} onChange={(event) => setDays(event.currentTarget.value)}>
@@ -262,11 +278,7 @@ const NewKey = ({
       <div class="formfoot">
         <span class="grow" />
         <Button onClick={onClose}>Cancel</Button>
-        <Button
-          kind="primary"
-          type="submit"
-          off={name.trim() === '' ? 'Give it a name.' : scopes.length === 0 ? 'Choose a scope.' : undefined}
-        >
+        <Button kind="primary" type="submit" off={why}>
           Make key
         </Button>
       </div>

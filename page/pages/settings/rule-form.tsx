@@ -1,62 +1,83 @@
-// The form of a scoring rule, its test on past records, and its backfill.
-// Invariant: a test stores nothing, and says so; saving keeps what the form does not know.
+// The form of a scoring rule.
+// Invariant: what was typed stands over the rule as it is now, and only that is sent; a name is never taken from another rule.
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
-import { ask } from '../../api/client.ts';
-import { grouped, share, text, visibleLine } from '../../formats.ts';
+import { visibleLine } from '../../formats.ts';
 import { useKeys } from '../../keys.ts';
 import { missing } from '../../me.ts';
-import { Button, Segments, State, Time } from '../../parts/basics.tsx';
+import { Button, Segments } from '../../parts/basics.tsx';
 import { change, Confirm, Field, Refusal, useSending } from '../../parts/form.tsx';
-import { addressOf } from '../../routes.ts';
+import { QueryField } from '../../parts/query-field.tsx';
+import { typedNumber } from '../../parts/typed.ts';
+import { Backfill } from './rule-backfill.tsx';
+import { RuleTest } from './rule-test.tsx';
 import {
+  changesOfRule,
   configOf,
   fieldsOfRule,
   GLOBAL_SCORERS,
   optionName,
+  optionProblem,
+  rulePath,
+  RULES,
   type Rule,
   type RuleFields,
   type StoredScorer,
-  type TestAnswer,
-  type TestedRecord,
 } from './scoring-rule.ts';
-import type { Project } from './tags.tsx';
-
-const RULES = '/v1/project_score';
-const pathOf = (id: string): string => `${RULES}/${encodeURIComponent(id)}`;
+import type { Project } from './tag-json.ts';
 
 export const RuleForm = ({
   of: old,
+  rules,
   scorers,
   projects,
   onChanged,
   onClose,
 }: {
   readonly of: Rule | undefined;
+  /** All rules: a name is that of one. */
+  readonly rules: readonly Rule[];
   readonly scorers: readonly StoredScorer[];
   readonly projects: readonly Project[];
   readonly onChanged: (id: string | undefined) => void;
   readonly onClose: () => void;
 }): JSX.Element => {
-  const [fields, setFields] = useState<RuleFields>(() =>
-    fieldsOfRule(old, projects.find(({ id }) => id === old?.project_id)?.id ?? projects[0]?.id ?? ''),
-  );
-  const set = (changes: Partial<RuleFields>): void => setFields({ ...fields, ...changes });
+  const [edits, setEdits] = useState<Partial<RuleFields>>({});
+  const [queryProblems, setQueryProblems] = useState(0);
+  const set = (more: Partial<RuleFields>): void => setEdits((before) => ({ ...before, ...more }));
+  const fields: RuleFields = {
+    ...fieldsOfRule(old, old?.project_id ?? projects[0]?.id ?? ''),
+    ...edits,
+  };
   const sending = useSending();
   const off = missing('logs:write');
-  const percent = Number(fields.percent);
+  const percent = typedNumber(fields.percent);
   const percentProblem =
-    fields.percent.trim() !== '' && percent >= 0 && percent <= 100
-      ? undefined
-      : 'Must be a number from 0 to 100.';
+    percent !== undefined && percent <= 100 ? undefined : 'Must be a number from 0 to 100.';
+  const changes = old === undefined ? undefined : changesOfRule(edits, old);
+  const project = fields.source === 'spans' ? fields.project : null;
+  const whyNoTest =
+    fields.scorers.length === 0
+      ? 'Choose a scorer.'
+      : queryProblems > 0
+        ? 'The filter has a problem.'
+        : fields.scorers.some((one) => optionProblem(one, fields.options[one] ?? '') !== undefined)
+          ? 'An option of a scorer is missing or wrong.'
+          : fields.source === 'spans' && fields.project === ''
+            ? 'Choose a project.'
+            : percentProblem;
   const why =
-    fields.name.trim() === ''
-      ? 'Give it a name.'
-      : fields.scorers.length === 0
-        ? 'Choose a scorer.'
-        : fields.source === 'spans' && fields.project === ''
-          ? 'Choose a project.'
-          : percentProblem;
+    off ??
+    (fields.name.trim() === '' ? 'Give it a name.' : whyNoTest) ??
+    (rules.some(
+      ({ id, name, project_id: its }) => id !== old?.id && name === fields.name.trim() && its === project,
+    )
+      ? 'A rule of this name exists.'
+      : changes !== undefined && Object.keys(changes).length === 0
+        ? 'Nothing is changed.'
+        : sending.isSending
+          ? 'It is being saved.'
+          : undefined);
   const body = (): object => ({
     name: fields.name.trim(),
     score_type: 'online',
@@ -64,11 +85,13 @@ export const RuleForm = ({
     config: { online: configOf(fields, old?.config.online) },
   });
   const save = async (): Promise<void> => {
-    if (why !== undefined || off !== undefined) return;
+    if (why !== undefined) return;
     const made = await (old === undefined
       ? sending.send('POST', RULES, body())
-      : sending.send('PATCH', pathOf(old.id), body()));
-    if (made) onChanged((made.value as Rule).id);
+      : sending.send('PATCH', rulePath(old.id), changes));
+    if (!made) return;
+    setEdits({});
+    onChanged((made.value as Rule).id);
   };
   useKeys('lists', { save: () => void save() });
   return (
@@ -80,25 +103,35 @@ export const RuleForm = ({
       }}
     >
       <div class="ph">
-        <h2 class="el">{old === undefined ? 'New rule' : old.name}</h2>
+        <h2 class="el">{old === undefined ? 'New rule' : visibleLine(old.name)}</h2>
         <span class="grow" />
         <Button kind="bare" icon="close" label="Close" onClick={onClose} />
       </div>
       <div class="form">
-        <Field label="Name" value={fields.name} onInput={(name) => set({ name })} placeholder="valid JSON" />
+        <Field
+          label="Name"
+          value={fields.name}
+          onInput={(name) => set({ name })}
+          placeholder="valid JSON"
+          isFirst={old === undefined}
+        />
         <Scorers fields={fields} scorers={scorers} onChange={set} />
         <div class="row between">
           <span class="lbl">Scores</span>
-          <Segments
-            isSmall
-            label="Scores"
-            value={fields.source}
-            options={[
-              ['requests', 'Requests'],
-              ['spans', 'Spans'],
-            ]}
-            onChoose={(source) => old === undefined && set({ source })}
-          />
+          {old === undefined ? (
+            <Segments
+              isSmall
+              label="Scores"
+              value={fields.source}
+              options={[
+                ['requests', 'Requests'],
+                ['spans', 'Spans'],
+              ]}
+              onChoose={(source) => set({ source })}
+            />
+          ) : (
+            <span class="mid">{fields.source}</span>
+          )}
         </div>
         {fields.source === 'spans' && (
           <>
@@ -112,7 +145,7 @@ export const RuleForm = ({
               >
                 {projects.map(({ id, name }) => (
                   <option key={id} value={id}>
-                    {name}
+                    {visibleLine(name)}
                   </option>
                 ))}
               </select>
@@ -127,11 +160,11 @@ export const RuleForm = ({
             </label>
           </>
         )}
-        <Field
+        <QueryField
           label="Filter"
-          isMono
           value={fields.filter}
           onInput={(filter) => set({ filter })}
+          onProblems={setQueryProblems}
           placeholder="path:/v1/chat/completions status:2xx"
           hint={
             fields.filter === '' ? 'Without it: all.' : 'All conditions must hold, unless OR says otherwise.'
@@ -154,17 +187,17 @@ export const RuleForm = ({
             off={off}
             effect="Its scores stay."
             onConfirm={() =>
-              void change('DELETE', pathOf(old.id)).then((isDone) => isDone && onChanged(undefined))
+              void change('DELETE', rulePath(old.id)).then((isDone) => isDone && onChanged(undefined))
             }
           >
             Remove
           </Confirm>
         )}
-        <Button kind="primary" type="submit" off={off ?? why}>
+        <Button kind="primary" type="submit" off={why}>
           Save
         </Button>
       </div>
-      <Test body={body} isReady={fields.scorers.length > 0} />
+      <RuleTest body={body} off={whyNoTest} />
     </form>
   );
 };
@@ -203,7 +236,9 @@ const Scorers = ({
                   })
                 }
               />
-              <span class="mono el">{name}</span>
+              <span class="mono el" title={name}>
+                {visibleLine(name)}
+              </span>
               <span class="mid">{does}</span>
             </label>
             {isChosen && option !== undefined && (
@@ -211,6 +246,9 @@ const Scorers = ({
                 label={`${name}: ${option}`}
                 isMono
                 value={fields.options[key] ?? ''}
+                problem={
+                  fields.options[key] === undefined ? undefined : optionProblem(key, fields.options[key])
+                }
                 onInput={(value) => onChange({ options: { ...fields.options, [key]: value } })}
               />
             )}
@@ -218,150 +256,5 @@ const Scorers = ({
         );
       })}
     </fieldset>
-  );
-};
-
-const SHOWN_RESULTS = 8;
-
-const meanOf = (values: readonly number[]): number =>
-  values.reduce((sum, one) => sum + one, 0) / values.length;
-
-/** Scores past records with the rule as it is in the form; nothing is stored. */
-const Test = ({ body, isReady }: { readonly body: () => object; readonly isReady: boolean }): JSX.Element => {
-  const [result, setResult] = useState<TestAnswer | string>();
-  const [isRunning, setRunning] = useState(false);
-  const run = async (): Promise<void> => {
-    setRunning(true);
-    const answer = await ask<TestAnswer>('POST', `${RULES}/test`, { body: body() });
-    setRunning(false);
-    setResult(answer.ok ? answer.value : answer.error.message);
-  };
-  const records = typeof result === 'object' ? result.records : [];
-  const scores = records.flatMap(({ scores: of }) => Object.values(of).filter((one) => one !== null));
-  return (
-    <>
-      <div class="formfoot">
-        <span class="strong">Test</span>
-        <span class="dim">on up to 50 of the newest; nothing is stored</span>
-        <span class="grow" />
-        <Button
-          isSmall
-          icon="play"
-          off={isReady ? (isRunning ? 'It is being tested.' : undefined) : 'Choose a scorer.'}
-          onClick={() => void run()}
-        >
-          {isRunning ? 'Testing…' : 'Test'}
-        </Button>
-      </div>
-      <div role="status">
-        {scores.length > 0 && (
-          <p class="hint pb num">
-            mean {meanOf(scores).toFixed(2)} of {scores.length} scores
-          </p>
-        )}
-        {typeof result === 'string' && <p class="hint err pb">{result}</p>}
-        {typeof result === 'object' && records.length === 0 && (
-          <p class="hint pb">
-            Nothing matched{result.is_complete ? '' : ' in the time of a test'}: {grouped(result.examined)}{' '}
-            records were examined.
-          </p>
-        )}
-        {records.slice(0, SHOWN_RESULTS).map((record) => (
-          <Tested key={record.id} record={record} />
-        ))}
-        {records.length > SHOWN_RESULTS && <p class="hint pb">{records.length - SHOWN_RESULTS} more</p>}
-      </div>
-    </>
-  );
-};
-
-const Tested = ({ record }: { readonly record: TestedRecord }): JSX.Element => {
-  const entries = Object.entries(record.scores);
-  const values = entries.flatMap(([, score]) => (score === null ? [] : [score]));
-  const error = record.results.find((one) => one.error !== undefined)?.error;
-  const lowest = values.length === 0 ? undefined : Math.min(...values);
-  return (
-    <div class="tested">
-      <State
-        shape={error !== undefined ? 'err' : lowest === undefined ? 'idle' : lowest < 0.5 ? 'err' : 'ok'}
-      >
-        {lowest === undefined ? 'none' : lowest.toFixed(2)}
-      </State>
-      <Time ms={Date.parse(record.created)} />
-      <span class="el mid grow">
-        {error !== undefined
-          ? visibleLine(error)
-          : entries
-              .map(([name, score]) => `${name} ${score === null ? 'none' : score.toFixed(2)}`)
-              .join(', ')}
-      </span>
-      <a class="mono" href={addressOf({ page: 'trace', id: record.root_span_id })}>
-        …{record.id.slice(-8)}
-      </a>
-    </div>
-  );
-};
-
-const RANGES = [
-  ['', 'all that is stored'],
-  ['1', 'the last hour'],
-  ['24', 'the last day'],
-  ['168', 'the last 7 days'],
-] as const;
-
-/** Scores past records and stores the scores. */
-const Backfill = ({
-  of,
-  off,
-  onChanged,
-}: {
-  readonly of: Rule;
-  readonly off: string | undefined;
-  readonly onChanged: () => void;
-}): JSX.Element => {
-  const [hours, setHours] = useState('24');
-  const path = `${pathOf(of.id)}/backfill`;
-  const running = of.status?.backfill;
-  const isRunning = running?.state === 'running';
-  return (
-    <div class="formfoot">
-      <label class="row">
-        <span class="strong">Backfill</span>
-        <select
-          class="inp"
-          value={hours}
-          disabled={isRunning}
-          onChange={(event) => setHours(event.currentTarget.value)}
-        >
-          {RANGES.map(([value, shown]) => (
-            <option key={value} value={value}>
-              {shown}
-            </option>
-          ))}
-        </select>
-      </label>
-      <span class="dim num grow">
-        {running && `${running.state}, ${text(share(running.progress))}, ${grouped(running.scored)} scored`}
-      </span>
-      {isRunning ? (
-        <Button isSmall icon="stop" off={off} onClick={() => void change('DELETE', path).then(onChanged)}>
-          Stop
-        </Button>
-      ) : (
-        <Confirm
-          off={off}
-          effect="Scores are stored, and judges cost."
-          onConfirm={() =>
-            void change(
-              'POST',
-              path,
-              hours === '' ? {} : { start: new Date(Date.now() - Number(hours) * 3_600_000).toISOString() },
-            ).then(onChanged)
-          }
-        >
-          Backfill…
-        </Confirm>
-      )}
-    </div>
   );
 };

@@ -1,5 +1,10 @@
 // A scoring rule as the API has it, and as the form edits it (docs/contracts/scoring.md 1).
-// Invariant: what the form does not know of a rule stays as it is.
+// Invariant: what the form does not know of a rule, or what was not changed in it, is not sent, so that it stays as it is.
+
+import { typedCount } from '../../parts/typed.ts';
+
+export const RULES = '/v1/project_score';
+export const rulePath = (id: string): string => `${RULES}/${encodeURIComponent(id)}`;
 
 export interface RuleScorer {
   readonly type: 'global' | 'function';
@@ -11,10 +16,10 @@ export interface RuleScorer {
 export interface OnlineConfig {
   readonly sampling_rate: number;
   readonly scorers: readonly RuleScorer[];
-  readonly filter?: string;
-  readonly btql_filter?: string;
+  readonly filter?: string | null;
+  readonly btql_filter?: string | null;
   readonly apply_to_root_span?: boolean;
-  readonly apply_to_span_names?: readonly string[];
+  readonly apply_to_span_names?: readonly string[] | null;
   readonly source?: 'spans' | 'requests';
 }
 
@@ -94,6 +99,14 @@ const TEXT_OPTION: Readonly<Record<string, readonly [string, (text: string) => u
   MaxLength: ['max', Number],
 };
 
+/** What is wrong with the option of a chosen scorer. */
+export function optionProblem(scorer: string, text: string): string | undefined {
+  if (scorer === 'Regex') return text === '' ? 'Needed.' : undefined;
+  if (scorer === 'MaxLength')
+    return typedCount(text, 0) === undefined ? 'Must be a whole number of characters.' : undefined;
+  return undefined;
+}
+
 export const optionName = (scorer: string): string | undefined => TEXT_OPTION[scorer]?.[0];
 
 /** Fields of the form. */
@@ -133,24 +146,50 @@ export function fieldsOfRule(rule: Rule | undefined, project: string): RuleField
   };
 }
 
-/** The config of the fields, on top of that of the rule that is edited. */
+/** The scorers of the fields. Options that the form has no field for are those of `old`. */
+const scorersOf = ({ scorers, options }: RuleFields, old: OnlineConfig | undefined): RuleScorer[] =>
+  scorers.map((key): RuleScorer => {
+    const isGlobal = GLOBAL_SCORERS.some(([name]) => name === key);
+    if (!isGlobal) return { type: 'function', id: key };
+    const [option, read] = TEXT_OPTION[key] ?? [];
+    const known = old?.scorers.find((one) => scorerKey(one) === key)?.options;
+    const given: Record<string, unknown> = { ...(known as object | undefined) };
+    const text = options[key] ?? '';
+    if (option !== undefined) {
+      delete given[option];
+      if (text !== '') given[option] = read!(text);
+    }
+    return { type: 'global', name: key, ...(Object.keys(given).length > 0 && { options: given }) };
+  });
+
+/** The whole config of the fields, on top of that of the rule that is edited: for a new rule, and for a test. */
 export function configOf(fields: RuleFields, old: OnlineConfig | undefined): OnlineConfig {
   const { filter: _filter, apply_to_root_span: _root, ...kept } = old ?? {};
-  const { source, scorers, options } = fields;
+  const { source } = fields;
   return {
     ...kept,
     source,
     sampling_rate: Number(fields.percent) / 100,
-    scorers: scorers.map((key): RuleScorer => {
-      const isGlobal = GLOBAL_SCORERS.some(([name]) => name === key);
-      if (!isGlobal) return { type: 'function', id: key };
-      const known = old?.scorers.find((one) => scorerKey(one) === key)?.options as object | undefined;
-      const [option, read] = TEXT_OPTION[key] ?? [];
-      const text = options[key] ?? '';
-      const given = option === undefined || text === '' ? known : { ...known, [option]: read!(text) };
-      return { type: 'global', name: key, ...(given === undefined ? {} : { options: given }) };
-    }),
+    scorers: scorersOf(fields, old),
     ...(fields.filter.trim() === '' ? {} : { filter: fields.filter.trim() }),
     ...(source === 'spans' && fields.isRootOnly ? { apply_to_root_span: true } : {}),
+  };
+}
+
+/** The body of a PATCH: what of `edits` differs from the rule. Empty: nothing does. */
+export function changesOfRule(edits: Partial<RuleFields>, old: Rule): Readonly<Record<string, unknown>> {
+  const before = fieldsOfRule(old, '');
+  const fields = { ...before, ...edits };
+  const isChanged = (name: keyof RuleFields): boolean =>
+    JSON.stringify(fields[name]) !== JSON.stringify(before[name]);
+  const online = {
+    ...(isChanged('filter') && { filter: fields.filter.trim() }),
+    ...(isChanged('percent') && { sampling_rate: Number(fields.percent) / 100 }),
+    ...((isChanged('scorers') || isChanged('options')) && { scorers: scorersOf(fields, old.config.online) }),
+    ...(isChanged('isRootOnly') && { apply_to_root_span: fields.isRootOnly }),
+  };
+  return {
+    ...(isChanged('name') && { name: fields.name.trim() }),
+    ...(Object.keys(online).length > 0 && { config: { online } }),
   };
 }

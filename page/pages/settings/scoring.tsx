@@ -2,28 +2,27 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { useAnswer } from '../../api/use-answer.ts';
-import { count, duration, share, text } from '../../formats.ts';
+import { count, duration, share, text, visibleLine } from '../../formats.ts';
 import { useKeys } from '../../keys.ts';
 import { missing } from '../../me.ts';
 import { Num, State, Switch } from '../../parts/basics.tsx';
+import { toast } from '../../parts/floating.tsx';
 import { change, NewButton, SectionHead } from '../../parts/form.tsx';
 import { Answered } from '../../parts/panel.tsx';
 import { addressOf } from '../../routes.ts';
 import { go, route } from '../../state.ts';
 import { RuleForm } from './rule-form.tsx';
-import type { Rule, StoredScorer } from './scoring-rule.ts';
-import { useProjects } from './tags.tsx';
+import { rulePath, RULES, type Rule, type StoredScorer } from './scoring-rule.ts';
+import { useProjects } from './tag-json.ts';
 
 const EVERY_MS = 5000;
 
 const addressOfRule = (id: string | undefined): string =>
   addressOf({ page: 'settings', section: 'scoring', id });
 
-const rulePath = (id: string): string => `/v1/project_score/${encodeURIComponent(id)}`;
-
 export const Scoring = (): JSX.Element => {
   const live = useAnswer<{ readonly objects: readonly Rule[] }>(
-    { path: '/v1/project_score', query: { limit: 1000 } },
+    { path: RULES, query: { limit: 1000 } },
     { everyMs: EVERY_MS },
   );
   const scorers = useAnswer<{ readonly objects: readonly StoredScorer[] }>({
@@ -39,7 +38,7 @@ export const Scoring = (): JSX.Element => {
     go(addressOfRule(undefined));
     setNew(true);
   };
-  useKeys('lists', { new: () => void (off === undefined && add()) });
+  useKeys('lists', { new: () => (off === undefined ? add() : false) });
   return (
     <>
       <SectionHead
@@ -65,16 +64,23 @@ export const Scoring = (): JSX.Element => {
                   <RuleTable
                     rules={objects}
                     scorers={scorers ?? []}
-                    chosen={chosen?.id}
+                    chosen={isNew ? undefined : chosen?.id}
+                    onChoose={() => setNew(false)}
                     onChanged={live.again}
                     off={off}
                   />
+                )}
+                {id !== undefined && chosen === undefined && (
+                  <div class="formfoot err wrap">
+                    There is no rule {visibleLine(id)}: it may have been removed.
+                  </div>
                 )}
               </section>
               {(chosen || isNew) && (
                 <RuleForm
                   key={isNew ? 'new' : chosen!.id}
                   of={isNew ? undefined : chosen}
+                  rules={objects}
                   scorers={scorers ?? []}
                   projects={projects}
                   onChanged={(changed) => {
@@ -100,16 +106,18 @@ const RuleTable = ({
   rules,
   scorers,
   chosen,
+  onChoose,
   onChanged,
   off,
 }: {
   readonly rules: readonly Rule[];
   readonly scorers: readonly StoredScorer[];
   readonly chosen: string | undefined;
+  readonly onChoose: () => void;
   readonly onChanged: () => void;
   readonly off: string | undefined;
 }): JSX.Element => (
-  <table class="tall">
+  <table class="cards tall">
     <thead>
       <tr>
         <th>Rule</th>
@@ -133,33 +141,38 @@ const RuleTable = ({
         return (
           <tr key={rule.id} class={rule.id === chosen ? 'cur' : ''}>
             <td>
-              <a class="strong" href={addressOfRule(rule.id)}>
-                {rule.name}
+              <a
+                class="strong el"
+                href={addressOfRule(rule.id)}
+                aria-current={rule.id === chosen ? 'true' : undefined}
+                onClick={onChoose}
+              >
+                {visibleLine(rule.name)}
               </a>
               <div class="s2 el">
-                {names.join(', ')} · {online.source === 'requests' ? 'requests' : 'spans'}
+                {visibleLine(names.join(', '))} · {online.source === 'requests' ? 'requests' : 'spans'}
               </div>
             </td>
-            <td class="n">{text(share(online.sampling_rate))}</td>
-            <td class="n">
+            <td class="n" data-label="Sampling rate">
+              {text(share(online.sampling_rate))}
+            </td>
+            <td class="n" data-label="Scored">
               <Num figure={count(rule.status?.scored)} />
             </td>
-            <td class={`n ${(rule.status?.failed ?? 0) > 0 ? 'err' : ''}`}>
+            <td class={`n ${(rule.status?.failed ?? 0) > 0 ? 'err' : ''}`} data-label="Failed">
               <Num figure={count(rule.status?.failed)} />
             </td>
-            <td>
-              <RuleStateText rule={rule} />
+            <td data-label="State">
+              <div>
+                <RuleStateText rule={rule} />
+              </div>
             </td>
-            <td class="r">
+            <td class="r" data-label="On">
               <Switch
                 isOn={online.sampling_rate > 0}
                 label={`Score by ${rule.name}`}
                 off={off}
-                onChange={(isOn) =>
-                  void change('PATCH', rulePath(rule.id), {
-                    config: { online: { sampling_rate: isOn ? 1 : 0 } },
-                  }).then((isDone) => isDone && onChanged())
-                }
+                onChange={(isOn) => switchRule(rule, isOn, onChanged)}
               />
             </td>
           </tr>
@@ -169,14 +182,31 @@ const RuleTable = ({
   </table>
 );
 
+/** Sampling rates of the rules that were switched off here, by their ids. */
+const ratesBefore = new Map<string, number>();
+
+/**
+ * A rule is off when its rate is 0. One that was switched off here gets its rate again; of others it is not known, so their
+ * form is opened: a judge for all requests could cost a lot.
+ */
+function switchRule({ id, name, config: { online } }: Rule, isOn: boolean, onChanged: () => void): void {
+  const rate = isOn ? ratesBefore.get(id) : 0;
+  if (rate === undefined) {
+    toast(`Enter the sampling rate of ${visibleLine(name)}, and save it.`);
+    return go(addressOfRule(id));
+  }
+  if (!isOn) ratesBefore.set(id, online.sampling_rate);
+  void change('PATCH', rulePath(id), { config: { online: { sampling_rate: rate } } }).then(onChanged);
+}
+
 const RuleStateText = ({ rule: { status } }: { readonly rule: Rule }): JSX.Element => {
   if (status === undefined) return <span class="dim">–</span>;
   const { state, reason, behind_records: behind, behind_seconds: seconds } = status;
   return (
     <>
       <State shape={state === 'running' ? 'ok' : state === 'off' ? 'idle' : 'paused'}>{state}</State>
-      <div class="s2 el" title={reason ?? undefined}>
-        {reason ??
+      <div class="s2 el" title={(reason !== null && visibleLine(reason)) || undefined}>
+        {(reason !== null && visibleLine(reason)) ||
           (behind > 1000 || seconds > 60
             ? `${text(count(behind))} records, ${text(duration(seconds * 1000))} behind`
             : '')}

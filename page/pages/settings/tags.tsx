@@ -1,49 +1,38 @@
-// Settings, Tags: what tags mean and which colour they have, by project. Tags that are not here can be written too.
+// Settings, Tags: what tags mean, which colour they have, and their order. Tags that are not here can be written too.
+// Invariant: the order can be changed by dragging and by keys alike, and is said after each move.
 import type { JSX } from 'preact';
-import { useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { useAnswer } from '../../api/use-answer.ts';
+import { count, text, visibleLine } from '../../formats.ts';
 import { useKeys } from '../../keys.ts';
-import { missing } from '../../me.ts';
-import { Button, Time } from '../../parts/basics.tsx';
-import { change, Confirm, Field, NewButton, Refusal, SectionHead, useSending } from '../../parts/form.tsx';
+import { me, missing } from '../../me.ts';
+import { Button, Num, Time } from '../../parts/basics.tsx';
+import { change, Confirm, NewButton, SectionHead } from '../../parts/form.tsx';
+import { Icon } from '../../parts/icons.tsx';
 import { Answered } from '../../parts/panel.tsx';
-import { TAG_COLORS, tagColor } from '../../parts/tag-color.ts';
+import { tagColor } from '../../parts/tag-color.ts';
 import { addressOf } from '../../routes.ts';
+import { announce } from '../../state.ts';
+import { TagForm } from './tag-form.tsx';
+import { useProjects, type Project, type Tag, type TagList } from './tag-json.ts';
+import { useTagMoves, type TagMoves } from './tag-moves.ts';
 
-/** A tag of GET /v1/project_tag. */
-interface Tag {
-  readonly id: string;
-  readonly project_id: string;
-  readonly name: string;
-  readonly color: string | null;
-  readonly description: string | null;
-  readonly created: string;
-}
-
-/** A project of GET /v1/project. */
-export interface Project {
-  readonly id: string;
-  readonly name: string;
-}
-
-/** All projects, by name. */
-export function useProjects(): { readonly projects: readonly Project[]; readonly again: () => void } {
-  const { asked, again } = useAnswer<{ readonly objects: readonly Project[] }>({
-    path: '/v1/project',
-    query: { limit: 1000 },
-  });
-  return { projects: asked.value.value?.objects ?? [], again };
-}
+const PATH = '/v1/project_tag';
 
 export const Tags = (): JSX.Element => {
-  const live = useAnswer<{ readonly objects: readonly Tag[] }>({
-    path: '/v1/project_tag',
-    query: { limit: 1000 },
-  });
+  const live = useAnswer<TagList>({ path: PATH, query: { limit: 1000 } });
+  // Counting takes a moment, and the list does not wait for it.
+  const counted = useAnswer<TagList>({ path: PATH, query: { limit: 1000, with: 'count' } });
   const { projects, again } = useProjects();
   const [edited, setEdited] = useState<Tag | 'new'>();
   const off = missing('logs:write');
-  useKeys('lists', { new: () => void (off === undefined && setEdited('new')) });
+  useKeys('lists', { new: () => (off === undefined ? setEdited('new') : false) });
+  const moves = useTagMoves(live);
+  const refresh = (): void => {
+    live.again();
+    counted.again();
+    again();
+  };
   return (
     <>
       <SectionHead
@@ -64,65 +53,14 @@ export const Tags = (): JSX.Element => {
               objects.length === 0 ? (
                 <div class="empty">No tag is described yet.</div>
               ) : (
-                <table>
-                  <thead>
-                    <tr>
-                      <th>Tag</th>
-                      <th>Meaning</th>
-                      <th>Project</th>
-                      <th>Since</th>
-                      <th>
-                        <span class="vh">Actions</span>
-                      </th>
-                    </tr>
-                  </thead>
-                  <tbody>
-                    {objects.map((tag) => (
-                      <tr key={tag.id}>
-                        <td>
-                          <a
-                            class="tag"
-                            href={addressOf(
-                              { page: 'logs' },
-                              { q: `tags:${JSON.stringify(tag.name)}`, since: '7d' },
-                            )}
-                          >
-                            <i style={{ background: tagColor(tag.color) }} />
-                            {tag.name}
-                          </a>
-                        </td>
-                        <td class="mid">{tag.description ?? <span class="dim">–</span>}</td>
-                        <td>{projects.find(({ id }) => id === tag.project_id)?.name ?? tag.project_id}</td>
-                        <td>
-                          <Time ms={Date.parse(tag.created)} digits="minutes" />
-                        </td>
-                        <td class="r">
-                          <Button
-                            isSmall
-                            kind="quiet"
-                            off={off}
-                            label={`Edit ${tag.name}`}
-                            onClick={() => setEdited(tag)}
-                          >
-                            Edit
-                          </Button>
-                          <Confirm
-                            off={off}
-                            label={`Remove ${tag.name}`}
-                            effect="Requests keep the tag."
-                            onConfirm={() =>
-                              void change('DELETE', `/v1/project_tag/${encodeURIComponent(tag.id)}`).then(
-                                (isDone) => isDone && live.again(),
-                              )
-                            }
-                          >
-                            Remove
-                          </Confirm>
-                        </td>
-                      </tr>
-                    ))}
-                  </tbody>
-                </table>
+                <TagTable
+                  moves={moves}
+                  counts={counted.asked.value.value?.objects ?? []}
+                  projects={projects}
+                  off={off}
+                  onEdit={setEdited}
+                  onRemoved={refresh}
+                />
               )
             }
           </Answered>
@@ -131,12 +69,13 @@ export const Tags = (): JSX.Element => {
           <TagForm
             key={edited === 'new' ? 'new' : edited.id}
             of={edited === 'new' ? undefined : edited}
+            tags={moves.tags}
             projects={projects}
+            off={off}
             onClose={() => setEdited(undefined)}
             onSaved={() => {
               setEdited(undefined);
-              live.again();
-              again();
+              refresh();
             }}
           />
         )}
@@ -145,98 +84,161 @@ export const Tags = (): JSX.Element => {
   );
 };
 
-const TagForm = ({
-  of: old,
-  projects,
-  onClose,
-  onSaved,
-}: {
-  readonly of: Tag | undefined;
+interface TableProps {
+  readonly moves: TagMoves<Tag>;
+  /** The same tags with their counts, when these are known. */
+  readonly counts: readonly Tag[];
   readonly projects: readonly Project[];
-  readonly onClose: () => void;
-  readonly onSaved: () => void;
-}): JSX.Element => {
-  const [name, setName] = useState(old?.name ?? '');
-  const [description, setDescription] = useState(old?.description ?? '');
-  const [color, setColor] = useState(old?.color ?? 's1');
-  const [project, setProject] = useState(
-    projects.find(({ id }) => id === old?.project_id)?.name ?? projects[0]?.name ?? '',
-  );
-  const sending = useSending();
-  const save = async (): Promise<void> => {
-    const fields = { name: name.trim(), color, description: description === '' ? null : description };
-    if (old !== undefined) {
-      if (await sending.send('PATCH', `/v1/project_tag/${encodeURIComponent(old.id)}`, fields)) onSaved();
-      return;
-    }
-    // A project of this name is returned as it is, or made.
-    const made = await sending.send('POST', '/v1/project', { name: project.trim() });
-    if (!made) return;
-    const { id } = made.value as Project;
-    if (await sending.send('POST', '/v1/project_tag', { project_id: id, ...fields })) onSaved();
+  readonly off: string | undefined;
+  readonly onEdit: (tag: Tag) => void;
+  readonly onRemoved: () => void;
+}
+
+const TagTable = ({
+  moves: { tags, move },
+  counts,
+  projects,
+  off,
+  onEdit,
+  onRemoved,
+}: TableProps): JSX.Element => {
+  /** Index of the tag that is dragged, and of the row it is over. */
+  const [drag, setDrag] = useState<{ readonly from: number; readonly over: number }>();
+  const body = useRef<HTMLTableSectionElement>(null);
+  const movedId = useRef<string | undefined>(undefined);
+  // A row that is put elsewhere in the document loses the focus.
+  useLayoutEffect(() => {
+    if (movedId.current === undefined) return;
+    const row = [...(body.current?.rows ?? [])][tags.findIndex(({ id }) => id === movedId.current)];
+    row?.querySelector<HTMLElement>('.grip')?.focus();
+    movedId.current = undefined;
+  });
+  const moveTo = (from: number, to: number): void => {
+    if (off !== undefined || to < 0 || to >= tags.length || from === to) return;
+    movedId.current = tags[from]!.id;
+    move(from, to);
+    announce(`${tags[from]!.name} is now number ${to + 1} of ${tags.length}`);
   };
-  useKeys('lists', { save: () => void save() });
-  const why = name.trim() === '' ? 'Give it a name.' : project.trim() === '' ? 'Name a project.' : undefined;
   return (
-    <form
-      class="panel"
-      onSubmit={(event) => {
-        event.preventDefault();
-        if (why === undefined) void save();
-      }}
-    >
-      <div class="ph">
-        <h2>{old === undefined ? 'New tag' : old.name}</h2>
-      </div>
-      <div class="form">
-        <Field label="Name" value={name} onInput={setName} placeholder="triage" />
-        <Field
-          label="Meaning"
-          value={description}
-          onInput={setDescription}
-          placeholder="A person has to look at it"
-        />
-        <fieldset>
-          <legend class="lbl">Colour</legend>
-          <div class="row">
-            {TAG_COLORS.map((one, i) => (
-              <label key={one} class="tag">
-                <input
-                  type="radio"
-                  name="color"
-                  checked={color === one}
-                  aria-label={`Colour ${i + 1}`}
-                  onChange={() => setColor(one)}
-                />
-                <i style={{ background: `var(--${one})` }} />
-              </label>
-            ))}
-          </div>
-        </fieldset>
-        {old === undefined && (
-          <Field
-            label="Project"
-            value={project}
-            onInput={setProject}
-            hint={
-              projects.length === 0
-                ? 'A project of this name is made.'
-                : `One of ${projects
-                    .slice(0, 5)
-                    .map(({ name: one }) => one)
-                    .join(', ')}; another name makes a new one.`
-            }
-          />
-        )}
-        <Refusal error={sending.error} />
-      </div>
-      <div class="formfoot">
-        <span class="grow" />
-        <Button onClick={onClose}>Cancel</Button>
-        <Button kind="primary" type="submit" off={why}>
-          Save
-        </Button>
-      </div>
-    </form>
+    <table class="cards tagtable">
+      <thead>
+        <tr>
+          <th>
+            <span class="vh">Order</span>
+          </th>
+          <th>Tag</th>
+          <th>Meaning</th>
+          <th>Project</th>
+          <th class="n">Records</th>
+          <th>Since</th>
+          <th>
+            <span class="vh">Actions</span>
+          </th>
+        </tr>
+      </thead>
+      <tbody ref={body}>
+        {tags.map((tag, i) => (
+          <tr
+            key={tag.id}
+            class={drag?.over === i && drag.from !== i ? (drag.from < i ? 'below' : 'above') : ''}
+            onDragOver={(event) => {
+              if (drag === undefined) return;
+              event.preventDefault();
+              if (drag.over !== i) setDrag({ ...drag, over: i });
+            }}
+            onDrop={(event) => {
+              event.preventDefault();
+              if (drag !== undefined) moveTo(drag.from, i);
+              setDrag(undefined);
+            }}
+            onKeyDown={(event) => {
+              const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+              if (step === undefined || !event.altKey) return;
+              event.preventDefault();
+              moveTo(i, i + step);
+            }}
+          >
+            <td>
+              <button
+                type="button"
+                class="ib grip"
+                draggable={off === undefined}
+                aria-label={`Move ${tag.name}`}
+                aria-disabled={off === undefined ? undefined : true}
+                aria-keyshortcuts="Alt+ArrowUp Alt+ArrowDown"
+                title={off ?? 'Drag it, or press Alt ↑ or Alt ↓'}
+                onDragStart={(event) => {
+                  event.dataTransfer?.setData('text/plain', tag.name);
+                  setDrag({ from: i, over: i });
+                }}
+                onDragEnd={() => setDrag(undefined)}
+              >
+                <Icon name="more" isSmall />
+              </button>
+            </td>
+            <td>
+              <a class="tag" href={recordsOf(tag)}>
+                <i style={{ background: tagColor(tag.color) }} />
+                <span class="el">{visibleLine(tag.name)}</span>
+              </a>
+            </td>
+            <td class="mid wrap" data-label="Meaning">
+              {tag.description === null ? <span class="dim">–</span> : visibleLine(tag.description)}
+            </td>
+            <td data-label="Project">
+              <span class="el">
+                {visibleLine(projects.find(({ id }) => id === tag.project_id)?.name ?? tag.project_id)}
+              </span>
+            </td>
+            <td class="n" data-label="Records">
+              <TagCount of={counts.find(({ id }) => id === tag.id)?.count} />
+            </td>
+            <td data-label="Since">
+              <Time ms={Date.parse(tag.created)} digits="minutes" />
+            </td>
+            <td class="r">
+              <span class="row acts">
+                <Button isSmall kind="quiet" off={off} label={`Edit ${tag.name}`} onClick={() => onEdit(tag)}>
+                  Edit
+                </Button>
+                <Confirm
+                  off={off}
+                  label={`Remove ${tag.name}`}
+                  effect="Requests keep the tag."
+                  onConfirm={() =>
+                    void change('DELETE', `${PATH}/${encodeURIComponent(tag.id)}`).then(onRemoved)
+                  }
+                >
+                  Remove
+                </Confirm>
+              </span>
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
   );
 };
+
+/** The records that have a tag, of all the time that the store keeps. */
+const recordsOf = ({ name }: Tag): string => {
+  const oldest = me.value?.store?.oldest_ns;
+  return addressOf(
+    { page: 'logs' },
+    {
+      q: `tags:${JSON.stringify(name)}`,
+      ...(oldest == null ? { since: '7d' } : { start: new Date(Number(oldest) / 1e6).toISOString() }),
+    },
+  );
+};
+
+/** Counting stops after a while: then there are at least so many, or it is not known. */
+const TagCount = ({ of }: { readonly of: Tag['count'] }): JSX.Element =>
+  of === undefined || (of.count === 0 && !of.is_exact) ? (
+    <Num figure={count(null)} />
+  ) : (
+    <span class="num">
+      {of.is_exact ? '' : '≥ '}
+      {text(count(of.count))}
+    </span>
+  );
