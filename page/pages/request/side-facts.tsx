@@ -89,7 +89,7 @@ export const Tokens = ({
       </dl>
       <p class="hint num">
         {prices.length > 0 ? (
-          <>{prices.map(([name, price]) => `${unit} ${price} ${name}`).join(', ')} a million</>
+          <>{prices.map(([name, price]) => `${unit} ${price} ${name}`).join(', ')} per million tokens</>
         ) : (
           <>
             There is no price for this model.{' '}
