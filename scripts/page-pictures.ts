@@ -168,7 +168,7 @@ async function take(
   { admin, key }: Servers,
   name: string,
   address: string,
-  prepare?: (page: Page) => Promise<void>,
+  prepare: (page: Page) => Promise<unknown>,
 ): Promise<void> {
   for (const scheme of ['light', 'dark'] as const) {
     const context = await browser.newContext({
@@ -178,12 +178,13 @@ async function take(
       timezoneId: 'UTC',
       reducedMotion: 'reduce',
     });
+    context.setDefaultTimeout(60_000);
     await context.addInitScript((entered) => sessionStorage.setItem('weir key', entered), key);
     const page = await context.newPage();
     page.on('pageerror', (error) => console.error(`${name}: ${error.stack ?? error.message}`));
     await page.goto(admin + address);
     await page.locator('main > :not(.loading)').first().waitFor();
-    await prepare?.(page);
+    await prepare(page);
     // Live panels hold their connection open, so the page has no moment without one.
     await page.waitForTimeout(2500);
     const small = smallPng(await page.screenshot());
@@ -247,13 +248,21 @@ async function main(wanted: readonly string[]): Promise<void> {
     args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
   });
   const since = encodeURIComponent('replica:jm2q4 level>=error');
-  const pictures: readonly (readonly [string, string, ((page: Page) => Promise<void>)?])[] = [
-    ['overview', '/ui/'],
+  const pictures: readonly (readonly [
+    name: string,
+    address: string,
+    prepare: (page: Page) => Promise<unknown>,
+  ])[] = [
+    ['overview', '/ui/', (page) => page.getByText('Degraded since').waitFor()],
     ['logs', `/ui/logs?q=${since}&since=30m`, openSecond],
-    ['request', `/ui/r/${requestId}`],
-    ['monitor', '/ui/monitor?since=6h&by=model'],
-    ['exports', `/ui/exports/${job}`],
-    ['settings', `/ui/settings/connections/${paused}`],
+    [
+      'request',
+      `/ui/r/${requestId}`,
+      (page) => page.getByText('left Hamburg this morning').first().waitFor(),
+    ],
+    ['monitor', '/ui/monitor?since=2h&by=model', (page) => page.getByText(/\d charts in/).waitFor()],
+    ['exports', `/ui/exports/${job}`, (page) => page.getByText('SHA-256').waitFor()],
+    ['settings', `/ui/settings/connections/${paused}`, (page) => page.getByText('records wait').waitFor()],
     ['go-to', '/ui/', (page) => openGoTo(page, requestId)],
   ];
   for (const [name, address, prepare] of pictures)
@@ -268,12 +277,14 @@ async function openSecond(page: Page): Promise<void> {
   await page.keyboard.press('j');
   await page.keyboard.press('j');
   await page.keyboard.press('Enter');
+  await page.getByText('Traceback (most recent call last)').first().waitFor();
 }
 
 /** Opens "Go to" with the end of an id. */
 async function openGoTo(page: Page, requestId: string): Promise<void> {
   await page.keyboard.press('Control+k');
-  await page.keyboard.type(requestId.slice(-8));
+  await page.getByRole('dialog').getByRole('combobox').fill(requestId.slice(-8));
+  await page.getByRole('option').nth(1).waitFor();
 }
 
 try {
