@@ -97,9 +97,72 @@ async function stream(
   }
 }
 
-/** Sends a JSON body. */
+/** Sends a JSON body: a large one in parts. */
 export const json = (res: ServerResponse, status: number, body: unknown): void =>
-  void sendParts(res, status, [`${JSON.stringify(body)}\n`]);
+  void sendParts(res, status, isLarge(body) ? lineOf(body) : [`${JSON.stringify(body)}\n`]);
+
+function* lineOf(body: unknown): Generator<string, undefined> {
+  yield* jsonParts(body);
+  yield '\n';
+}
+
+/** Length of the text of a value that is written as one part, roughly. Longer texts are divided. */
+const PART = 16 * 1024;
+/** Length of a number, and of what is around a member, roughly. */
+const MEMBER = 8;
+
+/** What is left of `room` characters behind a value, roughly; below 0: it does not fit. Reads no more than fits. */
+function roomBehind(value: unknown, room: number): number {
+  if (typeof value === 'string') return room - value.length - MEMBER;
+  if (typeof value !== 'object' || value === null) return room - MEMBER;
+  let left = room - MEMBER;
+  for (const one of Array.isArray(value) ? value : Object.values(value)) {
+    if (left < 0) return left;
+    left = roomBehind(one, left - MEMBER);
+  }
+  return left;
+}
+
+const isLarge = (value: unknown): boolean => roomBehind(value, PART) < 0;
+
+/**
+ * The text that JSON.stringify makes of a value of JSON, in parts of about 16 KiB that are made one by one. Members that
+ * are `undefined` are left out.
+ */
+export function* jsonParts(value: unknown): Generator<string, undefined> {
+  if (!isLarge(value)) yield JSON.stringify(value);
+  else if (typeof value === 'string') yield* textParts(value);
+  else if (Array.isArray(value)) {
+    let before = '[';
+    for (const one of value as unknown[]) {
+      yield before;
+      yield* jsonParts(one ?? null);
+      before = ',';
+    }
+    yield ']';
+  } else {
+    let before = '{';
+    for (const [name, one] of Object.entries(value as object)) {
+      if (one === undefined) continue;
+      yield `${before}${JSON.stringify(name)}:`;
+      yield* jsonParts(one);
+      before = ',';
+    }
+    yield before === '{' ? '{}' : '}';
+  }
+}
+
+/** The parts of a long text. No character is divided, since JSON.stringify would escape its halves. */
+function* textParts(text: string): Generator<string, undefined> {
+  yield '"';
+  for (let at = 0; at < text.length;) {
+    const isDivided = /[\uD800-\uDBFF]/.test(text[at + PART - 1] ?? '');
+    const part = text.slice(at, at + PART - (isDivided ? 1 : 0));
+    yield JSON.stringify(part).slice(1, -1);
+    at += part.length;
+  }
+  yield '"';
+}
 
 /** The parts of the text of an object: a list of `items`, made one by one, and the `others` behind it. */
 export function* listParts(
@@ -110,7 +173,8 @@ export function* listParts(
   yield `{${JSON.stringify(name)}:[`;
   let comma = '';
   for (const item of items) {
-    yield comma + JSON.stringify(item);
+    yield comma;
+    yield* jsonParts(item);
     comma = ',';
   }
   const rest = JSON.stringify(others);

@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
+import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { json, listParts, sendParts } from '../../../src/control/admin/json-answer.ts';
+import { json, jsonParts, listParts, sendParts } from '../../../src/control/admin/json-answer.ts';
 import { call } from '../../kit/client.ts';
 
 const servers: Server[] = [];
@@ -41,6 +42,41 @@ describe('a JSON answer', () => {
     const { body } = await call(url, '/', { headers: { 'accept-encoding': coding } });
     expect((coding === 'gzip' ? gunzipSync(body) : body).length).toBe(5_000_000);
     expect(Math.max(...made.values())).toBeLessThan(200_000);
+  });
+
+  it('is made in short parts that together are the text of JSON.stringify', () => {
+    const long = fc.string({ unit: 'binary', minLength: 0, maxLength: 200 }).map((text) => text.repeat(200));
+    const { value: anything } = fc.letrec<{ value: unknown }>((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 4 },
+        fc.constantFrom(null, true, 0, -1.5, 'short', ''),
+        long,
+        fc.array(tie('value'), { maxLength: 6 }),
+        fc.dictionary(fc.string({ unit: 'grapheme' }), tie('value'), { maxKeys: 6 }),
+        fc.array(fc.nat(), { minLength: 1000, maxLength: 5000 }),
+      ),
+    }));
+    fc.assert(
+      fc.property(anything, (value) => {
+        const parts = [...jsonParts(value)];
+        expect(parts.join('')).toBe(JSON.stringify(value));
+        // A control character is six characters in JSON.
+        expect(Math.max(...parts.map((part) => part.length))).toBeLessThan(6 * 16_384 + 2);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('leaves members out that have no value, and divides no character of a long text', () => {
+    const large = {
+      none: undefined,
+      list: [undefined, '😀'.repeat(20_000)],
+      text: `x${'😀'.repeat(20_000)}`,
+    };
+    expect([...jsonParts(large)].join('')).toBe(JSON.stringify(large));
+    expect(
+      [...jsonParts({ list: Array.from({ length: 3000 }, () => ({})), none: undefined })].length,
+    ).toBeGreaterThan(10);
   });
 
   it('has the status at once, for those who look at the response', async () => {

@@ -1,9 +1,9 @@
 // Reads a trace, or the records of a request without one, and makes the rows of its waterfall.
-// Invariant: the thread that forwards requests works on at most CHUNK records without a pause.
+// Invariant: the thread that forwards requests works on a limited number of records without a pause.
 import type { ServerResponse } from 'node:http';
-import { setImmediate } from 'node:timers/promises';
 import { EARLIEST_NS, formatTime, LATEST_NS } from '../../../core/time.ts';
 import { severityText, type LogRecord, type LogStore, type QueryNode } from '../../../telemetry/logs/logs.ts';
+import { inSteps } from '../in-steps.ts';
 import { isClosed, pagedSearch } from '../logs/paged-search.ts';
 import { allOf } from '../logs/search-params.ts';
 import { inTreeOrder, type OrderedSpan } from './span-order.ts';
@@ -18,7 +18,6 @@ const MAX_CHARACTERS = 32 * 1024 ** 2;
 const MAX_MESSAGE = 2000;
 /** Request records with one id that are looked at for their traces. */
 const MAX_REQUESTS = 50;
-const CHUNK = 100;
 
 /** A trace with all rows of its waterfall. */
 export interface FlatTrace {
@@ -91,14 +90,12 @@ async function targetOf(logs: LogStore, id: string, res: ServerResponse): Promis
 /** The spans of records that are in the order of time. Runs of a task are below its submit. */
 async function spansOfAll(records: readonly LogRecord[], spansOf: SpansOfRecord): Promise<WaterfallSpan[]> {
   const submits = new Map<string, string>();
-  const spans: WaterfallSpan[] = [];
-  for (const [i, record] of records.entries()) {
-    if (i % CHUNK === CHUNK - 1) await setImmediate();
+  const spans = await inSteps(records, (record) => {
     const submit = record.kind === 'request' && record.spanId === '' ? submits.get(record.requestId) : '';
-    spans.push(...waterfallSpans(record, spansOf, submit ?? ''));
     if (submit === undefined) submits.set(record.requestId, withSpanId(record, '').spanId);
-  }
-  return spans;
+    return waterfallSpans(record, spansOf, submit ?? '');
+  });
+  return spans.flat();
 }
 
 const min = (times: readonly bigint[]): bigint => times.reduce((a, b) => (b < a ? b : a));
@@ -115,17 +112,9 @@ async function flatTrace(
   const startNs = min([...spans.map((span) => span.startNs), ...lines.map(({ timeNs }) => timeNs)]);
   const endNs = max([...spans.map(endOf), ...lines.map(({ timeNs }) => timeNs)]);
   const offset = (timeNs: bigint): number => Number(timeNs - startNs) / 1e6;
-  const rows: FlatSpanJson[] = [];
-  for (const one of inTreeOrder(spans)) {
-    if (rows.length % CHUNK === CHUNK - 1) await setImmediate();
-    rows.push(spanRow(logs, one, offset, withAttributes));
-  }
+  const rows = await inSteps(inTreeOrder(spans), (one) => spanRow(logs, one, offset, withAttributes));
   const owners = new SpansByLine(spans);
-  const lineRows: FlatLineJson[] = [];
-  for (const [i, line] of lines.entries()) {
-    if (i % CHUNK === CHUNK - 1) await setImmediate();
-    lineRows.push(lineRow(logs, line, owners.spanOf(line), offset));
-  }
+  const lineRows = await inSteps(lines, (line) => lineRow(logs, line, owners.spanOf(line), offset));
   return {
     head: {
       trace_id: traceId === '' ? null : traceId,

@@ -4,12 +4,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { EARLIEST_NS, formatTime, LATEST_NS } from '../../../core/time.ts';
 import type { LogRecord, LogStore, QueryNode } from '../../../telemetry/logs/logs.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
+import { inSteps } from '../in-steps.ts';
 import { readFlatTrace } from '../records/flat-trace.ts';
 import { readParams, wholeNumber } from '../records/query-params.ts';
 import { firstOfPage, keepTrace, keptTrace, spanPage, tracePage } from '../records/trace-pages.ts';
 import { allOf } from '../logs/search-params.ts';
 import { logObject } from '../logs/record-json.ts';
-import { pagedSearch } from '../logs/paged-search.ts';
+import { isClosed, pagedSearch } from '../logs/paged-search.ts';
 import { attributesOf } from '../../../telemetry/logs/logs.ts';
 import { STATUS, type Span } from '../../../telemetry/tracing/tracing.ts';
 import { failQuery, logsOrFail, type WithLogs } from './logs.ts';
@@ -107,13 +108,14 @@ export const traceEndpoints: readonly Endpoint<WithTraces>[] = [
       if (!spans || !lines) return;
       if (spans.records.length === 0 && lines.records.length === 0)
         return fail(req, res, 'unknown_record', `trace ${traceId}; a request is recorded when it ends`);
-      const flat = spans.records.flatMap((record) =>
+      const flat = await inSteps(spans.records, (record) =>
         record.kind === 'request' && record.spanId !== '' ? requestSpans(record, context) : [spanOf(record)],
       );
+      const nodes = await inSteps(flat.flat(), treeNode);
+      const trace = { trace_id: traceId, spans: tree(nodes), logs: await inSteps(lines.records, logObject) };
+      if (isClosed(res)) return;
       json(res, 200, {
-        trace_id: traceId,
-        spans: tree(flat),
-        logs: lines.records.map(logObject),
+        ...trace,
         is_partial: spans.next !== undefined || lines.next !== undefined || undefined,
       });
     },
@@ -177,13 +179,7 @@ async function sendFlat(
 }
 
 /** Places spans below their parents, in order of time. */
-function tree(spans: readonly TraceSpan[]): SpanObject[] {
-  const nodes = spans.map((span) => ({
-    span,
-    object: spanObject(span),
-    above: undefined as TreeNode | undefined,
-    depth: 0,
-  }));
+function tree(nodes: readonly TreeNode[]): SpanObject[] {
   const byId = new Map<string, TreeNode>(nodes.map((node) => [node.span.spanId, node]));
   for (const node of nodes) {
     const parent = node.span.parentSpanId === '' ? undefined : byId.get(node.span.parentSpanId);
@@ -201,6 +197,13 @@ interface TreeNode {
   /** Number of ancestors; 0: none, or not known yet. */
   depth: number;
 }
+
+const treeNode = (span: TraceSpan): TreeNode => ({
+  span,
+  object: spanObject(span),
+  above: undefined,
+  depth: 0,
+});
 
 /** The node that a node is placed below: its parent, or the deepest ancestor that MAX_DEPTH allows. */
 function parentOf(node: TreeNode): TreeNode | undefined {
