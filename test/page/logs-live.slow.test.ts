@@ -69,7 +69,7 @@ describe.skipIf(browserIsMissing)('the live tail', { timeout: 60_000 }, () => {
     const page = await openPage(proxy, '/ui/logs?q=tailed&live=1', { mayDisconnect: true });
     await page.locator('.live .pulse:not(.still)').waitFor();
     await post('tailed', 1, 500);
-    await until('they are there', async () => (await countOf(page)) === 500);
+    await until('they are there', async () => (await countOf(page)) === 500, 20_000);
 
     await page.locator('.rows').evaluate((grid) => grid.scrollTo(0, 2400));
     await page.getByText('You scrolled').waitFor();
@@ -103,7 +103,7 @@ describe.skipIf(browserIsMissing)('the live tail', { timeout: 60_000 }, () => {
     const page = await openPage(filled.weir, '/ui/logs?q=flooded&live=1');
     await page.locator('.live .pulse:not(.still)').waitFor();
     await post('flooded', 1, 100);
-    await until('they are there', async () => (await countOf(page)) === 100);
+    await until('they are there', async () => (await countOf(page)) === 100, 20_000);
     await page.locator('.rows').evaluate((grid) => grid.scrollTo(0, 1200));
     await page.getByText('You scrolled').waitFor();
     await post('flooded', 101, 6000);

@@ -98,7 +98,7 @@ describe.skipIf(browserIsMissing)('the query bar', { timeout: 60_000 }, () => {
   });
 
   it('shows a typo at its place without asking, and asks after Tab', async () => {
-    const page = await open(`?${day}`);
+    const page = await open(`?${hours}`);
     await rowsOf(page).first().waitFor();
     const asked: string[] = [];
     page.on('request', (request) => asked.push(request.url()));
@@ -111,7 +111,7 @@ describe.skipIf(browserIsMissing)('the query bar', { timeout: 60_000 }, () => {
     await expectPictures(page, 'logs-query');
     await page.keyboard.press('Tab');
     expect(await queryOf(page).inputValue()).toBe('level>=warn');
-    await expectCount(page, await total(`${day}&q=level%3E%3Dwarn`));
+    await expectCount(page, await total(`${hours}&q=level%3E%3Dwarn`));
     expect(page.url()).toContain('q=level');
   });
 
