@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FactsOf } from '../../core/events.ts';
 import { MAIN_KEY, type KeyStore } from '../../core/keys/key-store.ts';
 import { peerOf } from '../../protocol/http/peer.ts';
-import { keyOf } from './auth.ts';
+import { callerKey } from './auth.ts';
 
 export type AdminChange = FactsOf<'admin_change'>;
 
@@ -21,12 +21,11 @@ export type AdminCaller = Pick<AdminChange, 'by' | 'key_name' | 'address' | 'cli
 
 /** Who makes a request: read before its route runs, since the route may remove the key. */
 export function adminCaller(keys: KeyStore, req: IncomingMessage): AdminCaller {
-  const key = keys.find(keyOf(req), Date.now());
-  const isKnown = key !== undefined && key !== 'expired';
+  const key = callerKey(keys, req);
   const { address, subject } = peerOf(req.socket);
   return {
-    by: isKnown ? key.id : 'no key',
-    key_name: isKnown && key.id !== MAIN_KEY ? key.name : undefined,
+    by: key?.id ?? 'no key',
+    key_name: key?.id !== MAIN_KEY ? key?.name : undefined,
     address,
     client_subject: subject || undefined,
   };

@@ -1,8 +1,8 @@
 // The formats of downloads: NDJSON, CSV and JSON, with all fields of a record or with some.
 // Invariant: a field that a record does not have is an empty cell of CSV, and is missing in JSON.
-import { unknownName } from '../../../core/nearest-name.ts';
 import { COLUMNS, CSV_HEAD, csvCell, csvRow } from '../../../core/record-csv.ts';
 import { attributeAt } from '../../../telemetry/logs/logs.ts';
+import { attributePath, fieldsProblem } from './record-fields.ts';
 import type { LogObject } from './record-json.ts';
 
 COLUMNS satisfies readonly (keyof LogObject)[];
@@ -19,28 +19,19 @@ export interface FormatWriter {
   readonly row: (log: object, isFirst: boolean) => string;
 }
 
-const MAX_COLUMNS = 100;
-const MAX_NAME = 256;
-const ATTRIBUTE = 'attributes.';
-
 /** What is wrong with a list of columns; `undefined`: nothing. `attributes.x` is the attribute x. */
 export function columnsProblem(columns: readonly string[]): string | undefined {
-  if (columns.length === 0 || columns.length > MAX_COLUMNS)
-    return `columns: must have 1 to ${MAX_COLUMNS} names; leave it out for all columns`;
-  const names: readonly string[] = COLUMNS;
-  const unknown = columns.find((name) => !names.includes(name) && !isAttribute(name));
-  if (unknown !== undefined) return `columns: ${unknownName('column', unknown, [...names, `${ATTRIBUTE}…`])}`;
   const twice = columns.find((name, i) => columns.indexOf(name) !== i);
-  return twice === undefined ? undefined : `columns: ${JSON.stringify(twice)} is given twice`;
+  return (
+    fieldsProblem('columns', columns) ??
+    (twice === undefined ? undefined : `columns: ${JSON.stringify(twice)} is given twice`)
+  );
 }
 
-const isAttribute = (name: string): boolean =>
-  name.startsWith(ATTRIBUTE) && name.length > ATTRIBUTE.length && name.length <= MAX_NAME;
-
-const valueOf = (log: Partial<LogObject>, column: string): unknown =>
-  isAttribute(column)
-    ? attributeAt(log.attributes, column.slice(ATTRIBUTE.length))
-    : log[column as keyof LogObject];
+function valueOf(log: Partial<LogObject>, column: string): unknown {
+  const path = attributePath(column);
+  return path === undefined ? log[column as keyof LogObject] : attributeAt(log.attributes, path);
+}
 
 /** `columns`: as `columnsProblem` accepts them; `undefined`: all fields. */
 export function formatWriter(format: Format, columns: readonly string[] | undefined): FormatWriter {

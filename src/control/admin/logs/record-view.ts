@@ -1,7 +1,7 @@
 // What a client sees of each record: all of it, or some fields (`fields`), and of long messages the beginning (`preview`).
 // Invariant: a message that is not whole is marked, with its length.
-import { unknownName } from '../../../core/nearest-name.ts';
 import { attributeAt, attributesOf, type LogRecord } from '../../../telemetry/logs/logs.ts';
+import { attributePath, fieldsProblem } from './record-fields.ts';
 import { isLogField, LOG_FIELDS, pickFields } from './record-json.ts';
 import type { MessageCut } from './search-json.ts';
 import { wholeNumberParam, type SearchParams } from './search-params.ts';
@@ -10,9 +10,6 @@ import { wholeNumberParam, type SearchParams } from './search-params.ts';
 export type RecordView = (record: LogRecord) => object;
 
 export const VIEW_PARAMS = ['fields', 'preview'] as const;
-
-const MAX_FIELDS = 100;
-const ATTRIBUTES = 'attributes.';
 
 /** The first `length` code units, or one less, so that no character is divided. */
 const beginning = (text: string, length: number): string =>
@@ -42,20 +39,13 @@ export function readView(
     .own('fields')
     ?.split(',')
     .map((name) => name.trim());
-  const unknown = names?.find(
-    (name) => !isLogField(name) && !(name.startsWith(ATTRIBUTES) && name !== ATTRIBUTES),
-  );
-  if (unknown !== undefined)
-    problems.push(`fields: ${unknownName('field', unknown, [...LOG_FIELDS, 'attributes.NAME'])}`);
-  if (names !== undefined && names.length > MAX_FIELDS)
-    problems.push(`fields: at most ${MAX_FIELDS} fields, not ${names.length}`);
+  const ofNames = names && fieldsProblem('fields', names);
+  if (ofNames !== undefined) problems.push(ofNames);
   if (problems.length > 0 || typeof preview === 'string') return { problems };
   const fields = names?.filter(isLogField) ?? LOG_FIELDS;
   const hasMessage = fields.includes('message');
   const hasAttributes = fields.includes('attributes');
-  const paths = (names ?? [])
-    .filter((name) => name.startsWith(ATTRIBUTES))
-    .map((name) => name.slice(ATTRIBUTES.length));
+  const paths = (names ?? []).flatMap((name) => attributePath(name) ?? []);
   return {
     view(record) {
       const cut = hasMessage && record.message.length > preview ? cutMessage(record.message, preview) : {};

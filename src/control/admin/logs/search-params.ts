@@ -148,7 +148,7 @@ const max = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 
 /** Value of a parameter that is a whole number, or its default; a text is the problem. */
 export function wholeNumberParam(
-  { own }: SearchParams,
+  { own }: Pick<SearchParams, 'own'>,
   name: string,
   { min, max: most, fallback }: { readonly min: number; readonly max: number; readonly fallback: number },
 ): number | string {

@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import type { KeyStore } from '../../../core/keys/key-store.ts';
 import type { JsonObject } from '../../../protocol/llm/json-values.ts';
 import type { ExportJob, Exports } from '../../../telemetry/exports/exports.ts';
-import { keyOf } from '../auth.ts';
+import { callerKey, isAdmin } from '../auth.ts';
 
 /** Who makes a request. */
 export interface ExportCaller {
@@ -14,12 +14,10 @@ export interface ExportCaller {
   readonly seesAll: boolean;
 }
 
-export function callerOf(keys: KeyStore, req: IncomingMessage): ExportCaller {
-  if (!keys.hasAdminKey) return { owner: '', seesAll: true };
-  const key = keys.find(keyOf(req), Date.now());
-  if (key === undefined || key === 'expired') return { owner: '', seesAll: false };
-  return { owner: key.id, seesAll: key.scopes.includes('admin') };
-}
+export const callerOf = (keys: KeyStore, req: IncomingMessage): ExportCaller => ({
+  owner: keys.hasAdminKey ? (callerKey(keys, req)?.id ?? '') : '',
+  seesAll: isAdmin(keys, req),
+});
 
 /** What the SDK for Node sends in place of an id if it was given a text and not an object. */
 const LEFT_OUT = 'undefined';

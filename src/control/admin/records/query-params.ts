@@ -3,13 +3,19 @@
 import { unknownName } from '../../../core/nearest-name.ts';
 
 /** The values by name; an empty value counts as left out. */
-export type QueryParams = Readonly<Record<string, string | undefined>>;
+type QueryValues = Readonly<Record<string, string | undefined>>;
+
+export interface QueryParams {
+  readonly values: QueryValues;
+  /** The value of a parameter. */
+  readonly own: (name: string) => string | undefined;
+}
 
 /** Reads the parameters of a route that has these, or says what is wrong. */
 export function readParams(
   query: URLSearchParams,
   known: readonly string[],
-): { readonly values: QueryParams } | { readonly problems: readonly string[] } {
+): QueryParams | { readonly problems: readonly string[] } {
   const values: Record<string, string> = {};
   const problems: string[] = [];
   for (const name of new Set(query.keys())) {
@@ -18,21 +24,7 @@ export function readParams(
     else if (all.length > 1) problems.push(`${name} is given more than once`);
     else if (all[0] !== '') values[name] = all[0]!;
   }
-  return problems.length > 0 ? { problems } : { values };
-}
-
-/** A whole number, or what is wrong with it. */
-export function wholeNumber(
-  values: QueryParams,
-  name: string,
-  { min, max, fallback }: { readonly min: number; readonly max: number; readonly fallback: number },
-): number | { readonly problem: string } {
-  const text = values[name];
-  if (text === undefined) return fallback;
-  const value = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
-  return value >= min && value <= max
-    ? value
-    : { problem: `${name}: must be a whole number from ${min} to ${max}` };
+  return problems.length > 0 ? { problems } : { values, own: (name) => values[name] };
 }
 
 /** Reads a cursor: text that this server has made. Empty without one. */

@@ -5,8 +5,9 @@ import { TASK_STATES, type Queue, type TaskFacts, type TaskQuery } from '../../.
 import { describe } from '../../../core/errors.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
 import { isClosed } from '../logs/paged-search.ts';
+import { wholeNumberParam } from '../logs/search-params.ts';
 import type { AsyncListJson } from '../records/async-json.ts';
-import { cursorFor, readCursor, readParams, wholeNumber } from '../records/query-params.ts';
+import { cursorFor, readCursor, readParams } from '../records/query-params.ts';
 import { taskDetail, taskJson } from '../records/task-json.ts';
 import type { WithModel } from './contract-logs.ts';
 import { failQuery } from './logs.ts';
@@ -69,9 +70,9 @@ function readQuery(req: IncomingMessage): TaskQuery | { readonly problems: reado
   const problems = states
     .filter((state) => !TASK_STATES.some((known) => known === state))
     .map((state) => `state: ${JSON.stringify(state.slice(0, 40))} must be one of ${TASK_STATES.join(', ')}`);
-  const limit = wholeNumber(values, 'limit', LIMIT);
-  if (typeof limit !== 'number') problems.push(limit.problem);
-  return problems.length > 0 || typeof limit !== 'number'
+  const limit = wholeNumberParam(params, 'limit', LIMIT);
+  if (typeof limit === 'string') problems.push(limit);
+  return problems.length > 0 || typeof limit === 'string'
     ? { problems }
     : {
         deployment: values['deployment'] ?? '',

@@ -6,9 +6,9 @@ import type { LogRecord, LogStore, QueryNode } from '../../../telemetry/logs/log
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
 import { inSteps } from '../in-steps.ts';
 import { readFlatTrace } from '../records/flat-trace.ts';
-import { readParams, wholeNumber } from '../records/query-params.ts';
+import { readParams } from '../records/query-params.ts';
 import { firstOfPage, keepTrace, keptTrace, spanPage, tracePage } from '../records/trace-pages.ts';
-import { allOf } from '../logs/search-params.ts';
+import { allOf, wholeNumberParam } from '../logs/search-params.ts';
 import { logObject } from '../logs/record-json.ts';
 import { isClosed, pagedSearch } from '../logs/paged-search.ts';
 import { attributesOf } from '../../../telemetry/logs/logs.ts';
@@ -149,11 +149,11 @@ function flatParams(query: URLSearchParams): FlatParams | { readonly problems: r
   if (!['attributes', undefined].includes(values['with'])) problems.push('with: must be attributes');
   const withAttributes = values['with'] === 'attributes' || values['span'] !== undefined;
   const max = withAttributes ? PAGE_SPANS_WITH_ATTRIBUTES : PAGE_SPANS;
-  const limit = wholeNumber(values, 'limit', { min: 1, max, fallback: max });
-  if (typeof limit !== 'number') problems.push(limit.problem);
+  const limit = wholeNumberParam(read, 'limit', { min: 1, max, fallback: max });
+  if (typeof limit === 'string') problems.push(limit);
   const from = firstOfPage(values['cursor']);
   if (from === undefined) problems.push('invalid cursor: it was not issued by this server');
-  return problems.length > 0 || typeof limit !== 'number' || from === undefined
+  return problems.length > 0 || typeof limit === 'string' || from === undefined
     ? { problems }
     : { isFlat, withAttributes, span: (values['span'] ?? '').toLowerCase(), limit, from };
 }

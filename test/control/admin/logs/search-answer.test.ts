@@ -94,7 +94,11 @@ describe('a response of GET /v1/logs', () => {
       /fields: unknown field \\"mesage\\"; did you mean \\"message\\"\?/,
     );
     await expectProblem(server, 'fields=attributes.', /fields: unknown field/);
-    await expectProblem(server, `fields=${'seq,'.repeat(100)}seq`, /fields: at most 100 fields, not 101/);
+    await expectProblem(
+      server,
+      `fields=${'seq,'.repeat(100)}seq`,
+      /fields: must have 1 to 100 names, has 101/,
+    );
   });
 
   it('has the beginning of long messages, with their length and last line', async () => {
