@@ -1,5 +1,6 @@
 // A body of a request as far as it is stored, with the reason if it is not.
 // Invariant: a body that is not whole has a reason.
+import { isUtf8 } from 'node:buffer';
 import type { LogRecord } from '../../../telemetry/logs/logs.ts';
 import type { BodyReason, ShownBody } from './request-json.ts';
 
@@ -51,8 +52,7 @@ export function shownBody(
 /** As text if it is UTF-8, otherwise as base64. */
 export function contentOf(bytes: Uint8Array): { readonly text: string } | { readonly base64: string } {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const text = buffer.toString('utf8');
-  return text.includes('\ufffd') ? { base64: buffer.toString('base64') } : { text };
+  return isUtf8(buffer) ? { text: buffer.toString() } : { base64: buffer.toString('base64') };
 }
 
 interface BodyCircumstances {

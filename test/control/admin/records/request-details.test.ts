@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RequestJson, UnknownRequestJson } from '../../../../src/control/admin/records/request-json.ts';
 import { usageOf } from '../../../../src/control/admin/records/request-details.ts';
-import { shownBody } from '../../../../src/control/admin/records/stored-body.ts';
+import { contentOf, shownBody } from '../../../../src/control/admin/records/stored-body.ts';
 import { timeOfId } from '../../../../src/control/admin/records/unknown-id.ts';
 import { CapturePolicy } from '../../../../src/telemetry/logs/logs.ts';
 import { closeAdmins, startAdmin } from '../../../kit/admin.ts';
@@ -41,6 +41,10 @@ it('a request comes with its bodies, siblings and number of lines in one respons
     siblings: [{ place: '2', status: 500, is_async: true }],
     task: null,
   });
+});
+
+it('shows a body with replacement characters as text', () => {
+  expect(contentOf(Buffer.from('a\ufffdb'))).toEqual({ text: 'a\ufffdb' });
 });
 
 describe('a body that is not whole has a reason', () => {
