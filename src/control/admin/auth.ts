@@ -14,7 +14,7 @@ import { peerOf } from '../../protocol/http/peer.ts';
  * Key of `Authorization: Bearer …` or, from older clients, `Api-Key …` (docs/contracts/serving.md 1.5). Without that
  * header, of `x-portkey-api-key`, which the clients of Portkey send.
  */
-export function keyOf({ headers }: IncomingMessage): string {
+function keyOf({ headers }: IncomingMessage): string {
   const { authorization } = headers;
   if (authorization === undefined) return String(headers['x-portkey-api-key'] ?? '').trim();
   return /^(?:Bearer|Api-Key) +(\S+)$/i.exec(authorization)?.[1] ?? '';

@@ -5,6 +5,7 @@ import type { ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { createGzip, gzip } from 'node:zlib';
+import { acceptsGzip } from '../../protocol/http/accept-coding.ts';
 import { sendJson } from '../../protocol/http/json-response.ts';
 
 /** Size of a piece of work and of one write, in characters. */
@@ -15,12 +16,6 @@ const LEAST_COMPRESSED = 1400;
 const LEVEL = { level: 4 };
 
 const compressed = promisify(gzip);
-
-/** True if a value of Accept-Encoding allows gzip (RFC 9110 12.5.3). */
-export const acceptsGzip = (header: string | string[] | undefined): boolean =>
-  String(header ?? '')
-    .split(',')
-    .some((part) => /^\s*(?:x-)?gzip\s*(?:;\s*q=(?!0(?:\.0*)?\s*$).*)?$/i.test(part));
 
 /** Joins parts of a text to pieces of at least CHUNK characters; the last one may be shorter. */
 function* chunksOf(parts: Iterable<string>): Generator<string, undefined> {

@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { acceptsCoding } from '../../protocol/http/accept-coding.ts';
 
 /** Where `npm run build:page` writes. */
 const BUILT = fileURLToPath(new URL('../../../dist/page/', import.meta.url));
@@ -133,14 +134,10 @@ export class WebPage {
   /** `undefined`: there is no such file. */
   #variantOf(name: string, { headers }: IncomingMessage): Variant | undefined {
     if (!this.#names!.has(name)) return undefined;
-    const accepted = new Set(
-      (headers['accept-encoding'] ?? '')
-        .split(',')
-        .map((one) => one.trim().toLowerCase())
-        .filter((one) => !/;\s*q=0(?:\.0*)?$/.test(one))
-        .map((one) => one.split(';', 1)[0]),
+    const accepted = headers['accept-encoding'];
+    const coding = CODINGS.find(
+      ([suffix, one]) => acceptsCoding(accepted, one) && this.#names!.has(name + suffix),
     );
-    const coding = CODINGS.find(([suffix, one]) => accepted.has(one) && this.#names!.has(name + suffix));
     return { name, coding: coding?.[1] };
   }
 

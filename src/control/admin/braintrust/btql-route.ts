@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Btql, BtqlProblem, BtqlRequest, FindProject } from '../../../telemetry/btql/btql.ts';
 import { fail, setErrorForm, type Endpoint } from '../endpoint.ts';
-import { acceptsGzip } from '../json-answer.ts';
+import { acceptsGzip } from '../../../protocol/http/accept-coding.ts';
 import { isClosed } from '../logs/paged-search.ts';
 import { jsonBody } from '../read-body.ts';
 import { braintrustError } from './braintrust-error.ts';

@@ -8,7 +8,7 @@ import type { SignatureProblem, UrlSigner } from '../../../core/url-signer.ts';
 import type { ExportFile } from '../../../telemetry/exports/exports.ts';
 import { clientUrl } from '../client-url.ts';
 import { fail, queryOf } from '../endpoint.ts';
-import { acceptsGzip } from '../json-answer.ts';
+import { acceptsGzip } from '../../../protocol/http/accept-coding.ts';
 
 const pathOf = (id: string): string => `/v1/logs/exports/${encodeURIComponent(id)}/file`;
 /** A HEAD request needs the same signature. */

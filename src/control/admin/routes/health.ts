@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gzip } from 'node:zlib';
 import { formatFor, type Metrics } from '../../../telemetry/metrics/metrics.ts';
 import { fail, json, type Endpoint } from '../endpoint.ts';
-import { acceptsGzip } from '../json-answer.ts';
+import { acceptsGzip } from '../../../protocol/http/accept-coding.ts';
 import type { WithPool } from './replicas.ts';
 
 /** Modules of these routes. */

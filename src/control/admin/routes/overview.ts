@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { isAdmin } from '../auth.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { Overview } from '../overview/overview.ts';
-import { acceptsGzip } from '../json-answer.ts';
+import { acceptsGzip } from '../../../protocol/http/accept-coding.ts';
 import type { WithKeys } from './keys.ts';
 
 /** Modules of this route. */
