@@ -178,7 +178,7 @@ async function take(
       timezoneId: 'UTC',
       reducedMotion: 'reduce',
     });
-    context.setDefaultTimeout(60_000);
+    context.setDefaultTimeout(20_000);
     await context.addInitScript((entered) => sessionStorage.setItem('weir key', entered), key);
     const page = await context.newPage();
     page.on('pageerror', (error) => console.error(`${name}: ${error.stack ?? error.message}`));
@@ -265,10 +265,15 @@ async function main(wanted: readonly string[]): Promise<void> {
     ['settings', `/ui/settings/connections/${paused}`, (page) => page.getByText('records wait').waitFor()],
     ['go-to', '/ui/', (page) => openGoTo(page, requestId)],
   ];
+  const failed: unknown[] = [];
   for (const [name, address, prepare] of pictures)
-    if (wanted.length === 0 || wanted.includes(name)) await take(browser, servers, name, address, prepare);
+    if (wanted.length === 0 || wanted.includes(name))
+      await take(browser, servers, name, address, prepare).catch((error: unknown) =>
+        failed.push(name, error),
+      );
   await browser.close();
   await stopTraffic();
+  if (failed.length > 0) throw new AggregateError(failed, 'pictures failed');
 }
 
 /** Opens the details of the second record. */
@@ -277,7 +282,7 @@ async function openSecond(page: Page): Promise<void> {
   await page.keyboard.press('j');
   await page.keyboard.press('j');
   await page.keyboard.press('Enter');
-  await page.getByText('Traceback (most recent call last)').first().waitFor();
+  await page.locator('.det').waitFor();
 }
 
 /** Opens "Go to" with the end of an id. */
