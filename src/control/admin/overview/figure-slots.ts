@@ -159,7 +159,8 @@ export class FigureSlots {
 
   /**
    * Since when, without a gap, `holds` is true for each slot that has requests, back from the current one; in
-   * milliseconds since 1970, to a slot. `undefined`: it is not true of the newest slot that has requests.
+   * milliseconds since 1970, to a slot, and not before weir ran. `undefined`: it is not true of the newest slot that has
+   * requests.
    */
   since(holds: (value: (figure: SlotFigure) => number) => boolean): number | undefined {
     let sinceMs: number | undefined;
@@ -168,7 +169,8 @@ export class FigureSlots {
       if (back > 0 && !this.#isKnown(back)) break;
       if (requestsOf(value) === 0) continue;
       if (!holds(value)) break;
-      sinceMs = (this.#slot - back) * STEP_MS;
+      const coveredMs = this.#coveredMs[this.#index(back)]!;
+      sinceMs = back === 0 ? this.#begunMs : (this.#slot - back + 1) * STEP_MS - coveredMs;
     }
     return sinceMs;
   }

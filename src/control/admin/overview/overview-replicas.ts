@@ -50,7 +50,7 @@ function byReplica<T extends { readonly deployment: number; readonly replica: st
   return found;
 }
 
-/** All replicas, worst first; ready ones by their load. */
+/** All replicas, worst first; those in one state by the requests that they failed, then by their load. */
 export function replicaRows(
   sources: Pick<OverviewSources, 'pool' | 'collectors' | 'restartsOf'>,
   meter: OverviewMeter,
@@ -95,7 +95,10 @@ export function replicaRows(
     });
   });
   return rows.sort(
-    (a, b) => WORST_FIRST.indexOf(a.state) - WORST_FIRST.indexOf(b.state) || b.outstanding - a.outstanding,
+    (a, b) =>
+      WORST_FIRST.indexOf(a.state) - WORST_FIRST.indexOf(b.state) ||
+      b.failed - a.failed ||
+      b.outstanding - a.outstanding,
   );
 }
 

@@ -15,7 +15,7 @@ import type {
 import type { OverviewMeter } from './overview-meter.ts';
 import { deploymentRow, replicaRows, scaleRow, shownDeployments } from './overview-replicas.ts';
 import type { OverviewSources } from './overview-sources.ts';
-import { LIMITS, verdictOf, type VerdictFacts } from './verdict.ts';
+import { errorLimit, LIMITS, verdictOf, type VerdictFacts } from './verdict.ts';
 
 /** The overview at `nowMs` (milliseconds since 1970), with the URLs of replicas. `next`: the task that expires first. */
 export function overviewOf(
@@ -84,7 +84,7 @@ function brokenSince(
   { errors, latency }: OverviewFigures,
 ): VerdictFacts['broken_since'] {
   const text = (ms: number | undefined) => (ms === undefined ? null : nsText(ms));
-  const share = Math.max(LIMITS.errorShare, LIMITS.errorGrowth * (errors.before ?? 0));
+  const share = errorLimit(errors.before);
   const slow = latency.before === null ? Infinity : LIMITS.latencyGrowth * latency.before;
   return {
     errors: text(slots.since((value) => value('5xx') / requestsOf(value) > share)),

@@ -18,6 +18,8 @@ export interface VerdictFacts extends Omit<OverviewJson, 'verdict'> {
 export const LIMITS = {
   errorShare: 0.01,
   errorGrowth: 5,
+  /** So many are wrong also if as many failed in the hour before; as in deploy/rules.yaml. */
+  errorHigh: 0.05,
   /** One failed request of a few is no trend. */
   errorRequests: 3,
   latencyGrowth: 2,
@@ -138,14 +140,17 @@ function capacity({ figures: { in_flight: inFlight }, deployments }: VerdictFact
   ];
 }
 
+/** The share of failed requests above which something is wrong. `before`: the share of the hour before. */
+export const errorLimit = (before: number | null): number =>
+  Math.min(LIMITS.errorHigh, Math.max(LIMITS.errorShare, LIMITS.errorGrowth * (before ?? 0)));
+
 function errors({
   figures: { errors: of },
   causes,
   broken_since: since,
 }: VerdictFacts): readonly VerdictPart[] {
   const { now, before, failed, requests } = of;
-  if (now === null || failed < LIMITS.errorRequests || now <= LIMITS.errorShare) return [];
-  if (now <= LIMITS.errorGrowth * (before ?? 0)) return [];
+  if (now === null || failed < LIMITS.errorRequests || now <= errorLimit(before)) return [];
   const recent = causes
     .filter(({ origin }) => origin !== 'client')
     .map((cause) => ({ cause, count: cause.points.at(-1)! + cause.points.at(-2)! }))

@@ -122,6 +122,14 @@ describe('the slots of the last hour', () => {
     expect(slots.since((value) => value('4xx') > 0)).toBeUndefined();
   });
 
+  it('find nothing that has been true since before weir ran', () => {
+    const slots = new FigureSlots(T + 10_000);
+    slots.add(columnOf('5xx'), 1);
+    expect(slots.since((value) => value('5xx') > 0)).toBe(T + 10_000);
+    for (const steps of [1, 2]) slots.advance(T + steps * STEP_MS);
+    expect(slots.since((value) => value('5xx') > 0)).toBe(T + 10_000);
+  });
+
   it('give the mean of measured values, without those that are not known', () => {
     const slots = new FigureSlots(T);
     for (let i = 0; i < 7; i++) {

@@ -227,6 +227,17 @@ const TABLE: readonly [
     'all_well',
   ],
   [
+    '41 % errors, as in the hour before',
+    {
+      figures: { ...figures, errors: { ...figures.errors, now: 0.41, before: 0.408, failed: 89 } },
+      causes: [failing],
+      broken_since: { ...WELL.broken_since, errors: ns(3600) },
+    },
+    'degraded',
+    3600,
+    'errors',
+  ],
+  [
     'errors of an hour before that is not known',
     {
       figures: { ...figures, errors: { ...figures.errors, now: 0.5, before: null, failed: 3, requests: 6 } },
