@@ -155,8 +155,9 @@ describe.skipIf(browserIsMissing)('an export', () => {
     await page.getByRole('button', { name: /^Request data/ }).click();
     await page.getByText(/requests match/).waitFor();
     await expectPictures(page, 'exports-new-390');
-    await page.setViewportSize({ width: 320, height: 640 });
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(320);
+    const narrow = await openPage(filled.weir, '/ui/exports/new', { width: 320, height: 640 });
+    await narrow.getByText(/requests match/).waitFor();
+    expect(await narrow.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(320);
   });
 
   it('keeps what was typed while weir is away', async () => {
