@@ -103,6 +103,12 @@ export const benchmarksPage = (): string =>
       logTable(figures, 'scorers'),
     ),
     'Repeat it with `npm run bench:scoring`.',
+    '## Web page',
+    'Requests with ten open Overviews and two live tails, to the same weir without; what one answer costs the thread that forwards requests, over 100,000 records; the page in Chromium, which draws in software; and all pages over a million records.',
+    resultsOf('page.json', 'npm run bench:page', ({ figures }: { figures: LogFigure[] }) =>
+      logTable(figures, 'web page'),
+    ),
+    'Repeat it with `npm run bench:page`. It needs `chromium`. `--only requests`, `answers`, `browser` or `million` runs a part.',
     '## Async queue',
     resultsOf('queue.json', 'npm run bench:queue', queueTable),
     'Repeat it with `npm run bench:queue`. It needs `redis-server`.',

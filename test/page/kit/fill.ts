@@ -11,7 +11,7 @@ import { asyncRecords, longTrace, requestRecord, traceIdOf, type RequestFacts } 
 import { Random } from './random.ts';
 
 const DAY_MS = 86_400_000;
-/** Records that are made beside the special ones. */
+/** Records that are made beside the special ones, unless the caller wants more. */
 const USUAL = 94_900;
 /** Records that are stored in one transaction, at most. */
 const BATCH = BLOCK_ROWS;
@@ -222,19 +222,26 @@ function annotationsOf(random: Random, request: LogRecord, timeMs: number): LogR
   return [{ ...made, timeNs: BigInt(Math.round(timeMs)) * 1_000_000n }];
 }
 
-/** Fills `${dataDir}/logs`. `endMs`: time of the last record, milliseconds since the epoch. */
-export function fill(dataDir: string, endMs: number): FilledFacts {
+/**
+ * Fills `${dataDir}/logs`. `endMs`: time of the last record, milliseconds since the epoch. `usual`: records beside the
+ * special ones.
+ */
+export function fill(dataDir: string, endMs: number, usual = USUAL): FilledFacts {
   const random = new Random(7);
   const beginMs = endMs - DAY_MS;
+  /** Of the usual pause between records, so that times ascend in a larger folder, too. */
+  const scale = Math.min(1, USUAL / usual);
   const filler = new Filler(`${dataDir}/logs`, beginMs);
   let failedRequest = '';
-  for (let i = 0; filler.stored < USUAL; i++) {
-    const timeMs = Math.floor(beginMs + (filler.stored / USUAL) * (DAY_MS - 1_800_000) + random.next() * 400);
+  for (let i = 0; filler.stored < usual; i++) {
+    const timeMs = Math.floor(
+      beginMs + (filler.stored / usual) * (DAY_MS - 1_800_000) + random.next() * 400 * scale,
+    );
     const facts = usualRequest(random, timeMs, timeMs - endMs);
     const request = requestRecord(facts);
     filler.add(request);
-    for (const one of linesOf(random, request, timeMs + 300)) filler.add(one);
-    for (const one of annotationsOf(random, request, timeMs + 390)) filler.add(one);
+    for (const one of linesOf(random, request, timeMs + 300 * scale)) filler.add(one);
+    for (const one of annotationsOf(random, request, timeMs + 390 * scale)) filler.add(one);
     if (request.status === 500 && facts.replica === 'jm2q4') failedRequest = request.requestId;
   }
   // The last half hour: the records that tests look at.
