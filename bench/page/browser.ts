@@ -42,7 +42,7 @@ async function firstPaint(browser: Browser, url: string): Promise<number> {
 }
 
 /** Times between frames in milliseconds while the list scrolls down. Returns also the most row elements. */
-const scrolled = (page: Page): Promise<{ frames: number[]; rows: number; end: number }> =>
+const scrolled = (page: Page): Promise<{ frames: number[]; rows: number }> =>
   page.evaluate(
     async ([frames, px]) => {
       const list = [...document.querySelectorAll<HTMLElement>('.list *')].find(
@@ -60,7 +60,7 @@ const scrolled = (page: Page): Promise<{ frames: number[]; rows: number; end: nu
         last = now;
         rows = Math.max(rows, list.querySelectorAll('[role="row"]').length);
       }
-      return { frames: times, rows, end: list.scrollTop };
+      return { frames: times, rows };
     },
     [FRAMES, SCROLLED_PX],
   );
@@ -82,17 +82,35 @@ async function typed(page: Page, text: string): Promise<number[]> {
   return page.evaluate(() => (window as unknown as { delaysOfBench: number[] }).delaysOfBench);
 }
 
-/** Longest tasks of the page so far, in milliseconds. To be called before what is measured. */
-const noteTasks = (page: Page): Promise<unknown> =>
-  page.addInitScript(() => {
-    const tasks: number[] = [];
-    Object.assign(window, { tasksOfBench: tasks });
-    new PerformanceObserver((list) => {
-      for (const { duration } of list.getEntries()) tasks.push(duration);
-    }).observe({ type: 'longtask', buffered: true });
-  });
-const longestTask = (page: Page): Promise<number> =>
-  page.evaluate(() => Math.max(0, ...(window as unknown as { tasksOfBench: number[] }).tasksOfBench));
+/**
+ * CPU time in milliseconds of the tasks of the page's main thread while `act` runs, the longest first. It does not count
+ * other load of the machine.
+ */
+async function tasksOf(browser: Browser, page: Page, act: () => Promise<unknown>): Promise<number[]> {
+  await browser.startTracing(page, { categories: ['toplevel', '__metadata'] });
+  await act();
+  const { traceEvents } = JSON.parse((await browser.stopTracing()).toString('utf8')) as {
+    readonly traceEvents: readonly TraceEvent[];
+  };
+  const threads = new Set(
+    traceEvents
+      .filter(({ name, args }) => name === 'thread_name' && args?.['name'] === 'CrRendererMain')
+      .map(({ pid, tid }) => `${pid} ${tid}`),
+  );
+  return traceEvents
+    .filter(({ name, pid, tid }) => name.endsWith('RunTask') && threads.has(`${pid} ${tid}`))
+    .map(({ tdur = 0 }) => tdur / 1000)
+    .sort((one, other) => other - one);
+}
+
+interface TraceEvent {
+  readonly name: string;
+  readonly pid: number;
+  readonly tid: number;
+  /** CPU time in microseconds. */
+  readonly tdur?: number;
+  readonly args?: Readonly<Record<string, unknown>>;
+}
 
 /** Memory of the page's JavaScript in MB, after collecting garbage. */
 async function heapMb(page: Page): Promise<number> {
@@ -150,7 +168,6 @@ export async function measureBrowser(
   add('first_paint_ms', 'first paint, with an empty cache', median(paints), 500);
 
   const list = await newPage(browser);
-  await noteTasks(list);
   await list.goto(address('/ui/logs?since=24h'));
   await list.waitForFunction((rows) => document.querySelectorAll(rows).length > 5, ROWS);
   const asks: number[] = [];
@@ -190,12 +207,18 @@ export async function measureBrowser(
   await scroll.goto(address('/ui/logs?since=24h'));
   await scroll.waitForFunction((rows) => document.querySelectorAll(rows).length > 5, ROWS);
   await scrolled(scroll);
-  const { frames, rows, end } = await scrolled(scroll);
+  let frames: number[] = [];
+  let rows = 0;
+  const scrollTasks = await tasksOf(browser, scroll, async () => {
+    ({ frames, rows } = await scrolled(scroll));
+  });
   report.rounds['frames_ms'] = frames;
   add('frame_p95_ms', `frame while scrolling ${SCROLLED_PX} px a frame, p95`, percentile(frames, 0.95), 34);
   add('frame_p50_ms', 'the same, median', median(frames));
   add('row_elements', 'row elements', rows, 200, '');
-  add('scrolled_px', 'scrolled', end, undefined, ' px');
+  const sum = (values: readonly number[]): number => values.reduce((all, one) => all + one, 0);
+  add('frame_cpu_ms', 'CPU time of the main thread for such a frame, mean', sum(scrollTasks) / frames.length);
+  add('frame_task_ms', 'longest task while scrolling, CPU time', scrollTasks[0]);
   const delays = await typed(scroll, 'replica:abc12 level>=warn ');
   report.rounds['input_ms'] = delays;
   add('input_p95_ms', 'a key in the query bar until its frame, p95', percentile(delays, 0.95), 50);
@@ -206,15 +229,19 @@ export async function measureBrowser(
     ['body', 'body of 1 MB', `/ui/r/${facts.conversations.large}`, 'All work is recorded'],
   ] as const) {
     const page = await newPage(browser);
-    await noteTasks(page);
-    await page.goto(address('/ui/overview'));
+    await page.goto(address('/ui'));
     await page.waitForSelector('main > :not(.loading)');
-    await page.goto(address(path));
-    const beganMs = await page.evaluate(() => performance.timeOrigin);
-    await page.waitForFunction((text) => document.querySelector('main')?.textContent.includes(text), ready);
-    add(`${name}_ms`, `${title}, from its address until it is shown`, Date.now() - beganMs, 1000);
-    await page.waitForLoadState('networkidle');
-    add(`${name}_task_ms`, `${title}: longest task`, await longestTask(page), 100);
+    let shownMs = 0;
+    const tasks = await tasksOf(browser, page, async () => {
+      await page.goto(address(path));
+      const beganMs = await page.evaluate(() => performance.timeOrigin);
+      await page.waitForFunction((text) => document.querySelector('main')?.textContent.includes(text), ready);
+      shownMs = Date.now() - beganMs;
+      await page.waitForLoadState('networkidle');
+    });
+    add(`${name}_ms`, `${title}, from its address until it is shown`, shownMs, 1000);
+    add(`${name}_task_ms`, `${title}: longest task, CPU time`, tasks[0], 100);
+    add(`${name}_cpu_ms`, `${title}: all tasks, CPU time`, sum(tasks));
     await page.context().close();
   }
 

@@ -18,7 +18,7 @@ interface Visit {
 }
 
 const visits = ({ facts }: FilledFolder): readonly Visit[] => [
-  { name: 'overview', title: 'Overview', path: '/ui/overview' },
+  { name: 'overview', title: 'Overview', path: '/ui' },
   { name: 'logs', title: 'Logs, one hour', path: '/ui/logs' },
   { name: 'logs_day', title: 'Logs, a day', path: '/ui/logs?since=24h' },
   { name: 'logs_errors', title: 'Logs, errors of a day', path: '/ui/logs?since=24h&q=level%3Aerror' },

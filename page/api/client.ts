@@ -202,10 +202,11 @@ function wentAway(): void {
   timer = setTimeout(probe, pause);
 }
 
-/** Asks whether weir is back. */
+/** Asks whether weir is back, as soon as the tab is seen. */
 function probe(): void {
   clearTimeout(timer);
   timer = undefined;
+  if (document.visibilityState === 'hidden') return;
   void open('GET', '/livez');
 }
 
@@ -224,3 +225,4 @@ export const askAgain = (): void => {
 };
 addEventListener('online', askAgain);
 addEventListener('focus', askAgain);
+document.addEventListener('visibilitychange', askAgain);

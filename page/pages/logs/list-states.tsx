@@ -9,7 +9,7 @@ import { Button, Copy } from '../../parts/basics.tsx';
 import { Failed, useElapsed } from '../../parts/panel.tsx';
 import { rangeOf, spanMs, SPANS } from '../../parts/time-range.ts';
 import { setRange } from '../../parts/toolbar.tsx';
-import { params, setParams } from '../../state.ts';
+import { isVisible, params, setParams } from '../../state.ts';
 import type { LogList } from './log-list.ts';
 import { filterQuery, questionOf } from './question.ts';
 
@@ -44,9 +44,10 @@ const Reading = ({ list }: { readonly list: LogList }): JSX.Element | null => {
 /** Two curl lines, until the first record is there. */
 const FirstRun = ({ list }: { readonly list: LogList }): JSX.Element => {
   useEffect(() => {
+    if (!isVisible.value) return undefined;
     const timer = setInterval(list.again, FIRST_MS);
     return () => clearInterval(timer);
-  }, []);
+  }, [isVisible.value]);
   const { origin } = location;
   const lines = [
     `curl ${origin}/v1/logs -H "Authorization: Bearer $WEIR_KEY" -H "Content-Type: text/plain" -d hello`,

@@ -296,6 +296,7 @@ export function mainCharts(answer: SeriesJson, percentile: Percentile): ChartFac
 
 /** The time for the answer was over. */
 const INCOMPLETE = 'the oldest requests are missing; choose a shorter time';
+const NONE_READ = 'None of the requests that were read in time has one. Choose a shorter time.';
 
 /** The mean of one score. */
 export function scoreChart(answer: SeriesJson, score: string): ChartFacts {
@@ -315,7 +316,7 @@ export function scoreChart(answer: SeriesJson, score: string): ChartFacts {
     format,
     total: measure.value === null ? undefined : format(measure.value),
     change: changeOf(measure.value, measure.before?.value, format, 'down'),
-    nothing: 'No request of this time has this score.',
+    nothing: answer.is_partial ? NONE_READ : 'No request of this time has this score.',
   };
 }
 
@@ -345,7 +346,7 @@ export function feedbackChart(answer: SeriesJson, field: string): ChartFacts {
     format: number,
     total: rated === 0 ? undefined : `${text(share(good / rated))} good`,
     change: undefined,
-    nothing: 'No request of this time has feedback.',
+    nothing: answer.is_partial ? NONE_READ : 'No request of this time has feedback.',
   };
 }
 
