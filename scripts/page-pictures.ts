@@ -255,12 +255,8 @@ async function main(wanted: readonly string[]): Promise<void> {
   ])[] = [
     ['overview', '/ui/', (page) => page.getByText('Degraded since').waitFor()],
     ['logs', `/ui/logs?q=${since}&since=30m`, openSecond],
-    [
-      'request',
-      `/ui/r/${requestId}`,
-      (page) => page.getByText('left Hamburg this morning').first().waitFor(),
-    ],
-    ['monitor', '/ui/monitor?since=2h&by=model', (page) => page.getByText(/\d charts in/).waitFor()],
+    ['request', `/ui/r/${requestId}`, (page) => page.getByText('Polite').waitFor()],
+    ['monitor', '/ui/monitor?since=6h&by=model', (page) => page.getByText(/[789] charts in/).waitFor()],
     ['exports', `/ui/exports/${job}`, (page) => page.getByText('SHA-256').waitFor()],
     ['settings', `/ui/settings/connections/${paused}`, (page) => page.getByText('records wait').waitFor()],
     ['go-to', '/ui/', (page) => openGoTo(page, requestId)],
@@ -289,7 +285,7 @@ async function openSecond(page: Page): Promise<void> {
 async function openGoTo(page: Page, requestId: string): Promise<void> {
   await page.keyboard.press('Control+k');
   await page.getByRole('dialog').getByRole('combobox').fill(requestId.slice(-8));
-  await page.getByRole('option').nth(1).waitFor();
+  await page.getByRole('option').first().waitFor();
 }
 
 try {
