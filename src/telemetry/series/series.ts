@@ -87,6 +87,15 @@ interface ErrorSteps {
   readonly before: readonly GroupValues[];
 }
 
+/** Passes over the store that a query takes, roughly. */
+function passesOf({ by, beforeMs, measures }: SeriesQuery): number {
+  const ofTime = by === undefined ? 2 : 4;
+  const ofPast = beforeMs === undefined ? 0 : 2;
+  const hasErrors = measures.some(({ kind }) => kind === 'errors' || kind === 'causes');
+  const ofErrors = hasErrors ? 1 + (by === undefined ? 0 : 1) + (beforeMs === undefined ? 0 : 1) : 0;
+  return ofTime + ofPast + ofErrors;
+}
+
 class SeriesRun {
   readonly #query: SeriesQuery;
   readonly #needs: SeriesMeasure['needs'];
@@ -95,7 +104,7 @@ class SeriesRun {
   constructor(ask: AskGroups, query: SeriesQuery) {
     this.#query = query;
     this.#needs = neededMeasures(query.measures);
-    this.#passes = new StorePasses(ask, this.#needs);
+    this.#passes = new StorePasses(ask, this.#needs, passesOf(query));
   }
 
   async answer(): Promise<SeriesAnswer> {

@@ -58,15 +58,20 @@ export class StorePasses {
   readonly #ask: AskGroups;
   readonly #needs: SeriesMeasure['needs'];
   readonly #endMs: number;
+  #left: number;
   isPartial = false;
   /** Some percentile is not exact. */
   isApproximate = false;
 
-  /** `needs`: the first one counts records. */
-  constructor(ask: AskGroups, needs: SeriesMeasure['needs']) {
+  /**
+   * `needs`: the first one counts records. `expected`: passes that will be made. Each has an equal part of the time that is
+   * left, so that a slow one leaves time for those behind it.
+   */
+  constructor(ask: AskGroups, needs: SeriesMeasure['needs'], expected: number) {
     this.#ask = ask;
     this.#needs = needs;
     this.#endMs = performance.now() + TIME_MS;
+    this.#left = expected;
   }
 
   /** All records of a time. */
@@ -122,7 +127,7 @@ export class StorePasses {
     measures: SeriesMeasure['needs'],
   ): Promise<GroupResult> {
     const range = { fromNs: BigInt(fromMs) * MS, toNs: BigInt(toMs) * MS - 1n };
-    const timeoutMs = Math.max(0, this.#endMs - performance.now());
+    const timeoutMs = Math.max(0, this.#endMs - performance.now()) / Math.max(1, this.#left--);
     const result = await this.#ask({ node, ...range, by, measures }, timeoutMs);
     this.isPartial ||= result.isPartial;
     this.isApproximate ||= result.isApproximate;

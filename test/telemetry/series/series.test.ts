@@ -1,5 +1,5 @@
 // Series from a store that the test plays: how often it is asked, and what its answers mean.
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { GroupQuery, GroupResult } from '../../../src/telemetry/logs/logs.ts';
 import {
   computeSeries,
@@ -62,6 +62,24 @@ describe('the store', () => {
     // Errors are counted by one more, groups and an earlier period need some more.
     expect((await asked({})).questions).toHaveLength(3);
     expect((await asked({ by: 'model', beforeMs: 3_600_000 })).questions.length).toBeLessThanOrEqual(8);
+  });
+
+  it('has time for each question, also if those before it take all of theirs', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const times: number[] = [];
+    const slow: Parameters<typeof computeSeries>[0] = async (_, timeoutMs) => {
+      times.push(timeoutMs);
+      vi.advanceTimersByTime(timeoutMs);
+      return { ...EMPTY, isPartial: true };
+    };
+    for (const query of [{}, { by: 'model', beforeMs: 3_600_000 }]) {
+      times.length = 0;
+      await computeSeries(slow, { ...QUERY, ...query });
+      expect(times.length).toBeGreaterThan(2);
+      expect(Math.min(...times)).toBeGreaterThan(1000);
+      expect(times.reduce((sum, ms) => sum + ms, 0)).toBeLessThanOrEqual(15_000);
+    }
   });
 
   it('is asked for each of its measures once', () => {
