@@ -27,8 +27,8 @@ dns.lookup = (name, options, callback) => {
     all instanceof Error ? [all] : options.all ? [null, all] : [null, all[0].address, all[0].family];
   return process.nextTick(done, ...result);
 };
-dns.promises.lookup = (name, options = {}) =>
+dns.promises.lookup = (name, ...options) =>
   new Promise((resolve, reject) =>
-    dns.lookup(name, options, (error, ...result) => (error ? reject(error) : resolve(result[0]))),
+    dns.lookup(name, ...options, (error, ...result) => (error ? reject(error) : resolve(result[0]))),
   );
 syncBuiltinESMExports();
