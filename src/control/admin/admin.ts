@@ -182,6 +182,9 @@ export class Admin {
       : undefined;
     this.#server.on('request', (req, res) => {
       this.#latest.set(req.socket, res);
+      // No answer is read as a script, or embedded by pages of other origins.
+      res.setHeader('X-Content-Type-Options', 'nosniff');
+      res.setHeader('Cross-Origin-Resource-Policy', 'same-origin');
       if (page?.handle(req, res) === true) return;
       void dispatch(endpoints, context, guard, reports, req, res);
     });

@@ -52,6 +52,15 @@ export function isSameOrigin(req: IncomingMessage): boolean {
   return origin === undefined || URL.parse(origin)?.host === host;
 }
 
+/**
+ * True if a browser says that a web page of another origin asks for an answer that it embeds or cannot read. Without a
+ * key such a page could measure how long searches take. A link that opens the answer is allowed.
+ */
+function isForOtherPage({ headers }: IncomingMessage): boolean {
+  const site = headers['sec-fetch-site'] ?? 'none';
+  return site !== 'none' && site !== 'same-origin' && headers['sec-fetch-dest'] !== 'document';
+}
+
 /** Why a request is not authorized. */
 export interface AuthRefusal {
   readonly failure: Failure;
@@ -71,13 +80,16 @@ export class Guard {
   authorize(req: IncomingMessage, scope: AdminScope): AuthRefusal | undefined {
     if (scope === 'open') return undefined;
     if (scope === 'metrics' && (!this.#protectsMetrics || isFromHere(req))) return undefined;
-    if (!this.#keys.hasAdminKey)
+    if (!this.#keys.hasAdminKey) {
+      if (isForOtherPage(req))
+        return { failure: 'forbidden', detail: 'the request is from a web page of another origin' };
       return isFromHere(req)
         ? undefined
         : {
             failure: 'unauthorized',
             detail: 'no key is set, so only requests from this machine are allowed; set admin.key',
           };
+    }
     const key = this.#keys.find(keyOf(req), Date.now());
     if (key === undefined) return { failure: 'unauthorized', detail: '' };
     if (key === 'expired') return { failure: 'unauthorized', detail: 'the key has expired' };
