@@ -13,6 +13,8 @@ const FROM_RESPONSE: Readonly<Record<string, string>> = {
   R: 'id',
   KEY: 'key',
   URL: 'url',
+  N: 'annotation_id',
+  S: 'span_id',
 };
 
 export class GuideShell {
