@@ -1,7 +1,7 @@
 // Counts of records by time steps, and in each step by the values of a field; also of an earlier period of equal length.
 // Invariant: both periods have the same steps and the same values.
 import type { ServerResponse } from 'node:http';
-import { formatTime, LATEST_NS, nowNs } from '../../../core/time.ts';
+import { DAY_NS, formatTime, LATEST_NS, nowNs } from '../../../core/time.ts';
 import { invalidDuration, parseDurationNs } from '../../../core/units.ts';
 import type {
   CountedField,
@@ -13,7 +13,7 @@ import type {
 import { COUNT, fieldOf, ranked, valueText } from './counted-values.ts';
 import { groupUnlessClosed } from './paged-search.ts';
 import type { HitsAnswer, HitsStep } from './search-json.ts';
-import { wholeNumberParam, type SearchParams } from './search-params.ts';
+import { MAX_STEP_DAYS, stepTooLong, wholeNumberParam, type SearchParams } from './search-params.ts';
 
 const MS = 1_000_000n;
 const MAX_STEPS = 2000;
@@ -72,6 +72,7 @@ function windowOf({ own, span: { fromNs, toNs } }: SearchParams): Window | strin
   const text = own('step');
   const given = text === undefined ? undefined : parseDurationNs(text);
   if (text !== undefined && (given === undefined || given < MS)) return `step: ${invalidDuration(text)}`;
+  if (given !== undefined && given > BigInt(MAX_STEP_DAYS) * DAY_NS) return stepTooLong;
   const endNs = toNs === LATEST_NS ? nowNs() : toNs;
   const shortest = (endNs - fromNs) / MS / DEFAULT_STEPS;
   const stepMs =

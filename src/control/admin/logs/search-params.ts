@@ -33,6 +33,10 @@ export interface ParamError {
   readonly problems: readonly (string | ParamProblem)[];
 }
 
+/** Longest step of a count over time, in days: times that are multiples of it can be shown. */
+export const MAX_STEP_DAYS = 10_000;
+export const stepTooLong = `step: must be at most ${MAX_STEP_DAYS}d`;
+
 const TIMES = ['since', 'start', 'end'] as const;
 /** Parameter → field of the record. */
 const FIELDS: Readonly<Record<string, string>> = {

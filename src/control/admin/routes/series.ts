@@ -19,6 +19,7 @@ import {
 import type { SeriesJson, SeriesMeasureJson } from '../answers/series-answers.ts';
 import { failProblems, json, type Endpoint, type ParamProblem } from '../endpoint.ts';
 import { isClosed } from '../logs/paged-search.ts';
+import { MAX_STEP_DAYS, stepTooLong } from '../logs/search-params.ts';
 import { jsonBody } from '../read-body.ts';
 import { fieldsOf, type WithProjects } from '../braintrust/project-json.ts';
 import { logsOrFail } from './logs.ts';
@@ -127,6 +128,7 @@ function spanOf(body: SeriesBody, nowMs: number): SeriesQuery['span'] {
   const shortest = (endMs - startMs) / USUAL_STEPS / 1000;
   const usual = (ROUND_STEPS.find((seconds) => seconds >= shortest) ?? ROUND_STEPS.at(-1)!) * 1000;
   const stepMs = body.duration('step') ?? usual;
+  if (stepMs > MAX_STEP_DAYS * DAY_MS) body.problems.push(stepTooLong);
   const fromMs = Math.floor(startMs / stepMs) * stepMs;
   const toMs = Math.ceil(endMs / stepMs) * stepMs;
   if (startMs >= endMs) body.problems.push('end: must be after start');

@@ -249,6 +249,7 @@ describe('GET /v1/logs/hits', () => {
     await expectProblems(server, `${path}&compare=90s`, [/^compare: must be a multiple of the step/]);
     await expectProblems(server, `${path}&compare=0`, [/^compare: invalid duration "0"/]);
     await expectProblems(server, `${path}&compare=40000d`, [/^compare: .*before 1970/]);
+    await expectProblems(server, '/v1/logs/hits?step=999999999999d', [/^step: must be at most 10000d/]);
     await expectProblems(server, '/v1/logs/hits?step=x&compare=y', [/^step: invalid duration "x"/]);
   });
 });

@@ -281,6 +281,7 @@ describe('a request for series', () => {
     [{ measures: Array.from({ length: 17 }, () => 'cost') }, 'a list of 1 to 16'],
     [{ measures: ['requests'], q: 'level>=wran' }, 'q at character'],
     [{ measures: ['requests'], step: '1ms' }, 'more than 2000 steps'],
+    [{ measures: ['requests'], step: '999999999999d' }, 'step: must be at most 10000d'],
     [{ measures: ['requests'], step: 'often' }, 'step: invalid duration "often"'],
     [{ measures: ['requests'], vs: 'month' }, 'vs: must be "previous", "day", "week" or a duration'],
     [{ measures: ['requests'], vs: '20m' }, 'vs: must be a multiple of the step'],
