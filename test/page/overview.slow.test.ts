@@ -81,6 +81,23 @@ describe.skipIf(browserIsMissing)('the overview', () => {
     expect(page.url()).toContain('replica:r0');
   });
 
+  it('opens all failed requests, also those that the replica answered', async () => {
+    endAfterTest();
+    const replica = await startReplica((req, res) => {
+      res.statusCode = req.url === '/missing' ? 404 : req.url === '/broken' ? 500 : 200;
+      res.end('{}');
+    });
+    const weir = await startWeir([`--data-dir=${folder()}`, `--replica=${replica.url}`]);
+    for (const path of ['/predict', '/broken', '/missing', '/broken']) await post(weir, path);
+    const page = await openPage(weir, '/ui/');
+    await page.getByRole('link', { name: 'all in Logs' }).click();
+    const rows = page.locator('.rows .l:not([hidden])');
+    await until('the failed requests are shown', async () => {
+      const texts = await rows.allTextContents();
+      return texts.length === 3 && texts.every((text) => /\b(?:404|500)/.test(text));
+    });
+  });
+
   it('drains a replica after a second click, and takes it back', async () => {
     const { dying, weir } = await startTwo();
     const page = await openPage(weir, '/ui/');

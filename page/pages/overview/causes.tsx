@@ -1,6 +1,7 @@
 // Failed requests of the last hour by cause: who has to act, how many and when, and an example.
 import type { JSX } from 'preact';
 import type { OverviewCause, OverviewJson } from '../../../src/control/admin/overview/overview-json.ts';
+import { NOT_OK_Q } from '../../../src/control/admin/overview/verdict.ts';
 import { grouped, msOfNs, visibleLine } from '../../formats.ts';
 import { Time } from '../../parts/basics.tsx';
 import { Empty, Panel } from '../../parts/panel.tsx';
@@ -20,7 +21,7 @@ export const Causes = ({ overview: { causes } }: { readonly overview: OverviewJs
       title="Errors by cause"
       sub="last 60 min"
       side={
-        <a class="small" href={addressOf({ page: 'logs' }, { q: 'kind:request -cause:ok', ...carried() })}>
+        <a class="small" href={addressOf({ page: 'logs' }, { q: NOT_OK_Q, ...carried() })}>
           all in Logs
         </a>
       }

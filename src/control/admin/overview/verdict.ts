@@ -32,6 +32,8 @@ export const LIMITS = {
 
 /** Finds requests that weir or a replica failed. */
 export const FAILED_Q = 'kind:request level>=error';
+/** Finds all requests that did not succeed, those that clients failed too. */
+export const NOT_OK_Q = 'kind:request level>=warn';
 
 type Rule = (facts: VerdictFacts) => readonly VerdictPart[];
 
