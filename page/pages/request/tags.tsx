@@ -25,7 +25,7 @@ export const Tags = ({ annotations }: { readonly annotations: Annotations }): JS
         {tags.map((one) => (
           <span key={one.tag} class="tag" title={author(one)}>
             <i style={{ background: tagColor(described.get(one.tag)?.color) }} />
-            {visibleLine(one.tag)}
+            <span class="el">{visibleLine(one.tag)}</span>
             <IsSaving of={one} />
             {one.annotation_id !== undefined && (
               <button
