@@ -97,7 +97,11 @@ describe('the table of replicas', () => {
       text: 'connection refused (10.0.4.12:8000), 4 s ago',
       isBad: true,
     });
-    expect(whyOf(ready!, AT_MS)).toEqual({ text: '4 s ago: GET /health returned 200', isBad: false });
+    expect(whyOf({ ...ready!, failed: 0 }, AT_MS)).toEqual({
+      text: '4 s ago: GET /health returned 200',
+      isBad: false,
+    });
+    expect(whyOf({ ...ready!, failed: 1229 }, AT_MS).text).toMatch(/^1\D229 failed in 60 min; 4 s ago: GET/);
     expect(whyOf({ ...ready!, state: 'draining' }, AT_MS).text).toBe('gets no requests, 7 running');
     expect(whyOf({ ...ready!, probe: null }, AT_MS).text).toBe('not probed yet');
   });

@@ -6,7 +6,7 @@ import type {
   OverviewJson,
   OverviewReplica,
 } from '../../../src/control/admin/overview/overview-json.ts';
-import { ago, msOfNs, visibleLine } from '../../formats.ts';
+import { ago, grouped, msOfNs, visibleLine } from '../../formats.ts';
 
 /** GPUs of a replica together. */
 export interface GpuSum {
@@ -46,7 +46,7 @@ export const STATE_SHAPES = {
 
 /** The last probe, or why the replica takes no requests. `isBad`: it is a problem. */
 export function whyOf(
-  { state, probe, is_leaving: isLeaving, outstanding }: OverviewReplica,
+  { state, probe, is_leaving: isLeaving, outstanding, failed }: OverviewReplica,
   nowMs: number,
 ): { readonly text: string; readonly isBad: boolean } {
   const running = outstanding === 0 ? '' : `, ${outstanding} running`;
@@ -56,7 +56,8 @@ export function whyOf(
   const when = ago(msOfNs(probe.at_ns), nowMs);
   if (!probe.is_ok) return { text: `${visibleLine(probe.text)}, ${when}`, isBad: true };
   if (state === 'ejected') return { text: `too many responses broke off; probe ${when}`, isBad: true };
-  return { text: `${when}: ${visibleLine(probe.text)}`, isBad: false };
+  const errors = failed === 0 ? '' : `${grouped(failed)} failed in 60 min; `;
+  return { text: `${errors}${when}: ${visibleLine(probe.text)}`, isBad: false };
 }
 
 /** Replicas of a deployment, for one part of the table. */
