@@ -142,10 +142,9 @@ function waiting({ waiting: of, step_s: step }: Figures, isBroken: boolean): Fig
   const { now, longest_ms: longest, refused, points } = of;
   const last = points.findLastIndex((point) => point !== null && point > 0);
   const first = points.findIndex((point) => point !== null);
+  const minutes = Math.floor(((points.length - 1 - Math.max(last, first - 1)) * step) / 60);
   const none =
-    first === -1
-      ? ''
-      : `none in the last ${Math.max(1, Math.floor(((points.length - 1 - Math.max(last, first - 1)) * step) / 60))} min`;
+    first === -1 ? '' : minutes > 1 ? `none in the last ${minutes} min` : 'none in the last minute';
   const isQueued = now !== null && now > 0;
   return {
     label: 'Queued',

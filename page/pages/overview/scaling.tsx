@@ -19,9 +19,9 @@ const Facts = ({ of, atMs }: { readonly of: OverviewScale; readonly atMs: number
     <dd>{of.target === 0 ? 'no limit' : `${grouped(of.target)} × ${of.utilization_percent} %`}</dd>
     <dt>Mean over</dt>
     <dd>{spanText(of.window_s * 1000)}</dd>
-    <dt>Bounds</dt>
+    <dt>Allowed</dt>
     <dd>
-      {of.min} to {of.max}
+      {of.min} to {of.max} replicas
     </dd>
     <dt>Scales down</dt>
     <dd>
@@ -33,14 +33,20 @@ const Facts = ({ of, atMs }: { readonly of: OverviewScale; readonly atMs: number
     </dd>
     {of.unmet_since_ns !== null && (
       <>
-        <dt>Not met since</dt>
+        <dt title="The desired number of replicas is not the active one">Differ since</dt>
         <dd>
           <Time ms={msOfNs(of.unmet_since_ns)} />
         </dd>
       </>
     )}
-    <dt>Followed by</dt>
-    <dd>{of.is_followed ? 'KEDA or Kubernetes' : 'none'}</dd>
+    <dt>Scaler</dt>
+    <dd>
+      {of.is_followed ? (
+        'KEDA or Kubernetes'
+      ) : (
+        <span title="No scaler is set up that starts and stops replicas">none set up</span>
+      )}
+    </dd>
   </dl>
 );
 

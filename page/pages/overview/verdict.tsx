@@ -19,7 +19,8 @@ const SHOWN = 4;
 
 const formats = (): VerdictFormats => ({
   time: (ns) => clock(msOfNs(ns), zone.value, 'seconds'),
-  duration: (ms) => text(duration(ms)),
+  // Tenths of a second say nothing here.
+  duration: (ms) => (ms >= 3000 && ms < 59_500 ? `${Math.round(ms / 1000)} s` : text(duration(ms))),
 });
 
 /** Names in a sentence, which are shown as they are written in settings. */
