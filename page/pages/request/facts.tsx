@@ -56,7 +56,7 @@ export const Facts = ({ details }: { readonly details: RequestJson }): JSX.Eleme
   const began = zone.value === 'UTC' ? 'Began, UTC' : 'Began';
   if (details.task !== null) return <TaskFacts details={details} task={details.task} />;
   return (
-    <dl class="facts">
+    <dl class="facts" tabIndex={0} aria-label="Facts">
       <Fact name="Status">
         <State shape={shapeOf(log.status, isError)}>{log.status ?? '–'}</State>
       </Fact>
@@ -139,7 +139,7 @@ const TaskFacts = ({
   const waited = Number.isFinite(firstRun) ? firstRun - submitted : Date.now() - submitted;
   const isEnded = task.phase === 'done';
   return (
-    <dl class="facts">
+    <dl class="facts" tabIndex={0} aria-label="Facts">
       <Fact name="Task">
         <TaskState state={task.state} />
       </Fact>
