@@ -187,7 +187,10 @@ const TagTable = ({
             </td>
             <td data-label="Project">
               <span class="el">
-                {visibleLine(projects.find(({ id }) => id === tag.project_id)?.name ?? tag.project_id)}
+                {/* A no-break space until the names are there, so that nothing moves. */}
+                {projects.length === 0
+                  ? '\u00a0'
+                  : visibleLine(projects.find(({ id }) => id === tag.project_id)?.name ?? tag.project_id)}
               </span>
             </td>
             <td class="n" data-label="Records">
