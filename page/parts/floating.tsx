@@ -173,8 +173,13 @@ export const Dialog = ({
         event.preventDefault();
         onClose();
       }}
-      // A second Esc closes it whatever was said to the first one.
-      onClose={onClose}
+      // Chromium closes it at a second Esc whatever was said to the first one. If it is still wanted, it is shown again.
+      onClose={() => {
+        onClose();
+        requestAnimationFrame(() => {
+          if (dialog.current?.isConnected === true && !dialog.current.open) dialog.current.showModal();
+        });
+      }}
       onClick={(event) => event.target === dialog.current && onClose()}
     >
       <div class="ph">

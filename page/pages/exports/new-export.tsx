@@ -35,7 +35,13 @@ export const NewExport = ({
   const [first] = useState(() => initialFields(of, params.peek(), Date.now()));
   const [fields, setFields] = useState(first);
   const [queryProblems, setQueryProblems] = useState(0);
-  const [isLeaving, setLeaving] = useState(false);
+  const [isLeaving, setShownLeaving] = useState(false);
+  // As of now, not as it is drawn: Esc may come before the next frame.
+  const isAsked = useRef(false);
+  const setLeaving = (is: boolean): void => {
+    isAsked.current = is;
+    setShownLeaving(is);
+  };
   const set = (changes: Partial<ExportFields>): void => {
     setFields((before) => ({ ...before, ...changes }));
     setLeaving(false);
@@ -69,7 +75,7 @@ export const NewExport = ({
   useKeys('lists', { save: () => void save(true) });
   const leave = (): void => {
     const isChanged = JSON.stringify(fields) !== JSON.stringify(first);
-    if (isChanged && !isLeaving) setLeaving(true);
+    if (isChanged && !isAsked.current) setLeaving(true);
     else onDone(of?.id);
   };
   const off = sending.isSending ? 'It is being sent.' : why;
