@@ -92,7 +92,9 @@ it('sends the spans of sampled requests, with the model of this weir', async () 
 
 it('does not encode a batch that a reader thread before has read', () => {
   const page = { records: [], lastSeq: 0, headSeq: 0, oldestSeq: 1 };
-  expect(() => operations(() => page).encode('key', 0, 1)).toThrow('the reader thread of the log store was restarted');
+  expect(() => operations(() => page).encode('key', 0, 1)).toThrow(
+    'the reader thread of the log store was restarted',
+  );
 });
 
 it('counts the stored records that a connection would send, and those that wait while it is paused', async () => {
