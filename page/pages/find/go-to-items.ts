@@ -103,7 +103,7 @@ function idGroup({ text, found, describe }: GoToFacts): GoToGroup {
   const id = idOf(text);
   const shapes = shapesOf(id);
   const names = shapes.map((shape) => SHAPE_NAMES[shape]!);
-  // A word that is no id of weir's is one only if something has it.
+  // A word without the form of weir's ids counts as an id only if something has it.
   const isForeign = shapes[0] === 'foreign' && (found === undefined || found.found.length === 0);
   if (shapes.length === 0 || isForeign) return { title: '', items: [] };
   if (found === undefined)

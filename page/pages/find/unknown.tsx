@@ -1,4 +1,4 @@
-// An address that is no page: says so, with the pages that there are.
+// An address without a page: says so, and lists the pages.
 import type { JSX } from 'preact';
 import { visibleLine } from '../../formats.ts';
 import { Button } from '../../parts/basics.tsx';

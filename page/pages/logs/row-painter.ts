@@ -8,7 +8,7 @@ import { gravityOf } from './record.ts';
 
 export interface RowParts {
   readonly cells: readonly CellParts[];
-  /** Text of a row that is no record. */
+  /** Text of a row that stands for no single record. */
   readonly other: Text;
   readonly element: HTMLElement;
 }

@@ -25,7 +25,7 @@ function* patterns(node: QueryNode): Generator<string, undefined> {
   }
 }
 
-/** The pattern of all that a query searches; `undefined`: nothing, or the text is no query. */
+/** The pattern of all that a query searches; `undefined`: nothing, or the text cannot be parsed. */
 export function searchedText(query: string): RegExp | undefined {
   if (query === '') return undefined;
   const parsed = parseQuery(query);

@@ -9,7 +9,7 @@ const OWN_HEADERS =
 /** A text in single quotes of a POSIX shell. */
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
-/** A word that ends the here-document and is no line of the text. */
+/** A word that ends the here-document and does not occur as a line of the text. */
 function endWord(text: string): string {
   let word = 'END';
   while (text.includes(word)) word += '_';

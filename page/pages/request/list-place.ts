@@ -6,12 +6,12 @@ import { parse, print, type Place } from '../../routes.ts';
 import { directionOf, filterQuery } from '../logs/question.ts';
 import { ListWalk, type ReadPage, type Standing } from './list-walk.ts';
 
-/** The address of Logs that a request came from; `undefined` if the text is no such address. */
+/** The address of Logs that a request came from; `undefined` for other texts. */
 export function listPlace(from: string | undefined): Place | undefined {
   if (from === undefined || from === '') return undefined;
   const place = parse(from.startsWith('/') ? from : `/ui/logs${from.startsWith('?') ? '' : '?'}${from}`);
   if (place.route.page !== 'logs') return undefined;
-  // What is open in the list is no part of its question.
+  // What is open in the list does not belong to its question.
   const { open: _open, ctx: _ctx, live: _live, ...params } = place.params;
   return { route: place.route, params };
 }

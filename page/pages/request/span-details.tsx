@@ -55,7 +55,7 @@ export const OtherRequest = ({
   );
 };
 
-/** Attributes of a span that is no request. */
+/** Attributes of a span other than a request. */
 export const SpanAttributes = ({
   traceId,
   span,
