@@ -159,7 +159,8 @@ function watch(page: Page, { problems, options }: Opened, origin: string): void 
     const text = message.text();
     // Answers with an error are noted with their address below.
     if (text.startsWith('Failed to load resource: the server responded with a status')) return;
-    if (mayDisconnect && /net::ERR_(?:CONNECTION|EMPTY|INCOMPLETE|NETWORK)/.test(text)) return;
+    // A connection that breaks has many names, by where it breaks. What a policy refuses is none of them.
+    if (mayDisconnect && /net::ERR_(?!BLOCKED)/.test(text)) return;
     if (message.type() === 'error' || message.type() === 'warning')
       problems.push(`${message.type()} on the console: ${text} (${message.location().url})`);
   });

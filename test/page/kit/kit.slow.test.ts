@@ -11,6 +11,7 @@ import {
   expectPictures,
   openPage,
   takeProblems,
+  type OpenOptions,
 } from './browser.ts';
 import { startFilled, type FilledWeir } from './filled-weir.ts';
 
@@ -22,9 +23,17 @@ afterAll(async () => {
 });
 
 /** Opens a document with this body. */
-async function open(body: string, policy = ''): Promise<Awaited<ReturnType<typeof openPage>>> {
+async function open(
+  body: string,
+  { policy = '', ...options }: OpenOptions & { readonly policy?: string } = {},
+): Promise<Awaited<ReturnType<typeof openPage>>> {
   const { port } = await startReplica((req, res) => {
     if (req.url === '/favicon.ico') return void res.writeHead(204).end();
+    if (req.url === '/silent') return void res.destroy();
+    if (req.url === '/short') {
+      res.writeHead(200, { 'Content-Length': '9' }).write('1234');
+      return void setImmediate(() => res.destroy());
+    }
     res.writeHead(req.url === '/missing' ? 404 : 200, {
       'Content-Type': 'text/html',
       ...(policy === '' ? {} : { 'Content-Security-Policy': policy }),
@@ -33,7 +42,7 @@ async function open(body: string, policy = ''): Promise<Awaited<ReturnType<typeo
       `<!doctype html><html lang="en"><title>t</title><main><p>text</p>${body}</main></html>`,
     );
   });
-  return openPage({ admin: `http://127.0.0.1:${port}` }, '/', {});
+  return openPage({ admin: `http://127.0.0.1:${port}` }, '/', options);
 }
 
 describe.skipIf(browserIsMissing)('the browser of the tests', () => {
@@ -52,8 +61,21 @@ describe.skipIf(browserIsMissing)('the browser of the tests', () => {
     expect((await takeProblems(page)).join('\n')).toMatch(problem);
   });
 
+  it.each(['/silent', '/short'])('allows a weir that goes away to break a connection (%s)', async (path) => {
+    const body = `<script>fetch("${path}").then((res) => res.text()).catch(() => (document.title = "cut"))</script>`;
+    const page = await open(body);
+    await page.waitForFunction(() => document.title === 'cut');
+    await until('the broken connection is reported', async () =>
+      (await takeProblems(page)).some((one) => one.includes('net::ERR_')),
+    );
+
+    const expected = await open(body, { mayDisconnect: true });
+    await expected.waitForFunction(() => document.title === 'cut');
+    expect(await takeProblems(expected)).toEqual([]);
+  });
+
   it('reports what the content policy refuses', async () => {
-    const page = await open('<script>window.ran = 1</script>', "script-src 'none'");
+    const page = await open('<script>window.ran = 1</script>', { policy: "script-src 'none'" });
     expect((await takeProblems(page)).join('\n')).toMatch(/Content Security Policy/);
   });
 
