@@ -55,6 +55,7 @@ const MODULES: Record<string, string[]> = {
   'async/webhook': [],
   'protocol/http': [],
   'protocol/grpc': [],
+  'protocol/http2': ['protocol/http'],
   'protocol/llm': ['protocol/http'],
   'protocol/otlp': [],
   'protocol/websocket': [],
