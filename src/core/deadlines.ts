@@ -1,4 +1,5 @@
-// One timer for all deadlines: every 100 ms it calls `expire` of each watched item. Hot path: watch and unwatch only.
+// One timer for all deadlines: every 100 ms it calls `expire` of each watched item. Hot path: watch and unwatch only,
+// which cost no memory. A Set that every request enters and leaves keeps the ended ones alive in its old tables.
 // Invariant: there is no timer per item and none while no item is watched; a watched item is swept until `unwatch`.
 
 /** Interval of sweeps, in milliseconds: the accuracy of every deadline. */
@@ -11,19 +12,19 @@ export interface Expiring {
   expire(nowMs: number): void;
 }
 
-export class Deadlines {
-  readonly #watched: Expiring[] = [];
+export class Deadlines<Item extends Expiring = Expiring> {
+  readonly #watched: Item[] = [];
   #timer: NodeJS.Timeout | undefined;
 
   /** Starts to sweep `item`, which must not be watched. */
-  watch(item: Expiring): void {
+  watch(item: Item): void {
     item.watchSlot = this.#watched.length;
     this.#watched.push(item);
     this.#timer ??= setInterval(() => this.#sweepAll(), SWEEP_MS).unref();
   }
 
   /** Stops to sweep `item`. Does nothing if it is not watched. The last item of the list moves into the gap. */
-  unwatch(item: Expiring): void {
+  unwatch(item: Item): void {
     const slot = item.watchSlot;
     if (slot === -1) return;
     const last = this.#watched.pop()!;
@@ -36,6 +37,11 @@ export class Deadlines {
 
   get size(): number {
     return this.#watched.length;
+  }
+
+  /** Calls `visit` for each watched item. It may unwatch this and other items. */
+  each(visit: (item: Item) => void): void {
+    for (const item of this.#watched.slice()) if (item.watchSlot !== -1) visit(item);
   }
 
   #sweepAll(): void {

@@ -47,6 +47,22 @@ describe('deadlines', () => {
     await until('all items are swept', () => deadlines.size === 0);
     expect(swept.size).toBe(50);
   });
+
+  it('visit every item that is still watched, even if a visit unwatches others', () => {
+    const deadlines = new Deadlines();
+    const items: Expiring[] = Array.from({ length: 10 }, () => ({ watchSlot: -1, expire: () => undefined }));
+    for (const item of items) deadlines.watch(item);
+    const visited: number[] = [];
+    deadlines.each((item) => {
+      const index = items.indexOf(item);
+      visited.push(index);
+      deadlines.unwatch(item);
+      // Every third visit ends the next item too.
+      if (index % 3 === 0) deadlines.unwatch(items[index + 1] ?? item);
+    });
+    expect(visited).toEqual([0, 2, 3, 5, 6, 8, 9]);
+    expect(deadlines.size).toBe(0);
+  });
 });
 
 describe('the lifecycle', () => {

@@ -1,5 +1,5 @@
 // What the forwarders share: they move the bytes of one request each between its client and a replica.
-import type { Deadlines } from '../../core/deadlines.ts';
+import type { Deadlines, Expiring } from '../../core/deadlines.ts';
 import type { Failure } from '../../core/errors.ts';
 import type { RemovedHeaders } from '../../protocol/http/removed-headers.ts';
 import type { AttemptContext } from './attempt.ts';
@@ -11,9 +11,8 @@ export interface ActiveRequest {
 
 /** What every forwarder gets from the proxy. */
 export interface ForwarderContext extends AttemptContext {
-  readonly deadlines: Deadlines;
+  /** Requests under way: their time limits, and a list by which they are ended when the time for draining is over. */
+  readonly deadlines: Deadlines<ActiveRequest & Expiring>;
   /** Headers of clients that replicas do not get; `undefined`: none. */
   readonly removed: RemovedHeaders | undefined;
-  /** Requests under way, so that they can be ended when the time for draining is over. */
-  readonly active: Set<ActiveRequest>;
 }

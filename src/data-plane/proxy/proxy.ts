@@ -41,6 +41,8 @@ const removedHeaders = (names: readonly string[]): RemovedHeaders | undefined =>
 
 export class Proxy {
   readonly #context: HttpContext & GrpcContext;
+  /** Time limits of the fast lane's connections. */
+  readonly #connectionDeadlines = new Deadlines();
   readonly #connections: ReplicaConnections;
   readonly #exchanges: Exchanges;
   readonly #removesKeys: boolean;
@@ -51,21 +53,19 @@ export class Proxy {
     this.#exchanges = exchanges;
     const retries = new RetryBudget(options);
     exchanges.observe(retries);
-    const deadlines = new Deadlines();
     const removed = [...options.remove_headers, ...(removesKeys ? KEY_HEADERS : [])];
     this.#removesKeys = removesKeys;
     this.#connections = new ReplicaConnections(
-      deadlines,
+      this.#connectionDeadlines,
       options.replica_idle_timeout,
       options.replica_connection_age,
     );
     this.#context = {
       pool,
       options,
-      deadlines,
+      deadlines: new Deadlines(),
       removed: removedHeaders(removed),
       retries,
-      active: new Set(),
       adapter: new HttpProxyAdapter(options.connect_timeout),
       agents: new ReplicaAgents(options),
       heldPieces: new HeldPieces(),
@@ -82,6 +82,7 @@ export class Proxy {
       this.#fast = new FastLane({
         ...this.#context,
         ...options,
+        deadlines: this.#connectionDeadlines,
         connections: this.#connections,
         removed: removedHeaders(this.#context.options.remove_headers),
         dropsKey: this.#removesKeys,
@@ -130,7 +131,7 @@ export class Proxy {
     // First, or each request that ends would let one that waits begin.
     this.#context.pool.refuseAll();
     this.#fast?.abortAll(failure);
-    for (const request of this.#context.active) request.abort(failure);
+    this.#context.deadlines.each((request) => request.abort(failure));
   }
 
   /** Connections to replicas: in use, and kept for later. */

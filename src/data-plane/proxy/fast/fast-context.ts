@@ -1,6 +1,7 @@
 // What the connections of the fast lane work with.
 import type { Socket } from 'node:net';
 import type { SubjectHeader } from '../../../core/client-subject.ts';
+import type { Deadlines } from '../../../core/deadlines.ts';
 import type { Exchanges } from '../../../core/exchange/exchange.ts';
 import type { RequestHead } from '../../../protocol/http/request-head-parser.ts';
 import type { ForwarderContext } from '../forwarder.ts';
@@ -50,7 +51,9 @@ export interface FastLaneOptions {
   readonly handOver: (socket: Socket, first: Buffer | undefined) => void;
 }
 
-export interface FastContext extends Omit<ForwarderContext, 'active'>, FastLaneOptions {
+export interface FastContext extends Omit<ForwarderContext, 'deadlines'>, FastLaneOptions {
+  /** Time limits of connections. */
+  readonly deadlines: Deadlines;
   readonly connections: ReplicaConnections;
   /** Replicas do not get `Authorization`. The parser drops it, so it is not in `removed`. */
   readonly dropsKey: boolean;

@@ -96,7 +96,6 @@ export class GrpcForwarder implements Expiring, ActiveRequest, AttemptListener, 
 
   /** Sends the call to a replica, or tells the client why not. */
   start(): void {
-    this.#context.active.add(this);
     this.#context.deadlines.watch(this);
     this.#client.on('aborted', this.#onClientGone);
     this.#client.on('close', this.#onClientGone);
@@ -319,7 +318,6 @@ export class GrpcForwarder implements Expiring, ActiveRequest, AttemptListener, 
 
   closed(): void {
     this.#context.deadlines.unwatch(this);
-    this.#context.active.delete(this);
     this.#upload.end();
     this.#setStalled(false);
     if (this.#to !== undefined) this.#session!.end(this.#to, this.#hasReplicaEnded);

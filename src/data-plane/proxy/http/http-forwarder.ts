@@ -101,7 +101,6 @@ export class HttpForwarder implements Expiring, ActiveRequest, AttemptListener, 
 
   /** Sends the request to a replica, or tells the client why not. */
   start(): void {
-    this.#context.active.add(this);
     this.#context.deadlines.watch(this);
     this.#res.on('close', this.#onClientGone);
     // A response that waits behind another one gets no event when its connection becomes a WebSocket, or ends.
@@ -332,7 +331,6 @@ export class HttpForwarder implements Expiring, ActiveRequest, AttemptListener, 
 
   closed({ cause }: Exchange): void {
     this.#context.deadlines.unwatch(this);
-    this.#context.active.delete(this);
     this.#req.socket.off('close', this.#onClientGone);
     this.#body.stop();
     // A replica that responded early may still be reading the upload: it ends here, with its connection.

@@ -114,7 +114,6 @@ export class QueuedForwarder implements Expiring, ActiveRequest, AttemptListener
     }
     exchange.route(this.#deployment);
     exchange.trace(request.traceparent === '' ? undefined : request.traceparent);
-    this.#context.active.add(this);
     this.#context.deadlines.watch(this);
     return new Promise((resolve) => {
       this.#resolve = resolve;
@@ -239,7 +238,6 @@ export class QueuedForwarder implements Expiring, ActiveRequest, AttemptListener
   }
 
   closed(exchange: Exchange): void {
-    this.#context.active.delete(this);
     this.#context.deadlines.unwatch(this);
     const cause: Cause = exchange.cause!;
     // A replica that responded early may not have read the whole request, so its connection is not used again.

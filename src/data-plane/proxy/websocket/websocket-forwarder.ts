@@ -78,7 +78,6 @@ export class WebSocketForwarder implements Expiring, ActiveRequest, AttemptListe
   /** `head`: bytes of the client that came with its request. */
   start(head: Buffer): void {
     this.#head = head;
-    this.#context.active.add(this);
     this.#context.deadlines.watch(this);
     // A socket that is not read does not tell that its client has left.
     this.#socket.on('readable', this.#peek);
@@ -202,7 +201,6 @@ export class WebSocketForwarder implements Expiring, ActiveRequest, AttemptListe
       return;
     }
     this.#replicaSocket = replicaSocket;
-    if (this.#context.options.websocket_idle_timeout === 0) this.#context.deadlines.unwatch(this);
     this.#exchange.responded(101);
     this.#movedMs = this.#exchange.firstByteMs = this.#exchange.headMs;
     this.#attempt.lease!.reportProgress();
@@ -288,7 +286,7 @@ export class WebSocketForwarder implements Expiring, ActiveRequest, AttemptListe
     const { websocket_idle_timeout } = this.#context.options;
     if (this.#hasMoved) this.#movedMs = nowMs;
     this.#hasMoved = false;
-    if (nowMs - this.#movedMs > websocket_idle_timeout)
+    if (websocket_idle_timeout > 0 && nowMs - this.#movedMs > websocket_idle_timeout)
       this.#close(
         'idle_timeout',
         GOING_AWAY,
@@ -331,7 +329,6 @@ export class WebSocketForwarder implements Expiring, ActiveRequest, AttemptListe
   }
 
   closed(): void {
-    this.#context.active.delete(this);
     this.#context.deadlines.unwatch(this);
     if (this.#isGentle) this.#endSoon();
     else {
