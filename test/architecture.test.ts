@@ -54,6 +54,7 @@ const MODULES: Record<string, string[]> = {
   'async/queue': [],
   'async/webhook': [],
   'protocol/http': [],
+  'protocol/http2': [],
   'protocol/grpc': [],
   'protocol/http2': ['protocol/http'],
   'protocol/llm': ['protocol/http'],
