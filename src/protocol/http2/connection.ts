@@ -1,14 +1,38 @@
 // One HTTP/2 connection over a TCP, Unix or TLS socket, as server or client (RFC 9113). Hot path.
+//
+//   socket ──► FrameReader ──► FrameReceiver ──► HeaderReceiver ──► listeners
+//                 frames          rules            header blocks
+//   streams ──► HeaderWriter, DataSender ──► Output ──► socket, once per turn of the event loop
+//
+// Invariant: every stream that a listener knows ends with END_STREAM of both sides, `reset`, or `onReset`; and no bytes of a
+// peer make this throw.
 import type { Socket } from 'node:net';
+import { linger, LINGER_MS } from '../http/linger.ts';
+import { ClosedStreams, CLOSED, type ClosedHow } from './closed-streams.ts';
 import type { Http2Options } from './connection-options.ts';
-import type { Http2ConnectionError } from './error-code.ts';
+import { ConnectionWindow } from './connection-window.ts';
+import { DataSender } from './data-sender.ts';
+import { ERROR_CODE, errorCodeName, Http2ConnectionError } from './error-code.ts';
+import { FrameReader } from './frame-reader.ts';
+import { FrameReceiver } from './frame-receiver.ts';
+import { FLAG, FRAME, MAX_STREAM_ID, PREFACE } from './frames.ts';
+import { Guard } from './guard.ts';
+import { HeaderWriter } from './header-writer.ts';
+import { Encoder } from './hpack/encoder.ts';
 import type { HeaderBlock } from './hpack/header-block.ts';
+import { GOAWAY_PING, Lifetime } from './lifetime.ts';
+import { Output } from './output.ts';
+import { ownSettings, PeerSettings } from './settings.ts';
 import { Http2Stream } from './stream.ts';
 import type { StreamListener } from './stream-listener.ts';
+import { StreamTable } from './stream-table.ts';
 
 /** Events of a connection. */
 export interface ConnectionListener {
-  /** Server: a request. Sets `stream.listener`. `block` is well formed, but it may be too large (`isTooLarge`). */
+  /**
+   * Server: a request. Must set `stream.listener`. `block` is well formed; if it is too large (`isTooLarge`), some of its
+   * fields are missing.
+   */
   onStream(stream: Http2Stream, block: HeaderBlock, isEnd: boolean): void;
   /** The peer's SETTINGS came. */
   onReady(connection: Http2Connection): void;
@@ -21,41 +45,361 @@ export interface ConnectionListener {
 export class Http2Connection {
   readonly socket: Socket;
   readonly options: Http2Options;
+  readonly isServer: boolean;
   /** The peer's SETTINGS came. */
   isReady = false;
   /** GOAWAY was sent or received. */
   isLeaving = false;
   isGone = false;
+  /** Streams that are open now, and streams that were ever opened. */
   openStreams = 0;
-  /** SETTINGS_MAX_CONCURRENT_STREAMS of the peer. */
-  peerMaxStreams = Infinity;
-  /** SETTINGS_MAX_HEADER_LIST_SIZE of the peer. */
-  peerMaxHeaderListBytes = Infinity;
-  /** SETTINGS_ENABLE_CONNECT_PROTOCOL of the peer (RFC 8441). */
-  peerAllowsExtendedConnect = false;
+  streamsOpened = 0;
+  /** What the peer has set. */
+  readonly peer = new PeerSettings();
 
-  /** `socket`: connected or connecting, and nothing has been read from it but what was put back. */
-  constructor(socket: Socket, options: Http2Options, _listener: ConnectionListener) {
+  // For the parts of the connection.
+  readonly listener: ConnectionListener;
+  readonly output: Output;
+  readonly headerWriter: HeaderWriter;
+  readonly sender: DataSender;
+  readonly window: ConnectionWindow;
+  readonly guard: Guard;
+  readonly streams = new StreamTable<Http2Stream>();
+  readonly closed = new ClosedStreams();
+  /** Largest id of a stream that the peer has opened. */
+  lastPeerId = 0;
+  /** The GOAWAY with the last id was sent: later streams are refused. */
+  hasSaidLastId = false;
+  readonly #encoder = new Encoder();
+  readonly #reader: FrameReader;
+  readonly #lifetime: Lifetime;
+  #nextId = 1;
+  /** Streams of a client without a head. */
+  readonly #unnamed: Http2Stream[] = [];
+  #socketError: Error | undefined;
+  /** The error of the peer's GOAWAY. */
+  #peerError: Http2ConnectionError | undefined;
+
+  /** `socket`: connected or connecting. What was read from it must be put back with `unshift`. */
+  constructor(socket: Socket, options: Http2Options, listener: ConnectionListener) {
     this.socket = socket;
     this.options = options;
+    this.listener = listener;
+    this.isServer = options.role === 'server';
+    this.output = new Output(socket, options.maxUnreadBytes);
+    this.headerWriter = new HeaderWriter(this.output, this.#encoder);
+    this.sender = new DataSender(this.output, this.headerWriter);
+    this.guard = new Guard(options);
+    this.#reader = new FrameReader(new FrameReceiver(this), this.isServer);
+    this.#lifetime = new Lifetime(this);
+    if (!this.isServer) this.output.raw(PREFACE);
+    const settings = ownSettings(options);
+    this.output.whole(FRAME.settings, 0, 0, settings, 0, settings.length);
+    this.window = new ConnectionWindow(this.output, options);
+    socket.setNoDelay(true);
+    socket.on('data', this.#onChunk);
+    socket.on('drain', this.#onDrain);
+    socket.on('error', this.#onError);
+    socket.on('end', this.#onClose);
+    socket.on('close', this.#onClose);
+    socket.resume();
   }
 
-  /** A stream may be opened now. */
+  /** A stream may be opened now. Before `isReady` the peer's limit of streams is not known. */
   get hasRoom(): boolean {
-    return !this.isGone && !this.isLeaving && this.openStreams < this.peerMaxStreams;
+    return !this.isGone && !this.isLeaving && this.openStreams < this.peer.maxStreams;
   }
 
-  /** Client: opens a stream. `hasRoom` must be true. The next call must be `head()` of the stream. */
+  /** Bytes of DATA that were received and are not consumed yet. */
+  get heldBytes(): number {
+    return this.window.held;
+  }
+
+  /** Client: opens a stream. `hasRoom` must be true. Its head is sent next. */
   openStream(listener: StreamListener): Http2Stream {
-    return new Http2Stream(this, 1, listener);
+    if (!this.hasRoom) throw new Error('no stream may be opened on this HTTP/2 connection');
+    const stream = new Http2Stream(this, 0, listener);
+    this.#unnamed.push(stream);
+    this.openStreams++;
+    this.streamsOpened++;
+    this.guard.streamOpened();
+    return stream;
   }
 
   /** Ends gracefully: no new streams, and the connection closes when none is open. */
-  goAway(): void {}
+  goAway(): void {
+    if (this.isGone || this.hasSaidLastId || this.#lifetime.goAwayMs !== -1) return;
+    this.isLeaving = true;
+    if (this.isServer) {
+      // Streams on the way are still served: the last id is said when the peer knows (RFC 9113 6.8).
+      this.#lifetime.goAwayMs = performance.now();
+      this.output.goAway(MAX_STREAM_ID, ERROR_CODE.noError);
+      this.sendPing(GOAWAY_PING);
+    } else this.sayLastId();
+    this.listener.onLeaving(this);
+  }
 
-  /** Ends at once, with GOAWAY. */
-  destroy(): void {}
+  /** Ends at once, with GOAWAY. `code`: ERROR_CODE.noError unless something is wrong. */
+  destroy(code: number = ERROR_CODE.noError): void {
+    if (this.isGone) return;
+    this.output.goAway(this.lastPeerId, code);
+    this.#end(undefined, code);
+    this.socket.destroySoon();
+  }
 
   /** Checks the time limits. Must be called about every 100 ms with performance.now(). */
-  sweep(_nowMs: number): void {}
+  sweep(nowMs: number): void {
+    if (!this.isGone) this.#lifetime.sweep(nowMs);
+  }
+
+  /** Reads bytes[from, to), for a socket that does not emit 'data'. The buffer is only borrowed. */
+  read(bytes: Buffer, from: number, to: number): void {
+    if (this.isGone) return;
+    this.#lifetime.hasReceived = true;
+    this.#reader.read(bytes, from, to);
+    if (this.output.isOverflowing) this.fail(this.guard.unreadOutput());
+  }
+
+  // ── Errors ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Ends the connection with GOAWAY and this error. */
+  fail(error: Http2ConnectionError): void {
+    if (this.isGone) return;
+    this.output.goAway(this.lastPeerId, error.code);
+    this.#end(error, error.code);
+    // Its output would be kept until the peer reads.
+    if (error.problem === 'unread_output') this.socket.destroy();
+    else this.#close();
+  }
+
+  /** The peer broke a rule: the connection ends (RFC 9113 5.4.1). */
+  violated(message: string, code: number = ERROR_CODE.protocolError): void {
+    this.fail(new Http2ConnectionError('protocol', code, message));
+  }
+
+  wrongSize(frame: string): void {
+    this.violated(`${frame} with a wrong size`, ERROR_CODE.frameSizeError);
+  }
+
+  /** The peer broke a rule on a stream: it is reset (RFC 9113 5.4.2). */
+  streamViolated(stream: Http2Stream, code: number): void {
+    stream.reset(code);
+    stream.listener.onReset(stream, code, false);
+    this.#allow(this.guard.reset());
+  }
+
+  /** Resets a stream that the peer has just opened, before a listener knows it. */
+  refuseStream(id: number, code: number): void {
+    this.closed.add(id, CLOSED.resetHere);
+    this.output.frame32(FRAME.rstStream, id, code);
+    this.#allow(this.guard.reset());
+  }
+
+  /** A frame came that must not come on a closed stream. */
+  resetClosed(id: number): void {
+    this.output.frame32(FRAME.rstStream, id, ERROR_CODE.streamClosed);
+    this.#allow(this.guard.reset());
+  }
+
+  /** Counts a frame that moves nothing. Returns false if the connection has ended for it. */
+  control(type: number, cost = 1): boolean {
+    return this.#allow(this.guard.control(type, cost));
+  }
+
+  /** Counts a WINDOW_UPDATE. Returns false if the connection has ended for it. */
+  countUpdate(): boolean {
+    return this.#allow(this.guard.windowUpdate());
+  }
+
+  #allow(error: Http2ConnectionError | undefined): boolean {
+    if (error !== undefined) this.fail(error);
+    return error === undefined;
+  }
+
+  // ── Streams ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Server: the peer has opened a stream. */
+  addStream(stream: Http2Stream): void {
+    this.streams.add(stream);
+    this.openStreams++;
+    this.streamsOpened++;
+    this.guard.streamOpened();
+  }
+
+  /** Client: gives a stream its id, since its head is sent now. Ids rise in the order of heads (RFC 9113 5.1.1). */
+  nameStream(stream: Http2Stream): void {
+    this.#unnamed.splice(this.#unnamed.lastIndexOf(stream), 1);
+    stream.id = this.#nextId;
+    this.#nextId += 2;
+    this.streams.add(stream);
+    if (this.#nextId > MAX_STREAM_ID) this.goAway();
+  }
+
+  /** Removes a stream that has ended or was reset. */
+  closeStream(stream: Http2Stream, how: ClosedHow): void {
+    stream.isOpen = false;
+    this.openStreams--;
+    if (stream.id === 0) this.#unnamed.splice(this.#unnamed.lastIndexOf(stream), 1);
+    else {
+      this.streams.remove(stream.id);
+      this.closed.add(stream.id, how);
+    }
+    if (stream.queue !== undefined) this.sender.drop(stream);
+    if (how === CLOSED.ended) this.guard.streamEnded();
+    if (this.isLeaving) this.#closeIfEmpty();
+  }
+
+  /** The peer has sent END_STREAM. */
+  peerEnded(stream: Http2Stream): void {
+    stream.hasPeerEnded = true;
+    if (stream.hasSentEnd) this.closeStream(stream, CLOSED.ended);
+  }
+
+  /** The peer has sent RST_STREAM. */
+  peerReset(stream: Http2Stream, code: number): void {
+    stream.release();
+    this.closeStream(stream, CLOSED.resetByPeer);
+    stream.listener.onReset(stream, code, false);
+    this.#allow(this.guard.reset());
+  }
+
+  /** A stream of this id was never opened. */
+  isIdle(id: number): boolean {
+    const isOwn = (id & 1) === (this.isServer ? 0 : 1);
+    return isOwn ? this.isServer || id >= this.#nextId : id > this.lastPeerId;
+  }
+
+  // ── Frames for the connection ───────────────────────────────────────────────────────────────────────────────────
+
+  /** The payload of a SETTINGS frame. */
+  applySettings(bytes: Buffer, from: number, to: number): void {
+    const { peer } = this;
+    const { streamWindow, headerTableBytes } = peer;
+    const code = peer.apply(bytes, from, to, !this.isServer);
+    if (code !== ERROR_CODE.noError) return this.violated('SETTINGS with a value that is not allowed', code);
+    if (peer.headerTableBytes !== headerTableBytes) this.#encoder.limit(peer.headerTableBytes);
+    this.output.whole(FRAME.settings, FLAG.ack, 0, bytes, to, to);
+    if (peer.streamWindow !== streamWindow && !this.#changeWindows(peer.streamWindow - streamWindow)) return;
+    if (this.isReady) return;
+    this.isReady = true;
+    this.listener.onReady(this);
+  }
+
+  /** Changes the windows of all streams (RFC 9113 6.9.2). */
+  #changeWindows(by: number): boolean {
+    for (const stream of this.#unnamed) stream.sendWindow += by;
+    for (const stream of this.streams.all()) {
+      // Sending to one may have closed another.
+      if (!stream.isOpen || this.sender.growStream(stream, by)) continue;
+      this.violated('SETTINGS make a window larger than 2^31-1', ERROR_CODE.flowControlError);
+      return false;
+    }
+    return !this.isGone;
+  }
+
+  settingsAcknowledged(): void {
+    this.#lifetime.areSettingsAcknowledged = true;
+  }
+
+  sendPing(payload: Buffer): void {
+    this.output.whole(FRAME.ping, 0, 0, payload, 0, payload.length);
+  }
+
+  pingAcknowledged(bytes: Buffer, from: number): void {
+    if (bytes.compare(GOAWAY_PING, 0, GOAWAY_PING.length, from, from + GOAWAY_PING.length) === 0)
+      this.sayLastId();
+  }
+
+  /** The second step of a graceful shutdown: later streams are not served. */
+  sayLastId(): void {
+    if (this.hasSaidLastId || !this.isLeaving) return;
+    this.hasSaidLastId = true;
+    this.output.goAway(this.lastPeerId, ERROR_CODE.noError);
+    this.#closeIfEmpty();
+  }
+
+  /** The peer has sent GOAWAY. */
+  peerLeaves(lastId: number, code: number, text: string): void {
+    this.isLeaving = true;
+    if (code !== ERROR_CODE.noError) {
+      const reason = text === '' ? errorCodeName(code) : `${errorCodeName(code)} (${text})`;
+      this.#peerError = new Http2ConnectionError('goaway', code, `the peer ended the connection: ${reason}`);
+    }
+    if (!this.isServer)
+      for (const stream of this.streams.all().concat(this.#unnamed)) {
+        if (!stream.isOpen || (stream.id !== 0 && stream.id <= lastId)) continue;
+        stream.release();
+        this.closeStream(stream, CLOSED.resetByPeer);
+        stream.listener.onReset(stream, ERROR_CODE.refusedStream, false);
+      }
+    if (this.isGone) return;
+    this.listener.onLeaving(this);
+    this.#closeIfEmpty();
+  }
+
+  // ── The end ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Closes a connection that is leaving and has no stream. Later, since a listener may still be told of the last one. */
+  #closeIfEmpty(): void {
+    if (this.openStreams > 0 || this.isGone) return;
+    setImmediate(() => {
+      const mayGetStreams = this.isServer && this.#peerError === undefined && !this.hasSaidLastId;
+      if (this.openStreams > 0 || this.isGone || (mayGetStreams && this.#lifetime.goAwayMs !== -1)) return;
+      if (!this.hasSaidLastId) this.output.goAway(this.lastPeerId, ERROR_CODE.noError);
+      this.#end(this.#peerError, ERROR_CODE.noError);
+      this.#close();
+    });
+  }
+
+  /** Writes what is left and lets the peer read it. */
+  #close(): void {
+    this.socket.end();
+    linger(this.socket, LINGER_MS);
+  }
+
+  /** Tells all listeners. */
+  #end(error: Http2ConnectionError | undefined, code: number): void {
+    this.output.flush();
+    this.isGone = true;
+    for (const stream of this.streams.all().concat(this.#unnamed)) {
+      if (!stream.isOpen) continue;
+      stream.release();
+      this.closeStream(stream, CLOSED.resetByPeer);
+      stream.listener.onReset(stream, code, true);
+    }
+    this.socket.off('data', this.#onChunk);
+    this.listener.onGone(this, error);
+  }
+
+  readonly #onChunk = (bytes: Buffer): void => {
+    this.read(bytes, 0, bytes.length);
+  };
+
+  readonly #onDrain = (): void => {
+    this.output.isFull = false;
+    if (!this.isGone) this.sender.pump();
+  };
+
+  readonly #onError = (error: Error): void => {
+    this.#socketError = error;
+  };
+
+  /** The peer has closed its side, or the socket has failed. */
+  readonly #onClose = (): void => {
+    if (!this.isGone) this.#end(this.#lossError(), ERROR_CODE.internalError);
+    this.socket.destroySoon();
+  };
+
+  #lossError(): Http2ConnectionError | undefined {
+    const error = this.#socketError;
+    if (error !== undefined)
+      return new Http2ConnectionError(
+        'socket',
+        ERROR_CODE.internalError,
+        `the connection failed: ${error.message}`,
+        error,
+      );
+    if (this.#peerError !== undefined || this.openStreams === 0) return this.#peerError;
+    return new Http2ConnectionError('socket', ERROR_CODE.internalError, 'the peer closed the connection');
+  }
 }

@@ -1,10 +1,20 @@
 // Bytes that all HTTP/2 connections hold for slow receivers.
+// Invariant: above the maximum, a connection gives its peer new credit only for what it has consumed.
 
-/** Counts bytes of DATA that were received and not consumed yet. */
+/** A connection that gives less credit while too much is held. */
+export interface CreditHolder {
+  /** Whether it is in the list. Only `HeldBytes` writes it. */
+  isStarved: boolean;
+  /** Called once when there is room again. */
+  refill(): void;
+}
+
+/** Counts bytes of DATA that were received and are not consumed yet. */
 export class HeldBytes {
   readonly maxBytes: number;
   /** Bytes held now. */
   bytes = 0;
+  #starved: CreditHolder[] = [];
 
   constructor(maxBytes: number) {
     this.maxBytes = maxBytes;
@@ -12,5 +22,27 @@ export class HeldBytes {
 
   get isOver(): boolean {
     return this.bytes > this.maxBytes;
+  }
+
+  add(bytes: number): void {
+    this.bytes += bytes;
+  }
+
+  release(bytes: number): void {
+    this.bytes -= bytes;
+    if (this.#starved.length === 0 || this.isOver) return;
+    const starved = this.#starved;
+    this.#starved = [];
+    for (const holder of starved) {
+      holder.isStarved = false;
+      holder.refill();
+    }
+  }
+
+  /** Calls `holder.refill` when there is room again. */
+  await(holder: CreditHolder): void {
+    if (holder.isStarved) return;
+    holder.isStarved = true;
+    this.#starved.push(holder);
   }
 }

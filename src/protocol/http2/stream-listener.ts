@@ -16,3 +16,11 @@ export interface StreamListener {
    */
   onReset(stream: Http2Stream, code: number, isLost: boolean): void;
 }
+
+/** The listener of a stream until its owner sets another one. */
+export const NO_LISTENER: StreamListener = {
+  onHeaders: () => undefined,
+  onData: (stream, _bytes, from, to) => stream.consumed(to - from),
+  onSent: () => undefined,
+  onReset: () => undefined,
+};

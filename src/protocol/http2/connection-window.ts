@@ -1,0 +1,75 @@
+// Credit that a connection gives its peer for DATA of all streams together (RFC 9113 6.9). Hot path.
+// Invariant: the peer is never given more than the window, and while too much is held on all connections, only for what
+// this connection has consumed.
+import type { Http2Options } from './connection-options.ts';
+import { DEFAULT_WINDOW, FRAME } from './frames.ts';
+import type { CreditHolder, HeldBytes } from './held-bytes.ts';
+import type { Output } from './output.ts';
+
+export class ConnectionWindow implements CreditHolder {
+  readonly #output: Output;
+  readonly #heldBytes: HeldBytes;
+  /** The window while too much is held, and at the beginning. */
+  readonly #minBytes: number;
+  readonly #maxBytes: number;
+  #size: number;
+  /** Bytes that the peer may still send. */
+  #credit = DEFAULT_WINDOW;
+  /** Bytes that were received and not consumed. */
+  #held = 0;
+  isStarved = false;
+
+  constructor(output: Output, { streamWindow, connectionWindow, heldBytes }: Http2Options) {
+    this.#output = output;
+    this.#heldBytes = heldBytes;
+    this.#minBytes = Math.max(DEFAULT_WINDOW, Math.min(streamWindow, connectionWindow));
+    this.#maxBytes = Math.max(DEFAULT_WINDOW, connectionWindow);
+    this.#size = this.#minBytes;
+    this.#give(this.#size - this.#credit);
+  }
+
+  /** Bytes that were received and not consumed. */
+  get held(): number {
+    return this.#held;
+  }
+
+  /** DATA came, with its padding. Returns false if it is more than the peer may send. */
+  received(bytes: number): boolean {
+    this.#credit -= bytes;
+    if (this.#credit < 0) return false;
+    if (this.#credit < this.#size / 2) this.#refill();
+    return true;
+  }
+
+  hold(bytes: number): void {
+    this.#held += bytes;
+    this.#heldBytes.add(bytes);
+  }
+
+  consumed(bytes: number): void {
+    this.#held -= bytes;
+    this.#heldBytes.release(bytes);
+    if (this.isStarved) this.#refill();
+  }
+
+  refill(): void {
+    this.#refill();
+  }
+
+  #refill(): void {
+    if (this.#heldBytes.isOver) {
+      this.#heldBytes.await(this);
+      const by = this.#minBytes - this.#held - this.#credit;
+      if (by >= this.#minBytes / 4) this.#give(by);
+      return;
+    }
+    if (this.#size < this.#maxBytes) this.#size = Math.min(this.#maxBytes, this.#size * 2);
+    this.#give(this.#size - this.#credit);
+  }
+
+  #give(bytes: number): void {
+    if (bytes <= 0) return;
+    this.#credit += bytes;
+    this.#output.frame32(FRAME.windowUpdate, 0, bytes);
+  }
+}
