@@ -8,8 +8,10 @@ interface WithId {
   readonly id: number;
 }
 
+const emptySlots = (count: number): undefined[] => Array.from({ length: count }, () => undefined);
+
 export class StreamTable<Item extends WithId> {
-  #items: (Item | undefined)[] = new Array<Item | undefined>(MIN_SLOTS).fill(undefined);
+  #items: (Item | undefined)[] = emptySlots(MIN_SLOTS);
   #mask = MIN_SLOTS - 1;
   size = 0;
 
@@ -61,7 +63,7 @@ export class StreamTable<Item extends WithId> {
   #grow(): void {
     const before = this.all();
     const slots = this.#items.length * 2;
-    this.#items = new Array<Item | undefined>(slots).fill(undefined);
+    this.#items = emptySlots(slots);
     this.#mask = slots - 1;
     for (const item of before) this.#place(item);
   }
