@@ -7,6 +7,7 @@
 // A block that clients send again and again is encoded once: while the table stays as it is, its bytes are copied.
 import { writeInteger, writeString } from './block-writer.ts';
 import { TABLE_BYTES } from './dynamic-table.ts';
+import { EncodedBlocks } from './encoded-blocks.ts';
 import { EncoderTable } from './encoder-table.ts';
 import { Field, isSecretName, staticNameIndex } from './field.ts';
 import type { HeaderBlock } from './header-block.ts';
@@ -29,20 +30,9 @@ const LITERAL = 0;
 /** A full table takes a new field once in so many sections. Each change costs the encoded blocks that are kept. */
 const SECTIONS_PER_EVICTION = 512;
 
-/** Limits of the encoded blocks that are kept. */
-const MAX_KEPT = 256;
-const MAX_KEPT_BYTES = 64 * 1024;
-const MAX_BLOCK_BYTES = 2048;
-
-interface EncodedBlock {
-  readonly filter: FieldFilter;
-  readonly bytes: Buffer;
-}
-
 export class Encoder {
   readonly #table = new EncoderTable();
-  readonly #kept = new Map<HeaderBlock, EncodedBlock>();
-  #keptBytes = 0;
+  readonly #encoded = new EncodedBlocks();
   /** Smallest limit since the peer was last told; -1: there is nothing to tell. */
   #smallestLimit = -1;
   /** Sections since a field was evicted for another one. */
@@ -54,7 +44,7 @@ export class Encoder {
     if (limit === this.#table.limit) return;
     this.#smallestLimit = this.#smallestLimit === -1 ? limit : Math.min(limit, this.#smallestLimit);
     this.#table.resize(limit);
-    this.#forget();
+    this.#encoded.clear();
   }
 
   /** Begins a section: writes the size updates that are due, at most BEGIN_BYTES. Returns the index after them. */
@@ -71,20 +61,20 @@ export class Encoder {
 
   /** Writes the fields of a block that the filter does not drop, at most `block.size` bytes. Returns the index after them. */
   forward(block: HeaderBlock, filter: FieldFilter, out: Buffer, at: number): number {
-    const kept = this.#kept.get(block);
-    if (kept !== undefined && kept.filter === filter) {
-      const { bytes } = kept;
+    const bytes = this.#encoded.find(block, filter);
+    if (bytes !== undefined) {
       for (let i = 0; i < bytes.length; i++) out[at + i] = bytes[i]!;
       return at + bytes.length;
     }
     const { version } = this.#table;
-    const { fields, references } = block;
+    const { fields } = block;
     let end = at;
     for (let i = 0; i < fields.length; i++) {
       const field = fields[i]!;
-      if (!filter.drops(field)) end = this.#write(field, out, end, i < 31 && (references & (1 << i)) !== 0);
+      if (!filter.drops(field)) end = this.#write(field, out, end, block.isReference(i));
     }
-    if (block.isRemembered && this.#table.version === version) this.#keep(block, filter, out, at, end);
+    if (block.isRemembered && this.#table.version === version)
+      this.#encoded.keep(block, filter, out, at, end);
     return end;
   }
 
@@ -129,21 +119,8 @@ export class Encoder {
     if (size + field.size > limit) this.#sections = 0;
     const end = literal(LITERAL_WITH_INDEXING, 63, nameIndex, field.name, field.value, out, at);
     this.#table.insert(field);
-    this.#forget();
+    this.#encoded.clear();
     return end;
-  }
-
-  #keep(block: HeaderBlock, filter: FieldFilter, out: Buffer, from: number, to: number): void {
-    if (to - from > MAX_BLOCK_BYTES) return;
-    if (this.#kept.size === MAX_KEPT || this.#keptBytes + to - from > MAX_KEPT_BYTES) this.#forget();
-    this.#kept.set(block, { filter, bytes: Buffer.from(out.subarray(from, to)) });
-    this.#keptBytes += to - from;
-  }
-
-  /** Drops the encoded blocks, since indexes have changed. */
-  #forget(): void {
-    if (this.#kept.size > 0) this.#kept.clear();
-    this.#keptBytes = 0;
   }
 }
 

@@ -12,7 +12,7 @@ const STATUS = FIELD_KIND[':status'];
 const HOST = FIELD_KIND.host;
 const CONTENT_LENGTH = FIELD_KIND['content-length'];
 
-/** Positions that `references` can tell. */
+/** Fields after so many do not count as references. Their bits fit into a small integer of V8. */
 const MAX_REFERENCES = 30;
 
 /** Of `contentLength`. */
@@ -27,8 +27,6 @@ export class HeaderBlock {
   isTooLarge = false;
   /** The decoder keeps this block for the next time that the same bytes come. */
   isRemembered = false;
-  /** Bit n: field n came as a reference into a table, so it recurs. */
-  references = 0;
   /** Pseudo-headers; empty if missing. */
   method = '';
   path = '';
@@ -40,6 +38,8 @@ export class HeaderBlock {
   contentLength = NO_LENGTH;
   /** Why any message with these fields is malformed (RFC 9113 8.2 and 8.3); empty if it is not. */
   problem = '';
+  /** Bit i: `isReference(i)`. */
+  #references = 0;
   #host: string | undefined;
   /** Bit k: there is a pseudo-header with the kind k. */
   #pseudo = 0;
@@ -55,6 +55,11 @@ export class HeaderBlock {
 
   get fields(): readonly Field[] {
     return this.#fields;
+  }
+
+  /** True if field i came as a reference into a table, so that it is likely to come again. */
+  isReference(i: number): boolean {
+    return i < MAX_REFERENCES && (this.#references & (1 << i)) !== 0;
   }
 
   /** Value of the first field with the name, in lower case; `undefined` if there is none. */
@@ -108,7 +113,7 @@ export class HeaderBlock {
   /** Adds a field. `isReference`: it came as a reference into a table. For decoders. */
   add(field: Field, isReference: boolean): void {
     const fields = this.#fields;
-    if (isReference && fields.length < MAX_REFERENCES) this.references |= 1 << fields.length;
+    if (isReference && fields.length < MAX_REFERENCES) this.#references |= 1 << fields.length;
     fields.push(field);
     this.size += field.size;
     const { kind } = field;
