@@ -1,5 +1,6 @@
 // What an HTTP/2 connection is told when it is made.
 import type { HeldBytes } from './held-bytes.ts';
+import type { Http2Counters } from './http2-counters.ts';
 
 export interface Http2Options {
   readonly role: 'client' | 'server';
@@ -14,6 +15,8 @@ export interface Http2Options {
   readonly connectionWindow: number;
   /** Bytes that all connections hold for slow receivers. */
   readonly heldBytes: HeldBytes;
+  /** Counters of all connections of this side. */
+  readonly counters: Http2Counters;
   /** Bytes of output that wait for a peer that does not read. Above it the connection ends. */
   readonly maxUnreadBytes: number;
   /** Streams that the peer may reset in a burst, and each second. A stream that ends without a reset gives one back. */

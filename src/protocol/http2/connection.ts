@@ -8,7 +8,7 @@
 // peer make this throw.
 import type { Socket } from 'node:net';
 import { linger, LINGER_MS } from '../http/linger.ts';
-import { ClosedStreams, CLOSED, type ClosedHow } from './closed-streams.ts';
+import { CLOSED, type ClosedHow } from './closed-streams.ts';
 import type { Http2Options } from './connection-options.ts';
 import { ConnectionWindow } from './connection-window.ts';
 import { DataSender } from './data-sender.ts';
@@ -22,10 +22,10 @@ import { Encoder } from './hpack/encoder.ts';
 import type { HeaderBlock } from './hpack/header-block.ts';
 import { GOAWAY_PING, Lifetime } from './lifetime.ts';
 import { Output } from './output.ts';
+import { OpenStreams } from './open-streams.ts';
 import { ownSettings, PeerSettings } from './settings.ts';
 import { Http2Stream } from './stream.ts';
 import type { StreamListener } from './stream-listener.ts';
-import { StreamTable } from './stream-table.ts';
 
 /** Events of a connection. */
 export interface ConnectionListener {
@@ -51,9 +51,6 @@ export class Http2Connection {
   /** GOAWAY was sent or received. */
   isLeaving = false;
   isGone = false;
-  /** Streams that are open now, and streams that were ever opened. */
-  openStreams = 0;
-  streamsOpened = 0;
   /** What the peer has set. */
   readonly peer = new PeerSettings();
 
@@ -64,18 +61,12 @@ export class Http2Connection {
   readonly sender: DataSender;
   readonly window: ConnectionWindow;
   readonly guard: Guard;
-  readonly streams = new StreamTable<Http2Stream>();
-  readonly closed = new ClosedStreams();
-  /** Largest id of a stream that the peer has opened. */
-  lastPeerId = 0;
+  readonly streams: OpenStreams;
   /** The GOAWAY with the last id was sent: later streams are refused. */
   hasSaidLastId = false;
   readonly #encoder = new Encoder();
   readonly #reader: FrameReader;
   readonly #lifetime: Lifetime;
-  #nextId = 1;
-  /** Streams of a client without a head. */
-  readonly #unnamed: Http2Stream[] = [];
   #socketError: Error | undefined;
   /** The error of the peer's GOAWAY. */
   #peerError: Http2ConnectionError | undefined;
@@ -86,6 +77,7 @@ export class Http2Connection {
     this.options = options;
     this.listener = listener;
     this.isServer = options.role === 'server';
+    this.streams = new OpenStreams(this.isServer, options.counters);
     this.output = new Output(socket, options.maxUnreadBytes);
     this.headerWriter = new HeaderWriter(this.output, this.#encoder);
     this.sender = new DataSender(this.output, this.headerWriter);
@@ -96,6 +88,7 @@ export class Http2Connection {
     const settings = ownSettings(options);
     this.output.whole(FRAME.settings, 0, 0, settings, 0, settings.length);
     this.window = new ConnectionWindow(this.output, options);
+    options.counters.connections++;
     socket.setNoDelay(true);
     socket.on('data', this.#onChunk);
     socket.on('drain', this.#onDrain);
@@ -110,6 +103,11 @@ export class Http2Connection {
     return !this.isGone && !this.isLeaving && this.openStreams < this.peer.maxStreams;
   }
 
+  /** Streams that are open now. */
+  get openStreams(): number {
+    return this.streams.count;
+  }
+
   /** Bytes of DATA that were received and are not consumed yet. */
   get heldBytes(): number {
     return this.window.held;
@@ -119,10 +117,7 @@ export class Http2Connection {
   openStream(listener: StreamListener): Http2Stream {
     if (!this.hasRoom) throw new Error('no stream may be opened on this HTTP/2 connection');
     const stream = new Http2Stream(this, 0, listener);
-    this.#unnamed.push(stream);
-    this.openStreams++;
-    this.streamsOpened++;
-    this.guard.streamOpened();
+    this.addStream(stream);
     return stream;
   }
 
@@ -133,7 +128,7 @@ export class Http2Connection {
     if (this.isServer) {
       // Streams on the way are still served: the last id is said when the peer knows (RFC 9113 6.8).
       this.#lifetime.goAwayMs = performance.now();
-      this.output.goAway(MAX_STREAM_ID, ERROR_CODE.noError);
+      this.#writeGoAway(MAX_STREAM_ID, ERROR_CODE.noError);
       this.sendPing(GOAWAY_PING);
     } else this.sayLastId();
     this.listener.onLeaving(this);
@@ -142,9 +137,9 @@ export class Http2Connection {
   /** Ends at once, with GOAWAY. `code`: ERROR_CODE.noError unless something is wrong. */
   destroy(code: number = ERROR_CODE.noError): void {
     if (this.isGone) return;
-    this.output.goAway(this.lastPeerId, code);
+    this.#writeGoAway(this.streams.lastPeerId, code);
     this.#end(undefined, code);
-    this.socket.destroySoon();
+    this.#close();
   }
 
   /** Checks the time limits. Must be called about every 100 ms with performance.now(). */
@@ -165,7 +160,7 @@ export class Http2Connection {
   /** Ends the connection with GOAWAY and this error. */
   fail(error: Http2ConnectionError): void {
     if (this.isGone) return;
-    this.output.goAway(this.lastPeerId, error.code);
+    this.#writeGoAway(this.streams.lastPeerId, error.code);
     this.#end(error, error.code);
     // Its output would be kept until the peer reads.
     if (error.problem === 'unread_output') this.socket.destroy();
@@ -190,15 +185,20 @@ export class Http2Connection {
 
   /** Resets a stream that the peer has just opened, before a listener knows it. */
   refuseStream(id: number, code: number): void {
-    this.closed.add(id, CLOSED.resetHere);
-    this.output.frame32(FRAME.rstStream, id, code);
+    this.streams.refuse(id);
+    this.writeReset(id, code);
     this.#allow(this.guard.reset());
   }
 
   /** A frame came that must not come on a closed stream. */
   resetClosed(id: number): void {
-    this.output.frame32(FRAME.rstStream, id, ERROR_CODE.streamClosed);
+    this.writeReset(id, ERROR_CODE.streamClosed);
     this.#allow(this.guard.reset());
+  }
+
+  writeReset(id: number, code: number): void {
+    this.options.counters.resetByWeir++;
+    this.output.frame32(FRAME.rstStream, id, code);
   }
 
   /** Counts a frame that moves nothing. Returns false if the connection has ended for it. */
@@ -218,32 +218,21 @@ export class Http2Connection {
 
   // ── Streams ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Server: the peer has opened a stream. */
   addStream(stream: Http2Stream): void {
     this.streams.add(stream);
-    this.openStreams++;
-    this.streamsOpened++;
     this.guard.streamOpened();
   }
 
-  /** Client: gives a stream its id, since its head is sent now. Ids rise in the order of heads (RFC 9113 5.1.1). */
+  /** Client: gives a stream its id, since its head is sent now. */
   nameStream(stream: Http2Stream): void {
-    this.#unnamed.splice(this.#unnamed.lastIndexOf(stream), 1);
-    stream.id = this.#nextId;
-    this.#nextId += 2;
-    this.streams.add(stream);
-    if (this.#nextId > MAX_STREAM_ID) this.goAway();
+    this.streams.name(stream);
+    if (this.streams.isExhausted) this.goAway();
   }
 
   /** Removes a stream that has ended or was reset. */
   closeStream(stream: Http2Stream, how: ClosedHow): void {
     stream.isOpen = false;
-    this.openStreams--;
-    if (stream.id === 0) this.#unnamed.splice(this.#unnamed.lastIndexOf(stream), 1);
-    else {
-      this.streams.remove(stream.id);
-      this.closed.add(stream.id, how);
-    }
+    this.streams.close(stream, how);
     if (stream.queue !== undefined) this.sender.drop(stream);
     if (how === CLOSED.ended) this.guard.streamEnded();
     if (this.isLeaving) this.#closeIfEmpty();
@@ -257,16 +246,11 @@ export class Http2Connection {
 
   /** The peer has sent RST_STREAM. */
   peerReset(stream: Http2Stream, code: number): void {
+    this.options.counters.resetByPeer++;
     stream.release();
     this.closeStream(stream, CLOSED.resetByPeer);
     stream.listener.onReset(stream, code, false);
     this.#allow(this.guard.reset());
-  }
-
-  /** A stream of this id was never opened. */
-  isIdle(id: number): boolean {
-    const isOwn = (id & 1) === (this.isServer ? 0 : 1);
-    return isOwn ? this.isServer || id >= this.#nextId : id > this.lastPeerId;
   }
 
   // ── Frames for the connection ───────────────────────────────────────────────────────────────────────────────────
@@ -287,7 +271,6 @@ export class Http2Connection {
 
   /** Changes the windows of all streams (RFC 9113 6.9.2). */
   #changeWindows(by: number): boolean {
-    for (const stream of this.#unnamed) stream.sendWindow += by;
     for (const stream of this.streams.all()) {
       // Sending to one may have closed another.
       if (!stream.isOpen || this.sender.growStream(stream, by)) continue;
@@ -314,19 +297,25 @@ export class Http2Connection {
   sayLastId(): void {
     if (this.hasSaidLastId || !this.isLeaving) return;
     this.hasSaidLastId = true;
-    this.output.goAway(this.lastPeerId, ERROR_CODE.noError);
+    this.#writeGoAway(this.streams.lastPeerId, ERROR_CODE.noError);
     this.#closeIfEmpty();
+  }
+
+  #writeGoAway(lastId: number, code: number): void {
+    this.options.counters.goAwaysSent++;
+    this.output.goAway(lastId, code);
   }
 
   /** The peer has sent GOAWAY. */
   peerLeaves(lastId: number, code: number, text: string): void {
+    this.options.counters.goAwaysReceived++;
     this.isLeaving = true;
     if (code !== ERROR_CODE.noError) {
       const reason = text === '' ? errorCodeName(code) : `${errorCodeName(code)} (${text})`;
       this.#peerError = new Http2ConnectionError('goaway', code, `the peer ended the connection: ${reason}`);
     }
     if (!this.isServer)
-      for (const stream of this.streams.all().concat(this.#unnamed)) {
+      for (const stream of this.streams.all()) {
         if (!stream.isOpen || (stream.id !== 0 && stream.id <= lastId)) continue;
         stream.release();
         this.closeStream(stream, CLOSED.resetByPeer);
@@ -343,9 +332,10 @@ export class Http2Connection {
   #closeIfEmpty(): void {
     if (this.openStreams > 0 || this.isGone) return;
     setImmediate(() => {
-      const mayGetStreams = this.isServer && this.#peerError === undefined && !this.hasSaidLastId;
-      if (this.openStreams > 0 || this.isGone || (mayGetStreams && this.#lifetime.goAwayMs !== -1)) return;
-      if (!this.hasSaidLastId) this.output.goAway(this.lastPeerId, ERROR_CODE.noError);
+      // Streams may be on the way.
+      const isBetweenSteps = this.#lifetime.goAwayMs !== -1 && !this.hasSaidLastId;
+      if (this.openStreams > 0 || this.isGone || isBetweenSteps) return;
+      if (!this.hasSaidLastId) this.#writeGoAway(this.streams.lastPeerId, ERROR_CODE.noError);
       this.#end(this.#peerError, ERROR_CODE.noError);
       this.#close();
     });
@@ -353,6 +343,7 @@ export class Http2Connection {
 
   /** Writes what is left and lets the peer read it. */
   #close(): void {
+    if (this.socket.connecting) return void this.socket.destroy();
     this.socket.end();
     linger(this.socket, LINGER_MS);
   }
@@ -361,13 +352,14 @@ export class Http2Connection {
   #end(error: Http2ConnectionError | undefined, code: number): void {
     this.output.flush();
     this.isGone = true;
-    for (const stream of this.streams.all().concat(this.#unnamed)) {
+    for (const stream of this.streams.all()) {
       if (!stream.isOpen) continue;
       stream.release();
       this.closeStream(stream, CLOSED.resetByPeer);
       stream.listener.onReset(stream, code, true);
     }
     this.socket.off('data', this.#onChunk);
+    this.options.counters.connectionEnded(error?.problem);
     this.listener.onGone(this, error);
   }
 

@@ -44,6 +44,7 @@ export type ConnectionProblem =
   // The peer was ended by a guard.
   | 'resets'
   | 'control_frames'
+  | 'window_updates'
   | 'header_frames'
   | 'unread_output'
   // The peer was silent.

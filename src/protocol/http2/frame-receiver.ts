@@ -142,8 +142,8 @@ export class FrameReceiver implements FrameListener {
 
   #onDataOfClosed(id: number): void {
     const connection = this.#connection;
-    if (connection.isIdle(id)) return connection.violated(`DATA on stream ${id}, which is not open`);
-    const how = connection.closed.how(id);
+    if (connection.streams.isIdle(id)) return connection.violated(`DATA on stream ${id}, which is not open`);
+    const how = connection.streams.howClosed(id);
     // The peer may have sent it before it knew of the reset.
     if (how === CLOSED.resetHere || how === CLOSED.forgotten) return;
     connection.resetClosed(id);
@@ -165,7 +165,8 @@ export class FrameReceiver implements FrameListener {
     }
     const stream = connection.streams.get(id);
     if (stream === undefined) {
-      if (connection.isIdle(id)) connection.violated(`WINDOW_UPDATE on stream ${id}, which is not open`);
+      if (connection.streams.isIdle(id))
+        connection.violated(`WINDOW_UPDATE on stream ${id}, which is not open`);
       return;
     }
     if (by === 0) return connection.streamViolated(stream, ERROR_CODE.protocolError);
@@ -177,7 +178,8 @@ export class FrameReceiver implements FrameListener {
   #onRstStream(id: number, bytes: Buffer, from: number, to: number): void {
     const connection = this.#connection;
     if (to - from !== CODE_BYTES) return connection.wrongSize('RST_STREAM');
-    if (connection.isIdle(id)) return connection.violated(`RST_STREAM on stream ${id}, which is not open`);
+    if (connection.streams.isIdle(id))
+      return connection.violated(`RST_STREAM on stream ${id}, which is not open`);
     const stream = connection.streams.get(id);
     if (stream === undefined) connection.control(FRAME.rstStream);
     else connection.peerReset(stream, readUint32(bytes, from));
@@ -193,7 +195,8 @@ export class FrameReceiver implements FrameListener {
     const code = isWrongSize ? ERROR_CODE.frameSizeError : ERROR_CODE.protocolError;
     const stream = connection.streams.get(id);
     if (stream !== undefined) connection.streamViolated(stream, code);
-    else if (connection.isIdle(id)) connection.violated(`PRIORITY of stream ${id} that is invalid`, code);
+    else if (connection.streams.isIdle(id))
+      connection.violated(`PRIORITY of stream ${id} that is invalid`, code);
   }
 
   // ── Frames for the connection ───────────────────────────────────────────────────────────────────────────────────

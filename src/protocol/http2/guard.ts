@@ -4,7 +4,7 @@
 import { Budget } from './budget.ts';
 import type { Http2Options } from './connection-options.ts';
 import { ERROR_CODE, Http2ConnectionError, type ConnectionProblem } from './error-code.ts';
-import { FRAME, frameName } from './frames.ts';
+import { frameName } from './frames.ts';
 
 /** Window updates that are allowed beyond those that sent data explains. */
 const UPDATE_SLACK = 1000;
@@ -63,9 +63,15 @@ export class Guard {
 
   /** A window update that no sent data explains moves nothing either. */
   windowUpdate(): Http2ConnectionError | undefined {
-    if (this.#updates === 0) return this.control(FRAME.windowUpdate);
-    this.#updates--;
-    return undefined;
+    if (this.#updates > 0) {
+      this.#updates--;
+      return undefined;
+    }
+    if (this.#control.spend(1)) return undefined;
+    return calm(
+      'window_updates',
+      'the peer sent more WINDOW_UPDATE frames than the data sent to it explains',
+    );
   }
 
   unreadOutput(): Http2ConnectionError {

@@ -43,7 +43,7 @@ export class HeaderReceiver {
     this.#id = id;
     this.#isEnd = (flags & FLAG.endStream) !== 0;
     this.#isSelfDependent = false;
-    if ((flags & FLAG.padded) !== 0) to -= bytes[from++]!;
+    if ((flags & FLAG.padded) !== 0) to -= from < to ? bytes[from++]! : 1;
     if ((flags & FLAG.priority) !== 0) {
       if (to - from < PRIORITY_BYTES) return connection.wrongSize('HEADERS');
       this.#isSelfDependent = readUint31(bytes, from) === id;
@@ -82,8 +82,7 @@ export class HeaderReceiver {
     }
     const stream = connection.streams.get(this.#id);
     if (stream !== undefined) this.#onKnown(stream, block);
-    else if (connection.isServer && (this.#id & 1) === 1 && this.#id > connection.lastPeerId)
-      this.#onNew(block);
+    else if (connection.streams.isNew(this.#id)) this.#onNew(block);
     else this.#onUnknown();
   }
 
@@ -91,7 +90,7 @@ export class HeaderReceiver {
   #onNew(block: HeaderBlock): void {
     const connection = this.#connection;
     const id = this.#id;
-    connection.lastPeerId = id;
+    connection.streams.lastPeerId = id;
     if (connection.hasSaidLastId || connection.openStreams >= connection.options.maxStreams)
       return connection.refuseStream(id, ERROR_CODE.refusedStream);
     if (this.#isSelfDependent || block.requestProblem() !== '')
@@ -128,11 +127,13 @@ export class HeaderReceiver {
   #onUnknown(): void {
     const connection = this.#connection;
     const id = this.#id;
-    if (connection.isIdle(id))
+    if (connection.streams.isIdle(id))
       return connection.violated(`HEADERS on stream ${id}, which this side may open only`);
-    switch (connection.closed.how(id)) {
+    switch (connection.streams.howClosed(id)) {
       case CLOSED.unused:
-        return connection.violated(`HEADERS on stream ${id}, which is below stream ${connection.lastPeerId}`);
+        return connection.violated(
+          `HEADERS on stream ${id}, which is below stream ${connection.streams.lastPeerId}`,
+        );
       case CLOSED.ended:
         return connection.violated(`HEADERS on stream ${id}, which has ended`, ERROR_CODE.streamClosed);
       case CLOSED.resetByPeer:

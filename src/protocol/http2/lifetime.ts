@@ -25,7 +25,7 @@ export class Lifetime {
   #receivedMs = this.#startedMs;
   #pingMs = -1;
   #idleSinceMs = -1;
-  /** Value of `streamsOpened` when the connection became idle. */
+  /** Value of `streams.opened` when the connection became idle. */
   #openedAtIdle = -1;
 
   constructor(connection: Http2Connection) {
@@ -85,8 +85,8 @@ export class Lifetime {
   #checkIdle(nowMs: number): void {
     const connection = this.#connection;
     const { idleMs } = connection.options;
-    if (connection.openStreams > 0 || connection.streamsOpened !== this.#openedAtIdle) {
-      this.#openedAtIdle = connection.openStreams > 0 ? -1 : connection.streamsOpened;
+    if (connection.openStreams > 0 || connection.streams.opened !== this.#openedAtIdle) {
+      this.#openedAtIdle = connection.openStreams > 0 ? -1 : connection.streams.opened;
       this.#idleSinceMs = nowMs;
     } else if (idleMs > 0 && nowMs - this.#idleSinceMs > idleMs) connection.goAway();
   }

@@ -97,7 +97,7 @@ export class Http2Stream {
   reset(code: number): void {
     this.release();
     if (!this.isOpen) return;
-    if (this.id !== 0) this.connection.output.frame32(FRAME.rstStream, this.id, code);
+    if (this.id !== 0) this.connection.writeReset(this.id, code);
     this.connection.closeStream(this, CLOSED.resetHere);
   }
 

@@ -6,6 +6,7 @@ import { Http2Connection, type ConnectionListener } from '../../../../src/protoc
 import type { Http2Options } from '../../../../src/protocol/http2/connection-options.ts';
 import type { Http2ConnectionError } from '../../../../src/protocol/http2/error-code.ts';
 import { HeldBytes } from '../../../../src/protocol/http2/held-bytes.ts';
+import { Http2Counters } from '../../../../src/protocol/http2/http2-counters.ts';
 import { intern } from '../../../../src/protocol/http2/hpack/interned-fields.ts';
 import type { HeaderBlock } from '../../../../src/protocol/http2/hpack/header-block.ts';
 import type { Http2Stream } from '../../../../src/protocol/http2/stream.ts';
@@ -20,6 +21,7 @@ export function optionsFor(role: 'server' | 'client', changed: Partial<Http2Opti
     maxStreamWindow: 4 * 1024 ** 2,
     connectionWindow: 16 * 1024 ** 2,
     heldBytes: new HeldBytes(64 * 1024 ** 2),
+    counters: new Http2Counters(),
     maxUnreadBytes: 4 * 1024 ** 2,
     resetBurst: 1000,
     resetsPerSecond: 33,
