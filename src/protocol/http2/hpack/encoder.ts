@@ -63,7 +63,7 @@ export class Encoder {
   forward(block: HeaderBlock, filter: FieldFilter, out: Buffer, at: number): number {
     const bytes = this.#encoded.find(block, filter);
     if (bytes !== undefined) {
-      for (let i = 0; i < bytes.length; i++) out[at + i] = bytes[i]!;
+      out.set(bytes, at);
       return at + bytes.length;
     }
     const { version } = this.#table;

@@ -11,7 +11,7 @@ import {
   TRACESTATE_HEADER,
 } from '../../../core/header-names.ts';
 import { FIELD_OVERHEAD } from './dynamic-table.ts';
-import { STATIC_NAMES, type StaticName } from './static-table.ts';
+import { MAX_STATIC_VALUE, STATIC_NAMES, type StaticName } from './static-table.ts';
 
 /** Kinds of fields by their name. A field with another name has the kind 0. */
 export const FIELD_KIND = {
@@ -101,9 +101,11 @@ export const isSecretName = (name: string): boolean => factsOf(name).isSecret;
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 /** A token in lower case. */
 const NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
-/** Control characters but a tab, spaces at the ends, and characters that are no bytes. */
+/** Control characters but a tab, and characters that are no bytes. */
 // oxlint-disable-next-line no-control-regex
-const NOT_A_VALUE = /[\0-\x08\x0a-\x1f\x7f\u0100-\uffff]|^[ \t]|[ \t]$/;
+const NOT_IN_VALUES = /[\0-\x08\x0a-\x1f\x7f\u0100-\uffff]/;
+const SP = 32;
+const TAB = 9;
 
 export class Field {
   /** In lower case if the field is valid. */
@@ -129,8 +131,9 @@ export class Field {
     this.value = value;
     this.kind = known.kind;
     this.size = name.length + value.length + FIELD_OVERHEAD;
-    this.nameIndex = known.static === undefined ? 0 : known.static.index;
-    this.index = known.static === undefined ? 0 : (known.static.values.get(value) ?? 0);
+    this.nameIndex = known.static?.index ?? 0;
+    // No look-up of a long value, since V8 would hash it.
+    this.index = value.length > MAX_STATIC_VALUE ? 0 : (known.static?.values.get(value) ?? 0);
     this.isNeverIndexed = isNeverIndexed || known.isSecret;
     this.problem = problemOf(name, value, known);
   }
@@ -150,9 +153,17 @@ function problemOf(name: string, value: string, known: KnownName): string {
       ? `unknown pseudo-header ${shown(name)}`
       : `field name ${shown(name)} is not a token in lower case`;
   if (kind >= FIRST_CONNECTION_KIND) return `${name} is not allowed in HTTP/2`;
-  if (NOT_A_VALUE.test(value)) return `the value of ${name} has characters that are not allowed`;
+  if (!isFieldValue(value)) return `the value of ${name} has characters that are not allowed`;
   if (kind === 0 || kind > TE) return '';
   return valueProblem(kind, value);
+}
+
+/** RFC 9113 8.2.1: the ends are neither a space nor a tab. */
+function isFieldValue(value: string): boolean {
+  if (value === '') return true;
+  const first = value.charCodeAt(0);
+  const last = value.charCodeAt(value.length - 1);
+  return first !== SP && first !== TAB && last !== SP && last !== TAB && !NOT_IN_VALUES.test(value);
 }
 
 /** What is wrong with the value of a field whose syntax matters to weir. */

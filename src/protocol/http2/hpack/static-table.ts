@@ -73,6 +73,9 @@ export const STATIC_TABLE: readonly (readonly [name: string, value: string])[] =
     return space === -1 ? [line, ''] : [line.slice(0, space), line.slice(space + 1)];
   });
 
+/** Length of the longest value. */
+export const MAX_STATIC_VALUE = Math.max(...STATIC_TABLE.map(([, value]) => value.length));
+
 /** Where a name is in the static table. */
 export interface StaticName {
   /** Index of the first field with the name. */

@@ -18,11 +18,11 @@ export function forwarded(encoder: Encoder, block: HeaderBlock, filter = dropsNo
   return out.subarray(0, encoder.forward(block, filter, out, encoder.begin(out, 0)));
 }
 
+const scratch = Buffer.alloc(64 * 1024);
+
 /** A section that `write` writes. */
-export function section(encoder: Encoder, write: (out: Buffer, at: number) => number): Buffer {
-  const out = Buffer.alloc(64 * 1024);
-  return out.subarray(0, write(out, encoder.begin(out, 0)));
-}
+export const section = (encoder: Encoder, write: (out: Buffer, at: number) => number): Buffer =>
+  Buffer.from(scratch.subarray(0, write(scratch, encoder.begin(scratch, 0))));
 
 /** The dynamic table of a decoder, the newest field first: `name: value`. */
 export function tableOf(decoder: Decoder): string[] {

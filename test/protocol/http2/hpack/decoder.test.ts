@@ -7,7 +7,7 @@ import { HeaderBlock } from '../../../../src/protocol/http2/hpack/header-block.t
 import { HpackError } from '../../../../src/protocol/http2/hpack/hpack-error.ts';
 import { decodeAll, forwarded, hex, integer, literal, sections, tableOf, tableSize } from './blocks.ts';
 
-const runs = { numRuns: Number(process.env['FUZZ_RUNS'] ?? 500) };
+const runs = { numRuns: Number(process.env['FUZZ_RUNS'] ?? 200) };
 const MAX_LIST = 16 * 1024;
 
 /** The error of a block; fails for one that is decoded. */

@@ -8,7 +8,7 @@ import { HeaderBlock } from '../../../../src/protocol/http2/hpack/header-block.t
 import { intern } from '../../../../src/protocol/http2/hpack/interned-fields.ts';
 import { decodeAll, forwarded, hex, integer, literal, section, sections, tableOf } from './blocks.ts';
 
-const runs = { numRuns: Number(process.env['FUZZ_RUNS'] ?? 500) };
+const runs = { numRuns: Number(process.env['FUZZ_RUNS'] ?? 150) };
 const MAX_LIST = 64 * 1024;
 
 /** One field as a section. */
