@@ -181,7 +181,7 @@ function valueProblem(kind: number, value: string): string {
       // RFC 9113 8.6: there is no 101.
       return /^[1-9]\d\d$/.test(value) && value !== '101' ? '' : ':status is not a status of HTTP/2';
     case TE:
-      return value === 'trailers' ? '' : 'te is not "trailers"';
+      return value === 'trailers' || value.toLowerCase() === 'trailers' ? '' : 'te is not "trailers"';
     default:
       return '';
   }

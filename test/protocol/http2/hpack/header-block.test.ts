@@ -100,6 +100,7 @@ describe('the head of a request', () => {
       title: 'with the same content-length twice',
       raw: request('content-length', '5', 'content-length', '5'),
     },
+    { title: 'with te in another case', raw: request('te', 'Trailers') },
     { title: 'OPTIONS *', raw: [':method', 'OPTIONS', ':scheme', 'http', ':path', '*'] },
     { title: 'CONNECT', raw: [':method', 'CONNECT', ':authority', 'example.com:80'] },
     {
