@@ -42,7 +42,7 @@ export class RememberedBlocks {
    * before.
    */
   consider(bytes: Buffer, from: number, to: number, block: HeaderBlock, hasLiterals: boolean): void {
-    if (to - from > MAX_BYTES || block.size > MAX_FIELD_BYTES || block.isTooLarge) return;
+    if (to - from > MAX_BYTES || block.size > MAX_FIELD_BYTES) return;
     if (hasLiterals && !this.#hasSeen(bytes, from, to)) return;
     block.isRemembered = true;
     const entry = { bytes: Buffer.from(bytes.subarray(from, to)), block };

@@ -128,6 +128,14 @@ describe('the dynamic table', () => {
     expect(tableOf(decoder)).toEqual(['c: 1', 'b: 1']);
   });
 
+  it('follows a size update each time that the same block comes', () => {
+    const decoder = new Decoder(MAX_LIST);
+    const small = Buffer.concat([integer(0x20, 31, 40), hex('82')]);
+    for (const bytes of [small, small, integer(0x20, 31, 4096), small]) decodeAll(decoder, bytes);
+    for (const name of ['a', 'b']) decodeAll(decoder, literal(0x40, name, '1'));
+    expect(tableOf(decoder)).toEqual(['b: 1']);
+  });
+
   it('lets a new field take the name of one that it evicts', () => {
     const decoder = new Decoder(MAX_LIST);
     decodeAll(decoder, Buffer.concat([integer(0x20, 31, 40), literal(0x40, 'name', '1')]));

@@ -53,6 +53,15 @@ describe('a field', () => {
     expect(decodeAll(decoder, fieldSection(encoder, 'x-id', '')).raw()).toEqual(['x-id', '']);
   });
 
+  it('still refers to its name after an older field with the name is evicted', () => {
+    const { encoder, decoder } = connection();
+    encoder.limit(140);
+    for (const [name, value] of ['a1', 'b1', 'c1', 'a2', 'd1'])
+      decodeAll(decoder, fieldSection(encoder, name!, value!));
+    expect(tableOf(decoder)).toEqual(['d: 1', 'a: 2', 'c: 1', 'b: 1']);
+    expect(section(encoder, (out, at) => encoder.literal('a', '3', out, at))).toEqual(hex('0f30 0133'));
+  });
+
   it('that is large gets into no table', () => {
     const { encoder, decoder } = connection();
     const value = 'x'.repeat(1024);
@@ -197,6 +206,8 @@ describe('a block', () => {
     expect(decodeAll(client, hex('be'))).toBe(block);
     for (let i = 0; i < 3; i++)
       expect(decodeAll(decoder, forwarded(encoder, block)).raw()).toEqual(['a', '1']);
+    // The field is in the table once.
+    expect(tableOf(decoder)).toEqual(['a: 1']);
     const dropsA: FieldFilter = { drops: ({ name }) => name === 'a' };
     expect(decodeAll(decoder, forwarded(encoder, block, dropsA)).raw()).toEqual([]);
     expect(decodeAll(decoder, forwarded(encoder, block)).raw()).toEqual(['a', '1']);

@@ -63,6 +63,19 @@ describe('remembered blocks', () => {
     expect(blocks.count).toBe(0);
   });
 
+  it('are found by all of their bytes', () => {
+    const blocks = new RememberedBlocks();
+    const bytes = Buffer.alloc(300, 7);
+    blocks.consider(bytes, 100, 300, block(1), false);
+    expect(blocks.find(bytes, 50, 250)).toBeDefined();
+    for (const at of [0, 100, 183, 184, 199]) {
+      const other = Buffer.from(bytes);
+      other[at] = 8;
+      expect(blocks.find(other, 0, 200), `byte ${at}`).toBeUndefined();
+    }
+    expect(blocks.find(bytes, 0, 199)).toBeUndefined();
+  });
+
   it('have bytes of their own, since those of a read are overwritten', () => {
     const blocks = new RememberedBlocks();
     const bytes = Buffer.from([1, 2, 3, 4]);
