@@ -1,6 +1,6 @@
 // Credit that a connection gives its peer for DATA of all streams together (RFC 9113 6.9). Hot path.
-// Invariant: the peer is never given more than the window, and while too much is held on all connections, only for what
-// this connection has consumed.
+// Invariant: the peer is never given more than the window, and not more than there is room for on all connections
+// together. Only the smallest window is always given, for what this connection has consumed.
 import type { Http2Options } from './connection-options.ts';
 import { DEFAULT_WINDOW, FRAME } from './frames.ts';
 import type { CreditHolder, HeldBytes } from './held-bytes.ts';
@@ -9,7 +9,7 @@ import type { Output } from './output.ts';
 export class ConnectionWindow implements CreditHolder {
   readonly #output: Output;
   readonly #heldBytes: HeldBytes;
-  /** The window while too much is held, and at the beginning. */
+  /** The window at the beginning, and while there is no room. */
   readonly #minBytes: number;
   readonly #maxBytes: number;
   #size: number;
@@ -57,14 +57,15 @@ export class ConnectionWindow implements CreditHolder {
   }
 
   #refill(): void {
-    if (this.#heldBytes.isOver) {
-      this.#heldBytes.await(this);
-      const by = this.#minBytes - this.#held - this.#credit;
-      if (by >= this.#minBytes / 4) this.#give(by);
-      return;
+    const room = this.#heldBytes.maxBytes - this.#heldBytes.bytes;
+    if (room >= this.#size) {
+      if (this.#size < this.#maxBytes) this.#size = Math.min(this.#maxBytes, this.#size * 2);
+      return this.#give(this.#size - this.#credit);
     }
-    if (this.#size < this.#maxBytes) this.#size = Math.min(this.#maxBytes, this.#size * 2);
-    this.#give(this.#size - this.#credit);
+    this.#heldBytes.await(this);
+    const by = Math.max(room, this.#minBytes - this.#held) - this.#credit;
+    // No update for every few bytes.
+    if (by >= this.#minBytes / 4) this.#give(by);
   }
 
   #give(bytes: number): void {

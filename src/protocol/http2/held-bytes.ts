@@ -1,11 +1,11 @@
 // Bytes that all HTTP/2 connections hold for slow receivers.
-// Invariant: above the maximum, a connection gives its peer new credit only for what it has consumed.
+// Invariant: a connection that could not give its peer all credit is told when half of the maximum is free.
 
-/** A connection that gives less credit while too much is held. */
+/** A connection that gives less credit while there is no room. */
 export interface CreditHolder {
   /** Whether it is in the list. Only `HeldBytes` writes it. */
   isStarved: boolean;
-  /** Called once when there is room again. */
+  /** Called once when half of the maximum is free. */
   refill(): void;
 }
 
@@ -30,7 +30,7 @@ export class HeldBytes {
 
   release(bytes: number): void {
     this.bytes -= bytes;
-    if (this.#starved.length === 0 || this.isOver) return;
+    if (this.#starved.length === 0 || this.bytes > this.maxBytes / 2) return;
     const starved = this.#starved;
     this.#starved = [];
     for (const holder of starved) {
