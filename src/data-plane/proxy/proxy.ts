@@ -3,7 +3,7 @@
 //   fastLane()  connections with strict, ordinary HTTP/1.1  → fast/fast-lane.ts
 //   http()      an HTTP/1.1 request                         → http/http-forwarder.ts
 //   upgrade()   a request to become a WebSocket             → websocket/websocket-forwarder.ts
-//   grpc()      a gRPC call                                 → grpc/grpc-forwarder.ts
+//   nodeGrpc()  a gRPC call                                 → grpc-node/node-grpc-forwarder.ts
 //   reserveSlot() a task of the queue                       → queued/queued-forwarder.ts
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -17,9 +17,13 @@ import type { Pool } from '../replicas/pool.ts';
 import { FastLane, type FastLaneOptions } from './fast/fast-lane.ts';
 import { ReplicaConnections } from './fast/replica-connection.ts';
 import type { ActiveRequest } from './forwarder.ts';
-import { GrpcForwarder, type GrpcContext, type IncomingCall } from './grpc/grpc-forwarder.ts';
-import { HeldPieces } from './grpc/grpc-request.ts';
-import { ReplicaSessions } from './grpc/replica-sessions.ts';
+import {
+  NodeGrpcForwarder,
+  type NodeGrpcContext,
+  type NodeIncomingCall,
+} from './grpc-node/node-grpc-forwarder.ts';
+import { NodeHeldPieces } from './grpc-node/node-grpc-request.ts';
+import { NodeReplicaSessions } from './grpc-node/node-replica-sessions.ts';
 import { HttpForwarder, type HttpContext } from './http/http-forwarder.ts';
 import { HttpProxyAdapter } from './http/http-proxy-adapter.ts';
 import { ReplicaAgents } from './http/replica-agents.ts';
@@ -40,7 +44,7 @@ const removedHeaders = (names: readonly string[]): RemovedHeaders | undefined =>
   names.length === 0 ? undefined : new RemovedHeaders(names);
 
 export class Proxy {
-  readonly #context: HttpContext & GrpcContext;
+  readonly #context: HttpContext & NodeGrpcContext;
   /** Time limits of the fast lane's connections. */
   readonly #connectionDeadlines = new Deadlines();
   readonly #connections: ReplicaConnections;
@@ -68,8 +72,8 @@ export class Proxy {
       retries,
       adapter: new HttpProxyAdapter(options.connect_timeout),
       agents: new ReplicaAgents(options),
-      heldPieces: new HeldPieces(),
-      sessions: new ReplicaSessions({
+      heldPieces: new NodeHeldPieces(),
+      sessions: new NodeReplicaSessions({
         connectTimeoutMs: options.connect_timeout,
         idleTimeoutMs: options.session_idle_timeout,
       }),
@@ -116,8 +120,8 @@ export class Proxy {
   }
 
   /** Serves a gRPC call that is routed. */
-  grpc(exchange: Exchange, call: IncomingCall, hop: ForwardedCall): void {
-    new GrpcForwarder(this.#context, exchange, call, hop).start();
+  nodeGrpc(exchange: Exchange, call: NodeIncomingCall, hop: ForwardedCall): void {
+    new NodeGrpcForwarder(this.#context, exchange, call, hop).start();
   }
 
   /** Reserves a replica of a deployment for a task of the queue, unless all are full or requests wait. */

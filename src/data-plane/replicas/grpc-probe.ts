@@ -12,7 +12,7 @@ import {
 import { readStatus, statusNames } from '../../protocol/grpc/status.ts';
 import { NO_HTTP2 } from '../../protocol/http/tls-errors.ts';
 import { probeProblem, type Probe, type ProbeResult } from './probe.ts';
-import { connectTo } from './replica-h2.ts';
+import { connectWithNode } from './node-replica-h2.ts';
 
 /** A longer response is invalid: its messages have a few bytes. */
 const MAX_RESPONSE_BYTES = 1024;
@@ -22,7 +22,7 @@ export const grpcProbe =
   (service: string): Probe =>
   ({ url, tls }, timeoutMs) =>
     new Promise<ProbeResult>((resolve) => {
-      const session = connectTo(url, tls, {});
+      const session = connectWithNode(url, tls, {});
       const done = (problem: string, isSilent = false, hasResponse = false) => {
         clearTimeout(timer);
         session.destroy();

@@ -3,7 +3,7 @@
 //
 //   connection ─► fast lane (proxy/fast/fast-lane.ts), while its requests are ordinary HTTP/1.1 to plain replicas
 //              ─► http1-server.ts for all other HTTP/1.1
-//              ─► http2-server.ts for HTTP/2, detected by its first bytes or by ALPN
+//              ─► node-http2-server.ts for HTTP/2, detected by its first bytes or by ALPN
 //   Every connection passes protocol/http/server-front.ts first: TLS, Unix sockets.
 import type { Socket } from 'node:net';
 import type { Address } from '../../core/address.ts';
@@ -24,7 +24,7 @@ import type { ClientAccess } from './client-access.ts';
 import { Cors } from './cors.ts';
 import { ProtocolRouter, type ServedDeployment } from '../routing/protocol-router.ts';
 import { Http1Server, type Http1Limits } from './http1-server.ts';
-import { Http2Server } from './http2-server.ts';
+import { NodeHttp2Server } from './node-http2-server.ts';
 import type { DataServerOptions } from './options.ts';
 
 export { Admission } from './admission.ts';
@@ -43,7 +43,7 @@ export class DataServer {
   readonly #proxy: Proxy;
   readonly #router: ProtocolRouter;
   readonly #http1: Http1Server;
-  readonly #http2: Http2Server;
+  readonly #http2: NodeHttp2Server;
   readonly #fast: FastLane | undefined;
   readonly #front: ServerFront;
   /** Open connections of each client address. */
@@ -99,7 +99,7 @@ export class DataServer {
       },
       this.#front.accept,
     );
-    this.#http2 = new Http2Server(options, {
+    this.#http2 = new NodeHttp2Server(options, {
       exchanges,
       proxy,
       decide: (target) => router.routeCall(target),

@@ -1,4 +1,4 @@
-// One gRPC call of any kind: two streams of HTTP/2, and how it ended. Hot path.
+// One gRPC call of any kind on node:http2: two streams, and how it ended. Hot path.
 // Invariant: messages pass unchanged; however the call ends, its client gets one grpc-status with the id, or a reset if
 // it does not read; the replica is released, the stream to the replica is over, and the exchange is closed once.
 //
@@ -30,10 +30,17 @@ import { connectionProblem } from '../connection-error.ts';
 import type { Progress } from '../timeout-tracker.ts';
 import { Attempt, type AttemptListener } from '../attempt.ts';
 import type { ActiveRequest, ForwarderContext } from '../forwarder.ts';
-import { GrpcResponseStream } from './grpc-response.ts';
-import { endedWithoutStatus, lostBy, noGrpc, noStatus, resetBy, type CallFailure } from './grpc-failure.ts';
-import { GrpcRequestStream, type HeldPieces } from './grpc-request.ts';
-import type { ReplicaSession, ReplicaSessions, SessionUser } from './replica-sessions.ts';
+import { NodeGrpcResponseStream } from './node-grpc-response.ts';
+import {
+  endedWithoutStatus,
+  lostBy,
+  noGrpc,
+  noStatus,
+  resetBy,
+  type CallFailure,
+} from '../grpc/grpc-failure.ts';
+import { NodeGrpcRequestStream, type NodeHeldPieces } from './node-grpc-request.ts';
+import type { NodeReplicaSession, NodeReplicaSessions, NodeSessionUser } from './node-replica-sessions.ts';
 
 const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM, NGHTTP2_FLAG_END_STREAM } = constants;
 
@@ -42,13 +49,13 @@ const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM, NGHTTP2_FLAG_E
  */
 const TRANSIT_MS = 25;
 
-export interface GrpcContext extends ForwarderContext {
-  readonly sessions: ReplicaSessions;
-  readonly heldPieces: HeldPieces;
+export interface NodeGrpcContext extends ForwarderContext {
+  readonly sessions: NodeReplicaSessions;
+  readonly heldPieces: NodeHeldPieces;
 }
 
 /** A call as the server received it. */
-export interface IncomingCall {
+export interface NodeIncomingCall {
   readonly stream: ServerHttp2Stream;
   /** Its headers as a raw list. */
   readonly raw: readonly string[];
@@ -56,19 +63,21 @@ export interface IncomingCall {
   readonly isEmpty: boolean;
 }
 
-export class GrpcForwarder implements Expiring, ActiveRequest, AttemptListener, SessionUser, Progress {
+export class NodeGrpcForwarder
+  implements Expiring, ActiveRequest, AttemptListener, NodeSessionUser, Progress
+{
   watchSlot = -1;
-  readonly #context: GrpcContext;
+  readonly #context: NodeGrpcContext;
   readonly #exchange: Exchange;
-  readonly #call: IncomingCall;
+  readonly #call: NodeIncomingCall;
   readonly #client: ServerHttp2Stream;
   readonly #hop: ForwardedCall;
-  readonly #upload: GrpcRequestStream;
-  readonly #response: GrpcResponseStream;
+  readonly #upload: NodeGrpcRequestStream;
+  readonly #response: NodeGrpcResponseStream;
   /** performance.now() of the client's deadline. */
   readonly #deadlineMs: number;
   readonly #attempt: Attempt;
-  #session: ReplicaSession | undefined;
+  #session: NodeReplicaSession | undefined;
   #to: ClientHttp2Stream | undefined;
   /** The client does not read, so the stream to the replica is paused. */
   #isClientStalled = false;
@@ -79,7 +88,7 @@ export class GrpcForwarder implements Expiring, ActiveRequest, AttemptListener, 
   /** Trailers that the replica has sent. */
   #trailers: readonly string[] | undefined;
 
-  constructor(context: GrpcContext, exchange: Exchange, call: IncomingCall, hop: ForwardedCall) {
+  constructor(context: NodeGrpcContext, exchange: Exchange, call: NodeIncomingCall, hop: ForwardedCall) {
     this.#context = context;
     this.#attempt = new Attempt(context, this);
     this.#exchange = exchange;
@@ -88,8 +97,8 @@ export class GrpcForwarder implements Expiring, ActiveRequest, AttemptListener, 
     this.#hop = hop;
     const { max_body, retry } = context.options;
     const limits = { max_body, keptBytes: retry.max_body, held: context.heldPieces };
-    this.#upload = new GrpcRequestStream(call.stream, exchange, limits, call.isEmpty, this.#onTooLarge);
-    this.#response = new GrpcResponseStream(call.stream, exchange);
+    this.#upload = new NodeGrpcRequestStream(call.stream, exchange, limits, call.isEmpty, this.#onTooLarge);
+    this.#response = new NodeGrpcResponseStream(call.stream, exchange);
     const timeout = readTimeout(metadataValue(call.raw, TIMEOUT_HEADER) ?? '');
     this.#deadlineMs = timeout === undefined ? Infinity : exchange.startMs + timeout;
   }
@@ -133,7 +142,7 @@ export class GrpcForwarder implements Expiring, ActiveRequest, AttemptListener, 
   }
 
   /** There is a connection: sends the call. */
-  connected(session: ReplicaSession): void {
+  connected(session: NodeReplicaSession): void {
     // The call may have ended while it waited for the connection.
     if (!this.#exchange.isOpen) return;
     const leftMs = this.#deadlineMs - performance.now();

@@ -1,4 +1,4 @@
-// The response of a gRPC call to its client: initial metadata, messages and trailers. Hot path.
+// The response of a gRPC call to its client, on node:http2: initial metadata, messages and trailers. Hot path.
 // Invariant: it ends once, with a grpc-status (of the replica or of weir) and the request id.
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import { describe, type Failure } from '../../../core/errors.ts';
@@ -19,7 +19,7 @@ const CLOSING_MS = 1000;
 const HEAD_OPTIONS = { waitForTrailers: true, sendDate: false };
 const TRAILERS_ONLY_OPTIONS = { endStream: true, sendDate: false };
 
-export class GrpcResponseStream {
+export class NodeGrpcResponseStream {
   readonly #client: ServerHttp2Stream;
   readonly #exchange: Exchange;
   readonly #counter = new MessageCounter();

@@ -1,4 +1,4 @@
-// The messages of a gRPC call on their way from the client to a replica. Hot path.
+// The messages of a gRPC call on their way from the client to a replica, on node:http2. Hot path.
 // Invariant: each attempt gets all bytes once and in order; what is kept for another attempt takes no more memory than
 // its bytes, however small the pieces were; a replica that does not read pauses the client.
 import { constants, type ClientHttp2Stream, type ServerHttp2Stream } from 'node:http2';
@@ -24,7 +24,7 @@ const SENT_CHECK_MS = 50;
  * Unread and unsent pieces of all calls. A stream's window counts bytes, but a frame of one byte takes 200 bytes of
  * memory.
  */
-export class HeldPieces {
+export class NodeHeldPieces {
   count = 0;
 }
 
@@ -39,10 +39,10 @@ interface Limits {
   readonly max_body: number;
   /** Largest size of the messages so far, in bytes, up to which they are kept. */
   readonly keptBytes: number;
-  readonly held: HeldPieces;
+  readonly held: NodeHeldPieces;
 }
 
-export class GrpcRequestStream {
+export class NodeGrpcRequestStream {
   /** The client has ended its side. */
   hasEnded: boolean;
   readonly #client: ServerHttp2Stream;
@@ -54,7 +54,7 @@ export class GrpcRequestStream {
   #kept: ByteQueue | undefined = new ByteQueue();
   #to: ClientHttp2Stream | undefined;
   #isReading = false;
-  readonly #held: HeldPieces;
+  readonly #held: NodeHeldPieces;
   #pieces = 0;
 
   /** `isEmpty`: the call ended with its head. `tooLarge` gets the length of a message that exceeds the limit. */

@@ -1,4 +1,5 @@
-// HTTP/2 of the data server, for gRPC: opens an exchange for every stream, routes it and forwards or refuses it.
+// HTTP/2 of the data server on node:http2, for gRPC: opens an exchange for every stream, routes it and forwards or
+// refuses it.
 // Invariant: a gRPC call gets a gRPC response, whatever is wrong; and a client that floods a connection with streams,
 // resets, settings, pings or headers loses that connection, and costs no unbounded memory.
 //
@@ -13,7 +14,7 @@
 import {
   constants,
   createServer,
-  type Http2Server as NodeHttp2Server,
+  type Http2Server,
   type IncomingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
@@ -47,7 +48,7 @@ const ALLOW_REPEATED_NAMES: object = { strictSingleValueFields: false };
 /** Time in which a client must read the last trailers. */
 const CLOSING_MS = 1000;
 
-export interface Http2Deps {
+export interface NodeHttp2Deps {
   readonly exchanges: Exchanges;
   readonly proxy: Proxy;
   readonly decide: (target: CallTarget) => CallRoute;
@@ -59,13 +60,13 @@ export interface Http2Deps {
 
 type Headers = IncomingHttpHeaders & Record<string, string | string[] | undefined>;
 
-export class Http2Server {
-  readonly #deps: Http2Deps;
-  readonly #server: NodeHttp2Server;
+export class NodeHttp2Server {
+  readonly #deps: NodeHttp2Deps;
+  readonly #server: Http2Server;
   readonly #sessions = new Set<ServerHttp2Session>();
   #isDraining = false;
 
-  constructor(options: DataServerOptions, deps: Http2Deps) {
+  constructor(options: DataServerOptions, deps: NodeHttp2Deps) {
     this.#deps = deps;
     this.#server = createServer({
       settings: { maxConcurrentStreams: options.max_streams, maxHeaderListSize: options.max_header },
@@ -153,7 +154,7 @@ export class Http2Server {
     exchange.route(route.deployment);
     route.picker.take(route.deployment);
     const traceparent = exchange.trace(singleValueOf(raw, TRACE_HEADER));
-    proxy.grpc(
+    proxy.nodeGrpc(
       exchange,
       { stream, raw, isEmpty },
       {

@@ -1,4 +1,4 @@
-// HTTP/2 connections to gRPC replicas, shared by their calls. Hot path: take and request.
+// HTTP/2 connections of node:http2 to gRPC replicas, shared by their calls. Hot path: take and request.
 // Invariant: a connection holds at most as many calls as its replica allows, and takes none after either side has
 // closed it; a call that waits for a connection is told the outcome exactly once; the calls of one client never make a
 // replica end those of others.
@@ -11,7 +11,7 @@
 // limits.
 import { constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
 import { NO_HTTP2 } from '../../../protocol/http/tls-errors.ts';
-import { connectTo, type Replica } from '../../replicas/pool.ts';
+import { connectWithNode, type Replica } from '../../replicas/pool.ts';
 
 /** Idle time before the first TCP keep-alive probe. */
 const KEEP_ALIVE_PROBE_MS = 60_000;
@@ -29,8 +29,8 @@ const MAX_ENTRIES = 2000;
 const AS_SENT: object = { strictSingleValueFields: false };
 
 /** A call that waits for a connection. Exactly one method is called, once. */
-export interface SessionUser {
-  connected(session: ReplicaSession): void;
+export interface NodeSessionUser {
+  connected(session: NodeReplicaSession): void;
   unreachable(error: NodeJS.ErrnoException): void;
 }
 
@@ -40,11 +40,11 @@ interface Options {
 }
 
 /** One connection. It is ready once the replica's SETTINGS have come, since only then it is known to speak HTTP/2. */
-export class ReplicaSession {
+export class NodeReplicaSession {
   readonly #replica: Replica;
   readonly #session: ClientHttp2Session;
   readonly #timer: NodeJS.Timeout;
-  waiting: SessionUser[] = [];
+  waiting: NodeSessionUser[] = [];
   /** Calls on this connection. */
   calls = 0;
   /** Of these, those whose client does not read the response. */
@@ -59,11 +59,11 @@ export class ReplicaSession {
     replica: Replica,
     limit: number,
     { connectTimeoutMs, idleTimeoutMs }: Options,
-    on: { ready(session: ReplicaSession): void; gone(session: ReplicaSession): void },
+    on: { ready(session: NodeReplicaSession): void; gone(session: NodeReplicaSession): void },
   ) {
     this.#replica = replica;
     this.#limit = limit;
-    const session = connectTo(replica.url, replica.tls, {
+    const session = connectWithNode(replica.url, replica.tls, {
       settings: { enablePush: false },
       maxHeaderListPairs: MAX_ENTRIES,
       ...AS_SENT,
@@ -175,21 +175,21 @@ export class ReplicaSession {
   }
 }
 
-export class ReplicaSessions {
+export class NodeReplicaSessions {
   readonly #options: Options;
-  readonly #sessions = new Map<Replica, ReplicaSession[]>();
+  readonly #sessions = new Map<Replica, NodeReplicaSession[]>();
 
   constructor(options: Options) {
     this.#options = options;
   }
 
   /** Gives `user` a connection to a replica for one call, at once if there is one that can take it. */
-  take(replica: Replica, user: SessionUser): void {
+  take(replica: Replica, user: NodeSessionUser): void {
     const its = this.#sessions.get(replica) ?? [];
     let session = choose(its);
     if (session === undefined) {
       const known = its.find(({ isReady }) => isReady)?.limit ?? Infinity;
-      session = new ReplicaSession(replica, Math.max(1, known), this.#options, {
+      session = new NodeReplicaSession(replica, Math.max(1, known), this.#options, {
         ready: (one) => this.#ready(replica, one),
         gone: (one) => this.#gone(replica, one),
       });
@@ -214,7 +214,7 @@ export class ReplicaSessions {
     for (const its of this.#sessions.values()) for (const session of its) session.destroy();
   }
 
-  #ready(replica: Replica, session: ReplicaSession): void {
+  #ready(replica: Replica, session: NodeReplicaSession): void {
     const users = session.waiting;
     session.waiting = [];
     for (const user of users)
@@ -222,7 +222,7 @@ export class ReplicaSessions {
       else this.take(replica, user);
   }
 
-  #gone(replica: Replica, session: ReplicaSession): void {
+  #gone(replica: Replica, session: NodeReplicaSession): void {
     const rest = this.#sessions.get(replica)!.filter((one) => one !== session);
     if (rest.length > 0) this.#sessions.set(replica, rest);
     else this.#sessions.delete(replica);
@@ -233,8 +233,8 @@ export class ReplicaSessions {
  * The first connection that can take a call and on which all clients read. If there are many connections already, the
  * one on which the fewest clients do not read.
  */
-function choose(its: readonly ReplicaSession[]): ReplicaSession | undefined {
-  let best: ReplicaSession | undefined;
+function choose(its: readonly NodeReplicaSession[]): NodeReplicaSession | undefined {
+  let best: NodeReplicaSession | undefined;
   for (const one of its) {
     if (!one.hasRoom) continue;
     if (one.unread === 0) return one;
