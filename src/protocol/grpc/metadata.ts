@@ -13,7 +13,7 @@ import {
 } from '../../core/header-names.ts';
 
 /** Removes headers by the settings. */
-interface RemovedMetadata {
+export interface RemovedMetadata {
   has(name: string): boolean;
 }
 
