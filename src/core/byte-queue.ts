@@ -17,7 +17,12 @@ export class ByteQueue {
   /** Total bytes. */
   length = 0;
 
-  /** Adds a piece, which must not be modified afterwards. */
+  /** True if `push` copies the piece, so that it may be modified afterwards. */
+  static copies(piece: Uint8Array): boolean {
+    return piece.length < LARGE_BYTES;
+  }
+
+  /** Adds a piece, which must not be modified afterwards unless it was copied. */
   push(piece: Uint8Array): void {
     this.length += piece.length;
     if (piece.length >= LARGE_BYTES) {

@@ -18,10 +18,8 @@ export class MessageCounter {
   #left = 0;
   #length = 0;
 
-  /** Counts the next piece. */
-  count(chunk: Uint8Array): void {
-    let at = 0;
-    const end = chunk.length;
+  /** Counts the next piece: chunk[at, end). */
+  count(chunk: Uint8Array, at = 0, end = chunk.length): void {
     while (at < end) {
       if (this.#left > 0) {
         const count = Math.min(this.#left, end - at);

@@ -11,7 +11,7 @@ import {
   TRACE_HEADER,
   TRACESTATE_HEADER,
 } from '../../../core/header-names.ts';
-import { TIMEOUT_HEADER, type ForwardedCall, type RemovedMetadata } from '../../../protocol/grpc/metadata.ts';
+import { TIMEOUT_HEADER, type RemovedMetadata } from '../../../protocol/grpc/metadata.ts';
 import { intern, type Field } from '../../../protocol/http2/hpack/field.ts';
 import type { HeaderBlock } from '../../../protocol/http2/hpack/header-block.ts';
 import type { FieldFilter, HeaderWriter } from '../../../protocol/http2/header-writer.ts';
@@ -63,19 +63,25 @@ class RequestFilter implements FieldFilter {
 
 /** Writes requests to replicas. One for all calls, since what a filter drops of a block is remembered with the filter. */
 export class RequestHeaders {
+  readonly #subject: SubjectHeader | undefined;
   readonly #filters: readonly RequestFilter[];
 
+  /** `subject`: header with the subject of the client's certificate; `undefined`: replicas get none. */
   constructor(subject: SubjectHeader | undefined, removed: RemovedMetadata | undefined) {
+    this.#subject = subject;
     this.#filters = [0, 1, 2, 3].map(
       (bits) => new RequestFilter((bits & 1) !== 0, (bits & 2) !== 0, subject, removed),
     );
   }
 
-  /** Writes the head of a request. `timeout` replaces the client's grpc-timeout; empty if there is none. */
+  /**
+   * Writes the head of a request whose trace has begun (`Exchange.trace`). `timeout` replaces the client's grpc-timeout;
+   * empty if there is none.
+   */
   write(
     writer: HeaderWriter,
     block: HeaderBlock,
-    call: ForwardedCall,
+    exchange: Exchange,
     scheme: 'http' | 'https',
     timeout: string,
   ): void {
@@ -84,15 +90,15 @@ export class RequestHeaders {
       writer.field(POST).field(intern(':scheme', scheme)).field(intern(':path', block.path));
       if (block.authority !== '') writer.field(intern(':authority', block.authority));
     }
-    writer.forward(block, this.#filters[(call.isClientTrace ? 1 : 0) | (isSameScheme ? 2 : 0)]!);
+    writer.forward(block, this.#filters[(exchange.isClientTrace ? 1 : 0) | (isSameScheme ? 2 : 0)]!);
     if (timeout !== '') writer.add(TIMEOUT_HEADER, timeout);
-    writer.add(ID_HEADER_LOWER, call.id);
-    if (block.value(REQUEST_ID_HEADER_LOWER) === undefined) writer.add(REQUEST_ID_HEADER_LOWER, call.id);
-    if (call.traceparent !== '') writer.add(TRACE_HEADER, call.traceparent);
-    const { subjectHeader, clientSubject } = call;
-    if (subjectHeader !== undefined && clientSubject !== '')
-      writer.field(intern(subjectHeader.lower, subjectHeader.valueOf(clientSubject)));
-    writer.field(intern(FORWARDED_FOR_HEADER_LOWER, forwardedFor(block) + call.remoteAddress));
+    writer.add(ID_HEADER_LOWER, exchange.id);
+    if (block.value(REQUEST_ID_HEADER_LOWER) === undefined)
+      writer.add(REQUEST_ID_HEADER_LOWER, exchange.id);
+    if (exchange.traceparent !== '') writer.add(TRACE_HEADER, exchange.traceparent);
+    if (this.#subject !== undefined && exchange.clientSubject !== '')
+      writer.field(intern(this.#subject.lower, this.#subject.valueOf(exchange.clientSubject)));
+    writer.field(intern(FORWARDED_FOR_HEADER_LOWER, forwardedFor(block) + exchange.remoteAddress));
   }
 }
 
