@@ -308,6 +308,11 @@ export const EVENTS = {
     'not overloaded any more',
     () => 'weir is not overloaded any more; new requests are served again.',
   ),
+  http2_client_cut: kind<EventSubject & { address: string; guard: string; problem: string }>(
+    'warn',
+    'connection of a client was cut',
+    (of) => `An HTTP/2 connection of ${of.address} was cut, with all its requests: ${of.problem}.`,
+  ),
   prices_changed: byOperator<EventSubject & { entries: number }>(
     'info',
     'prices changed',

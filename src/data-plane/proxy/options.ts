@@ -1,6 +1,6 @@
 // Settings of the proxy: retries, time limits, sizes, and connections to replicas.
 import { SET_BY_WEIR } from '../../core/header-names.ts';
-import { bytes, duration, flag, int, section, wordList, type Settings } from '../../core/settings.ts';
+import { bytes, choice, duration, flag, int, section, wordList, type Settings } from '../../core/settings.ts';
 
 const MINUTES = 60_000;
 
@@ -65,11 +65,46 @@ const isRemovable = (name: string): boolean => {
   );
 };
 
+/** Limits of windows (RFC 9113 6.9.1), in bytes. */
+const MIN_WINDOW = 65_535;
+const MAX_WINDOW = 2 ** 31 - 1;
+
+const http2Options = section({
+  stream_window: bytes({
+    default: 1024 ** 2,
+    min: MIN_WINDOW,
+    max: MAX_WINDOW,
+    doc: 'Bytes of one HTTP/2 stream that a replica may send ahead at first.',
+  }),
+  max_stream_window: bytes({
+    default: 4 * 1024 ** 2,
+    min: MIN_WINDOW,
+    max: MAX_WINDOW,
+    doc: 'Largest window of a stream. It grows up to here while the client reads as fast as the replica sends.',
+  }),
+  connection_window: bytes({
+    default: 16 * 1024 ** 2,
+    min: MIN_WINDOW,
+    max: MAX_WINDOW,
+    doc: 'Bytes that all streams of one HTTP/2 connection to a replica may have on the way together.',
+  }),
+  max_held: bytes({
+    default: 256 * 1024 ** 2,
+    min: 1024 ** 2,
+    doc: 'Bytes that all HTTP/2 connections, to clients and replicas, may hold for those that read slowly. Above it no connection may send more until others have read.',
+  }),
+});
+
 export const proxyOptions = section({
   fast_lane: flag({
     default: true,
     doc: 'Forward ordinary HTTP/1.1 requests between raw sockets. If false, all requests go through Node’s HTTP server.',
   }),
+  http2_library: choice(['weir', 'node'], {
+    default: 'weir',
+    doc: 'Implementation of HTTP/2 for gRPC: weir’s own, or that of Node, slower and with its limits. `node` is for problems with `weir`, and goes with the next release.',
+  }),
+  http2: http2Options,
   connect_timeout: duration({ default: 5000, min: 10, doc: 'Time limit for connecting to a replica.' }),
   first_byte_timeout: duration({
     default: 20 * MINUTES,
@@ -84,7 +119,11 @@ export const proxyOptions = section({
   total_timeout: duration({
     default: 20 * MINUTES,
     min: 10,
-    doc: 'Time limit for a whole request. Does not apply to open WebSockets.',
+    doc: 'Time limit for a whole request. Does not apply to open WebSockets and gRPC streams.',
+  }),
+  grpc_stream_timeout: duration({
+    default: 0,
+    doc: 'Time limit for a whole gRPC stream: a call with more than one message in either direction. 0 means no limit.',
   }),
   max_body: bytes({ default: 100 * 1024 ** 2, doc: 'Maximum size of a request body.' }),
   websocket_max_message: bytes({

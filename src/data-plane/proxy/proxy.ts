@@ -3,20 +3,27 @@
 //   fastLane()  connections with strict, ordinary HTTP/1.1  → fast/fast-lane.ts
 //   http()      an HTTP/1.1 request                         → http/http-forwarder.ts
 //   upgrade()   a request to become a WebSocket             → websocket/websocket-forwarder.ts
-//   nodeGrpc()  a gRPC call                                 → grpc-node/node-grpc-forwarder.ts
+//   grpc()      a gRPC call                                 → grpc/grpc-forwarder.ts
+//   nodeGrpc()  the same on node:http2                      → grpc-node/node-grpc-forwarder.ts
 //   reserveSlot() a task of the queue                       → queued/queued-forwarder.ts
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Deadlines } from '../../core/deadlines.ts';
 import type { Failure } from '../../core/errors.ts';
 import type { Exchange, Exchanges } from '../../core/exchange/exchange.ts';
+import type { SubjectHeader } from '../../core/client-subject.ts';
 import type { ForwardedCall } from '../../protocol/grpc/metadata.ts';
 import type { ForwardedRequest } from '../../protocol/http/forwarded-headers.ts';
 import { RemovedHeaders } from '../../protocol/http/removed-headers.ts';
+import { HeldBytes } from '../../protocol/http2/held-bytes.ts';
 import type { Pool } from '../replicas/pool.ts';
 import { FastLane, type FastLaneOptions } from './fast/fast-lane.ts';
 import { ReplicaConnections } from './fast/replica-connection.ts';
 import type { ActiveRequest } from './forwarder.ts';
+import type { Caller } from './grpc/caller.ts';
+import { GrpcForwarder, type GrpcContext } from './grpc/grpc-forwarder.ts';
+import { RequestHeaders } from './grpc/grpc-headers.ts';
+import { ReplicaSessions, sessionOptions } from './grpc/replica-sessions.ts';
 import {
   NodeGrpcForwarder,
   type NodeGrpcContext,
@@ -35,6 +42,8 @@ import { WebSocketForwarder } from './websocket/websocket-forwarder.ts';
 export { KeyMemo } from './fast/fast-lane.ts';
 export type { RouteDecision, FastLane } from './fast/fast-lane.ts';
 export type { ActiveRequest } from './forwarder.ts';
+export { Http2Caller } from './grpc/http2-caller.ts';
+export type { RequestHeaders } from './grpc/grpc-headers.ts';
 export type { QueuedForwarder } from './queued/queued-forwarder.ts';
 
 /** Where clients send their keys; the second one in gRPC metadata. */
@@ -44,9 +53,11 @@ const removedHeaders = (names: readonly string[]): RemovedHeaders | undefined =>
   names.length === 0 ? undefined : new RemovedHeaders(names);
 
 export class Proxy {
-  readonly #context: HttpContext & NodeGrpcContext;
+  readonly #context: HttpContext & GrpcContext & NodeGrpcContext;
   /** Time limits of the fast lane's connections. */
   readonly #connectionDeadlines = new Deadlines();
+  /** Bytes that all HTTP/2 connections hold for those that read slowly. */
+  readonly heldBytes: HeldBytes;
   readonly #connections: ReplicaConnections;
   readonly #exchanges: Exchanges;
   readonly #removesKeys: boolean;
@@ -64,6 +75,7 @@ export class Proxy {
       options.replica_idle_timeout,
       options.replica_connection_age,
     );
+    this.heldBytes = new HeldBytes(options.http2.max_held);
     this.#context = {
       pool,
       options,
@@ -73,7 +85,8 @@ export class Proxy {
       adapter: new HttpProxyAdapter(options.connect_timeout),
       agents: new ReplicaAgents(options),
       heldPieces: new NodeHeldPieces(),
-      sessions: new NodeReplicaSessions({
+      sessions: new ReplicaSessions(sessionOptions(options, this.heldBytes)),
+      nodeSessions: new NodeReplicaSessions({
         connectTimeoutMs: options.connect_timeout,
         idleTimeoutMs: options.session_idle_timeout,
       }),
@@ -119,6 +132,21 @@ export class Proxy {
     new WebSocketForwarder(this.#context, exchange, req, socket, path, hop).start(head);
   }
 
+  /** True if gRPC is served by node:http2. */
+  get usesNodeHttp2(): boolean {
+    return this.#context.options.http2_library === 'node';
+  }
+
+  /** What `grpc` writes to replicas. `subject`: header with the subject of the client's certificate. */
+  grpcHeaders(subject: SubjectHeader | undefined): RequestHeaders {
+    return new RequestHeaders(subject, this.#context.removed);
+  }
+
+  /** Serves a gRPC call that is routed, and whose trace has begun. */
+  grpc(exchange: Exchange, caller: Caller, headers: RequestHeaders): void {
+    new GrpcForwarder(this.#context, exchange, caller, headers).start();
+  }
+
   /** Serves a gRPC call that is routed. */
   nodeGrpc(exchange: Exchange, call: NodeIncomingCall, hop: ForwardedCall): void {
     new NodeGrpcForwarder(this.#context, exchange, call, hop).start();
@@ -140,8 +168,8 @@ export class Proxy {
 
   /** Connections to replicas: in use, and kept for later. */
   connections(): { active: number; idle: number } {
-    const { sessions, agents } = this.#context;
-    const counts = [this.#connections.count(), sessions.count(), agents.count()];
+    const { sessions, nodeSessions, agents } = this.#context;
+    const counts = [this.#connections.count(), sessions.count(), nodeSessions.count(), agents.count()];
     return {
       active: counts.reduce((sum, { active }) => sum + active, 0),
       idle: counts.reduce((sum, { idle }) => sum + idle, 0),
@@ -156,6 +184,7 @@ export class Proxy {
   close(): void {
     this.#connections.close();
     this.#context.sessions.close();
+    this.#context.nodeSessions.close();
     this.#context.agents.close();
   }
 }

@@ -13,6 +13,8 @@ export interface Progress {
   readonly waitsForReplica: boolean;
   /** Bytes for the client wait since it does not read. */
   readonly waitsForClient: boolean;
+  /** It is a gRPC stream, whose total time has a limit of its own. */
+  readonly isStream?: boolean;
 }
 
 /** A time limit that has passed. */
@@ -45,7 +47,9 @@ export class TimeoutTracker {
     hasReplica: boolean,
     progress: Progress,
   ): ExpiredTimeout | undefined {
-    const { first_byte_timeout, idle_timeout, total_timeout } = this.#options;
+    const { first_byte_timeout, idle_timeout, total_timeout, grpc_stream_timeout } = this.#options;
+    const isStream = progress.isStream === true;
+    const totalMs = isStream ? grpc_stream_timeout || Infinity : total_timeout;
     if (exchange !== this.#exchange) {
       this.#exchange = exchange;
       this.#bytes = this.#responseBytes = 0;
@@ -58,11 +62,11 @@ export class TimeoutTracker {
       this.#bytes = bytes;
       this.#progressMs = nowMs;
     }
-    if (nowMs - exchange.startMs > total_timeout)
+    if (nowMs - exchange.startMs > totalMs)
       return {
         // Without an attempt all the time went into waiting for a replica.
         failure: exchange.attempts === 0 && !hasReplica ? 'queue_timeout' : 'total_timeout',
-        detail: `not complete after ${total_timeout} ms (proxy.total_timeout)`,
+        detail: `not complete after ${totalMs} ms (${isStream ? 'proxy.grpc_stream_timeout' : 'proxy.total_timeout'})`,
       };
     const stillMs = nowMs - Math.max(this.#progressMs, exchange.leasedMs, exchange.headMs);
     if (!progress.isUploaded && exchange.headMs === 0) {

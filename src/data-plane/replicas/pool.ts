@@ -23,6 +23,7 @@ export { WaitEntry } from './wait-queue.ts';
 export type { Waiter } from './wait-queue.ts';
 export type { Deployment } from './deployment.ts';
 export { connectWithNode } from './node-replica-h2.ts';
+export { connectHttp2 } from './replica-h2.ts';
 export { deploymentEvents, phaseOf, replicaEvents } from './replica-events.ts';
 export type { FailingReplica, PoolEvents } from './pool-events.ts';
 export { speaksGrpc, targetOf } from './replica-url.ts';

@@ -3,7 +3,7 @@
 //
 //   connection ─► fast lane (proxy/fast/fast-lane.ts), while its requests are ordinary HTTP/1.1 to plain replicas
 //              ─► http1-server.ts for all other HTTP/1.1
-//              ─► node-http2-server.ts for HTTP/2, detected by its first bytes or by ALPN
+//              ─► http2-server.ts for HTTP/2, detected by its first bytes or by ALPN
 //   Every connection passes protocol/http/server-front.ts first: TLS, Unix sockets.
 import type { Socket } from 'node:net';
 import type { Address } from '../../core/address.ts';
@@ -24,6 +24,7 @@ import type { ClientAccess } from './client-access.ts';
 import { Cors } from './cors.ts';
 import { ProtocolRouter, type ServedDeployment } from '../routing/protocol-router.ts';
 import { Http1Server, type Http1Limits } from './http1-server.ts';
+import { Http2Server, type Http2Deps } from './http2-server.ts';
 import { NodeHttp2Server } from './node-http2-server.ts';
 import type { DataServerOptions } from './options.ts';
 
@@ -43,7 +44,7 @@ export class DataServer {
   readonly #proxy: Proxy;
   readonly #router: ProtocolRouter;
   readonly #http1: Http1Server;
-  readonly #http2: NodeHttp2Server;
+  readonly #http2: Http2Server | NodeHttp2Server;
   readonly #fast: FastLane | undefined;
   readonly #front: ServerFront;
   /** Open connections of each client address. */
@@ -99,13 +100,17 @@ export class DataServer {
       },
       this.#front.accept,
     );
-    this.#http2 = new NodeHttp2Server(options, {
+    const http2Deps: Http2Deps = {
       exchanges,
       proxy,
       decide: (target) => router.routeCall(target),
       subjectHeader,
       admission,
-    });
+      log,
+    };
+    this.#http2 = proxy.usesNodeHttp2
+      ? new NodeHttp2Server(options, http2Deps)
+      : new Http2Server(options, http2Deps);
     this.#fast = proxy.fastLane({
       exchanges,
       proto,

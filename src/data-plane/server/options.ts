@@ -53,6 +53,57 @@ export const corsOptions = section({
   }),
 });
 
+/** Limits of windows (RFC 9113 6.9.1), in bytes. */
+const MIN_WINDOW = 65_535;
+const MAX_WINDOW = 2 ** 31 - 1;
+
+const http2Options = section({
+  stream_window: bytes({
+    default: 1024 ** 2,
+    min: MIN_WINDOW,
+    max: MAX_WINDOW,
+    doc: 'Bytes of one HTTP/2 stream that a client may send ahead at first. Higher: faster uploads over long distances, more memory.',
+  }),
+  max_stream_window: bytes({
+    default: 4 * 1024 ** 2,
+    min: MIN_WINDOW,
+    max: MAX_WINDOW,
+    doc: 'Largest window of a stream. It grows up to here while the replica reads as fast as the client sends.',
+  }),
+  connection_window: bytes({
+    default: 16 * 1024 ** 2,
+    min: MIN_WINDOW,
+    max: MAX_WINDOW,
+    doc: 'Bytes that all streams of one HTTP/2 connection of a client may have on the way together.',
+  }),
+  reset_burst: int({
+    default: 1000,
+    min: 1,
+    max: 1_000_000,
+    doc: 'HTTP/2 streams that a client may cancel on one connection, beyond one for each stream that ends normally. Above it the connection is cut, as protection from rapid reset.',
+  }),
+  reset_rate: int({
+    default: 33,
+    min: 0,
+    max: 1_000_000,
+    doc: 'How many of these are given back per second.',
+  }),
+  ping_interval: duration({
+    default: 0,
+    max: 86_400_000,
+    doc: 'A client that sends nothing for this time is asked for a sign of life. 0 means never; TCP keep-alive then finds clients that are gone.',
+  }),
+  ping_timeout: duration({
+    default: 20_000,
+    min: 100,
+    doc: 'Time in which a client must answer such a ping. Otherwise its connection is closed.',
+  }),
+  max_connection_age: duration({
+    default: 0,
+    doc: 'Age at which an HTTP/2 connection is closed once its streams have ended, so that clients connect anew and balance their load. Varied by 10 percent. 0 means no limit.',
+  }),
+});
+
 export const dataServerOptions = section({
   listen: address({
     default: { host: '0.0.0.0', port: 8080 },
@@ -84,6 +135,7 @@ export const dataServerOptions = section({
     max: 1_000_000,
     doc: 'Maximum concurrent gRPC calls on one client connection.',
   }),
+  http2: http2Options,
   max_connections: int({
     default: 100_000,
     min: 1,

@@ -50,7 +50,7 @@ const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM, NGHTTP2_FLAG_E
 const TRANSIT_MS = 25;
 
 export interface NodeGrpcContext extends ForwarderContext {
-  readonly sessions: NodeReplicaSessions;
+  readonly nodeSessions: NodeReplicaSessions;
   readonly heldPieces: NodeHeldPieces;
 }
 
@@ -125,7 +125,7 @@ export class NodeGrpcForwarder
   }
 
   send(lease: Lease): void {
-    this.#context.sessions.take(lease.replica, this);
+    this.#context.nodeSessions.take(lease.replica, this);
   }
 
   queued(): void {

@@ -11,7 +11,7 @@ export interface CallerListener {
    */
   onMessages(bytes: Buffer, from: number, to: number, isEnd: boolean): void;
   /** Bytes of the response that waited have left. If `waiting` is 0, all have. */
-  onSent(): void;
+  onResponseSent(): void;
   /** The client has cancelled, or is not connected any more. `detail`: for the log; empty if there is nothing to say. */
   onClientGone(detail: string): void;
 }

@@ -1,7 +1,8 @@
 // Failures of a replica's side of a gRPC call, with the status and message for the client.
 // Invariant: a message says what was received; the status is the one that gRPC maps it to.
-import type { Failure } from '../../../core/errors.ts';
+import { describe, type Failure } from '../../../core/errors.ts';
 import { grpcStatusOf, missingStatusText } from '../../../protocol/grpc/refusal.ts';
+import type { Http2ConnectionError } from '../../../protocol/http2/error-code.ts';
 import { resetName, statusOfHttp, statusOfReset } from '../../../protocol/grpc/status.ts';
 
 /** Node's error code if a peer violates HTTP/2 or exceeds the limits of nghttp2. */
@@ -10,6 +11,9 @@ const BROKEN_TEXT =
   'The connection to the replica was closed: the replica sent invalid HTTP/2, or a header or trailer larger than 64 KiB';
 /** Longest content type that a message repeats, in characters. */
 const MAX_TYPE = 100;
+
+/** Largest initial metadata and largest trailers of a response, in bytes as RFC 9113 6.5.2 counts them. */
+export const MAX_RESPONSE_METADATA = 64 * 1024;
 
 /** Why a call fails. */
 export interface CallFailure {
@@ -49,7 +53,24 @@ export function resetBy(code: number): CallFailure {
   return { failure: 'reset_midway', detail: text, status: statusOfReset(code), text };
 }
 
-/** The connection is lost. `error`: the error of the stream. */
+/** The head, or the trailers, of a response are larger than weir accepts. */
+export function tooLargeHead(what: string): CallFailure {
+  const text = `The replica sent ${what} of more than ${MAX_RESPONSE_METADATA / 1024} KiB`;
+  return { failure: 'bad_response', detail: text, status: grpcStatusOf('bad_response'), text };
+}
+
+/** The connection is lost. `error`: why, if it is known. */
+export function lostWith(error: Http2ConnectionError | undefined): CallFailure {
+  const isOfPeer = error !== undefined && error.problem !== 'socket';
+  return {
+    failure: 'reset_midway',
+    detail: error === undefined ? '' : describe(error),
+    status: grpcStatusOf('reset_midway'),
+    text: isOfPeer ? `The connection to the replica was closed: ${error.message}` : '',
+  };
+}
+
+/** The same on node:http2. `error`: the error of the stream. */
 export const lostBy = (error: NodeJS.ErrnoException | undefined, detail: string): CallFailure => ({
   failure: 'reset_midway',
   detail,

@@ -25,7 +25,7 @@ import type { Progress } from '../timeout-tracker.ts';
 import type { Caller, CallerListener } from './caller.ts';
 import {
   endedWithoutStatus,
-  lostBy,
+  lostWith,
   noGrpc,
   noStatus,
   resetBy,
@@ -83,17 +83,27 @@ export class GrpcForwarder
 
   /** Sends the call to a replica, or tells the client why not. */
   start(): void {
-    this.#context.active.add(this);
-    this.#context.deadlines.watch(this);
-    this.#caller.listen(this);
     const given = this.#caller.block.value(TIMEOUT_HEADER);
     if (given !== undefined) {
       const timeout = readTimeout(given);
-      if (timeout === undefined) return this.#failUnstarted(given);
+      if (timeout === undefined) return this.#refuseTimeout(given);
       this.#deadlineMs = this.#exchange.startMs + timeout;
     }
+    this.#context.active.add(this);
+    this.#context.deadlines.watch(this);
+    this.#caller.listen(this);
     // The path only decides whether an HTTP response is retried.
     this.#attempt.start(this.#exchange, '');
+  }
+
+  /** Refuses a call whose deadline cannot be read, since the client relies on it. */
+  #refuseTimeout(given: string): void {
+    const shown = JSON.stringify(given.slice(0, MAX_TIMEOUT_CHARS));
+    const detail = `grpc-timeout is ${shown}, must be up to 8 digits and one of H M S m u n`;
+    const status = grpcStatusOf('bad_request');
+    this.#exchange.wrote(0);
+    this.#exchange.fail('bad_request', detail, status);
+    this.#caller.refuse('bad_request', detail, status, '');
   }
 
   // ── The connection to a replica ──────────────────────────────────────────────────────────────────────────────────
@@ -165,7 +175,8 @@ export class GrpcForwarder
 
   onHeaders(to: Http2Stream, block: HeaderBlock, isEnd: boolean): void {
     if (to !== this.#to || !this.#exchange.isOpen) return;
-    if (block.isTooLarge) return this.#failWith(tooLargeHead(this.#hasHead ? 'trailers' : 'initial metadata'));
+    if (block.isTooLarge)
+      return this.#failWith(tooLargeHead(this.#hasHead ? 'trailers' : 'initial metadata'));
     if (this.#hasHead) return this.#onTrailers(block);
     // An interim response (1xx) has no meaning in gRPC.
     if (block.status.charCodeAt(0) === 49) return;
@@ -204,13 +215,12 @@ export class GrpcForwarder
     if (this.#caller.waiting === 0) this.#sendTrailers(block);
   }
 
-  /** Called for both sides: bytes to the replica, or to the client, have left. */
-  onSent(to?: Http2Stream): void {
+  onSent(to: Http2Stream): void {
+    if (to === this.#to && this.#exchange.isOpen) this.#request.onSent();
+  }
+
+  onResponseSent(): void {
     if (!this.#exchange.isOpen) return;
-    if (to !== undefined) {
-      if (to === this.#to) this.#request.onSent();
-      return;
-    }
     this.#onProgress();
     if (this.#trailers !== undefined && this.#caller.waiting === 0) this.#sendTrailers(this.#trailers);
   }
@@ -226,7 +236,7 @@ export class GrpcForwarder
     }
     if (isLost) {
       lease.reportBroken();
-      return this.#failWith(lostBy(this.#session!.problem));
+      return this.#failWith(lostWith(this.#session!.error));
     }
     if (code === ERROR_CODE.noError) return this.#failWith(endedWithoutStatus(undefined));
     if (code !== ERROR_CODE.cancel) lease.reportBroken();

@@ -93,8 +93,7 @@ export class RequestHeaders {
     writer.forward(block, this.#filters[(exchange.isClientTrace ? 1 : 0) | (isSameScheme ? 2 : 0)]!);
     if (timeout !== '') writer.add(TIMEOUT_HEADER, timeout);
     writer.add(ID_HEADER_LOWER, exchange.id);
-    if (block.value(REQUEST_ID_HEADER_LOWER) === undefined)
-      writer.add(REQUEST_ID_HEADER_LOWER, exchange.id);
+    if (block.value(REQUEST_ID_HEADER_LOWER) === undefined) writer.add(REQUEST_ID_HEADER_LOWER, exchange.id);
     if (exchange.traceparent !== '') writer.add(TRACE_HEADER, exchange.traceparent);
     if (this.#subject !== undefined && exchange.clientSubject !== '')
       writer.field(intern(this.#subject.lower, this.#subject.valueOf(exchange.clientSubject)));

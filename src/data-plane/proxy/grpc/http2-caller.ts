@@ -88,7 +88,7 @@ export class Http2Caller implements Caller, StreamListener {
   }
 
   onSent(): void {
-    this.#listener?.onSent();
+    this.#listener?.onResponseSent();
   }
 
   onReset(_stream: Http2Stream, code: number, isLost: boolean): void {
@@ -114,6 +114,6 @@ export class Http2Caller implements Caller, StreamListener {
 
   #end(writer: HeaderWriter): void {
     writer.send(true);
-    if (!this.#stream.hasPeerEnded) this.#stream.stopPeer();
+    this.#stream.stopPeer();
   }
 }

@@ -1,0 +1,32 @@
+// Opens sockets to replicas that speak HTTP/2.
+// Invariant: no byte of HTTP/2 is sent to a server over TLS before it has selected h2.
+import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { NO_HTTP2 } from '../../protocol/http/tls-errors.ts';
+import type { ProbeTarget } from './probe.ts';
+import { targetOf } from './replica-url.ts';
+
+/** Idle time before the first TCP keep-alive probe. */
+const KEEP_ALIVE_PROBE_MS = 60_000;
+
+/**
+ * Connects to a replica. `connected` is called once the socket can carry HTTP/2: in clear text (RFC 9113 3.3), or over TLS
+ * when the server has selected h2. Errors come as events of the socket.
+ */
+export function connectHttp2({ url, tls }: ProbeTarget, connected: (socket: Socket) => void): Socket {
+  const target = { ...targetOf(url), noDelay: true };
+  if (tls === undefined) {
+    const socket = connect(target);
+    return socket.once('connect', () => {
+      socket.setKeepAlive(true, KEEP_ALIVE_PROBE_MS);
+      connected(socket);
+    });
+  }
+  const socket = connectTls({ ...target, ...tls, ALPNProtocols: ['h2'] });
+  return socket.once('secureConnect', () => {
+    if (socket.alpnProtocol !== 'h2')
+      return socket.destroy(Object.assign(new Error(NO_HTTP2), { code: 'ECONNREFUSED' }));
+    socket.setKeepAlive(true, KEEP_ALIVE_PROBE_MS);
+    return connected(socket);
+  });
+}
