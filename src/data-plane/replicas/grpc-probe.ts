@@ -2,6 +2,7 @@
 // Invariant: a probe ends within its time limit.
 // A server without the health service returns UNIMPLEMENTED, which counts as success, since nothing more can be known.
 // A server that does not know the requested service name fails the probe.
+import type { Socket } from 'node:net';
 import {
   HEALTH_PATH,
   healthStatusName,
@@ -9,56 +10,138 @@ import {
   readHealthStatus,
   SERVING,
 } from '../../protocol/grpc/health-message.ts';
-import { readStatus, statusNames } from '../../protocol/grpc/status.ts';
-import { NO_HTTP2 } from '../../protocol/http/tls-errors.ts';
-import { probeProblem, type Probe, type ProbeResult } from './probe.ts';
-import { connectWithNode } from './node-replica-h2.ts';
+import { resetName, readStatus, statusNames } from '../../protocol/grpc/status.ts';
+import { Http2Connection, type ConnectionListener } from '../../protocol/http2/connection.ts';
+import type { Http2Options } from '../../protocol/http2/connection-options.ts';
+import { HeldBytes } from '../../protocol/http2/held-bytes.ts';
+import { HeaderBlock } from '../../protocol/http2/hpack/header-block.ts';
+import type { Http2Stream } from '../../protocol/http2/stream.ts';
+import type { StreamListener } from '../../protocol/http2/stream-listener.ts';
+import { probeProblem, type Probe, type ProbeResult, type ProbeTarget } from './probe.ts';
+import { connectHttp2 } from './replica-h2.ts';
 
 /** A longer response is invalid: its messages have a few bytes. */
 const MAX_RESPONSE_BYTES = 1024;
+const WINDOW_BYTES = 65_535;
+const KEEP_ALL = { drops: () => false };
+
+const OPTIONS: Http2Options = {
+  role: 'client',
+  maxStreams: 0,
+  maxHeaderListBytes: 64 * 1024,
+  streamWindow: WINDOW_BYTES,
+  maxStreamWindow: WINDOW_BYTES,
+  connectionWindow: WINDOW_BYTES,
+  heldBytes: new HeldBytes(Infinity),
+  maxUnreadBytes: WINDOW_BYTES,
+  resetBurst: 1,
+  resetsPerSecond: 0,
+  controlBurst: 1000,
+  controlPerSecond: 100,
+  allowsExtendedConnect: false,
+  // The probe has a limit for all of it.
+  settingsTimeoutMs: 0,
+  idleMs: 0,
+  pingIntervalMs: 0,
+  pingTimeoutMs: 0,
+  maxAgeMs: 0,
+};
 
 /** Succeeds if the status of `service` is SERVING. An empty `service` means the whole server. */
 export const grpcProbe =
   (service: string): Probe =>
-  ({ url, tls }, timeoutMs) =>
-    new Promise<ProbeResult>((resolve) => {
-      const session = connectWithNode(url, tls, {});
-      const done = (problem: string, isSilent = false, hasResponse = false) => {
-        clearTimeout(timer);
-        session.destroy();
-        resolve({ problem, isSilent, got: 'health check passed', hasResponse });
-      };
-      const timer = setTimeout(
-        () => done(`no response to the health check within ${timeoutMs} ms`, true),
-        timeoutMs,
-      );
-      session.on('connect', () => {
-        if (tls !== undefined && session.alpnProtocol !== 'h2') done(NO_HTTP2);
-      });
-      session.on('error', (error) => done(probeProblem(error)));
-      session.on('close', () => done('connection closed before the health check ended'));
-      const call = session.request({
-        ':method': 'POST',
-        ':authority': url.authority,
-        ':path': HEALTH_PATH,
-        'content-type': 'application/grpc',
-        te: 'trailers',
-        'user-agent': 'weir-probe',
-      });
-      let status: unknown;
-      let response = Buffer.alloc(0);
-      call.on('response', (headers) => (status = headers['grpc-status'] ?? status));
-      call.on('trailers', (headers) => (status = headers['grpc-status'] ?? status));
-      call.on('data', (chunk: Buffer) => {
-        if (response.length + chunk.length <= MAX_RESPONSE_BYTES) response = Buffer.concat([response, chunk]);
-      });
-      call.on('error', (error) => done(probeProblem(error)));
-      call.on('close', () => {
-        const received = typeof status === 'string' ? status : undefined;
-        done(problemOf(service, received, response), false, received !== undefined);
-      });
-      call.end(healthRequestMessage(service));
-    });
+  (target, timeoutMs) =>
+    new Promise<ProbeResult>((resolve) => new HealthCheck(service, target, timeoutMs, resolve));
+
+class HealthCheck implements ConnectionListener, StreamListener {
+  readonly #service: string;
+  readonly #authority: string;
+  readonly #resolve: (result: ProbeResult) => void;
+  readonly #timer: NodeJS.Timeout;
+  readonly #socket: Socket;
+  #status: string | undefined;
+  #response = Buffer.alloc(0);
+
+  constructor(
+    service: string,
+    target: ProbeTarget,
+    timeoutMs: number,
+    resolve: (result: ProbeResult) => void,
+  ) {
+    this.#service = service;
+    this.#authority = target.url.authority;
+    this.#resolve = resolve;
+    this.#timer = setTimeout(
+      () => this.#done(`no response to the health check within ${timeoutMs} ms`, true),
+      timeoutMs,
+    );
+    this.#socket = connectHttp2(target, (socket) => this.#ask(new Http2Connection(socket, OPTIONS, this)));
+    this.#socket.on('error', (error) => this.#done(probeProblem(error)));
+    this.#socket.on('close', () => this.#done('connection closed before the health check ended'));
+  }
+
+  #ask(connection: Http2Connection): void {
+    const stream = connection.openStream(this);
+    const block = HeaderBlock.of([
+      ...[':method', 'POST', ':scheme', 'http', ':path', HEALTH_PATH, ':authority', this.#authority],
+      ...['content-type', 'application/grpc', 'te', 'trailers', 'user-agent', 'weir-probe'],
+    ]);
+    stream.head().forward(block, KEEP_ALL).send(false);
+    const message = healthRequestMessage(this.#service);
+    stream.write(message, 0, message.length, true);
+  }
+
+  onHeaders(_stream: Http2Stream, block: HeaderBlock, isEnd: boolean): void {
+    this.#status = block.value('grpc-status') ?? this.#status;
+    if (isEnd) this.#onEnd();
+  }
+
+  onData(stream: Http2Stream, bytes: Buffer, from: number, to: number, isEnd: boolean): void {
+    stream.consumed(to - from);
+    if (this.#response.length + to - from <= MAX_RESPONSE_BYTES)
+      this.#response = Buffer.concat([this.#response, bytes.subarray(from, to)]);
+    if (isEnd) this.#onEnd();
+  }
+
+  onReset({ problem }: Http2Stream, code: number, isLost: boolean): void {
+    const how = isLost
+      ? 'connection closed before the health check ended'
+      : problem === ''
+        ? `the health check was reset (${resetName(code)})`
+        : `malformed response to the health check: ${problem}`;
+    this.#done(how);
+  }
+
+  onSent(): void {
+    // The message is only a few bytes.
+  }
+
+  onStream(): void {
+    // Only clients open streams.
+  }
+
+  onReady(): void {
+    // The health check is on its way already.
+  }
+
+  onLeaving(): void {
+    // The health check goes on.
+  }
+
+  onGone(): void {
+    this.#done('connection closed before the health check ended');
+  }
+
+  #onEnd(): void {
+    this.#done(problemOf(this.#service, this.#status, this.#response), false, this.#status !== undefined);
+  }
+
+  #done(problem: string, isSilent = false, hasResponse = false): void {
+    clearTimeout(this.#timer);
+    this.#socket.destroy();
+    this.#resolve({ problem, isSilent, got: 'health check passed', hasResponse });
+  }
+}
 
 /** Why a health check failed; empty if it succeeded. */
 function problemOf(service: string, status: string | undefined, response: Buffer): string {

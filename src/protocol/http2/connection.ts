@@ -51,6 +51,8 @@ export class Http2Connection {
   /** GOAWAY was sent or received. */
   isLeaving = false;
   isGone = false;
+  /** Why it has ended; `undefined` while it is open, or if it ended as planned. Set before the streams are told. */
+  error: Http2ConnectionError | undefined = undefined;
   /** What the peer has set. */
   readonly peer = new PeerSettings();
 
@@ -177,7 +179,8 @@ export class Http2Connection {
   }
 
   /** The peer broke a rule on a stream: it is reset (RFC 9113 5.4.2). */
-  streamViolated(stream: Http2Stream, code: number): void {
+  streamViolated(stream: Http2Stream, code: number, problem = errorCodeName(code)): void {
+    stream.problem = problem;
     stream.reset(code);
     stream.listener.onReset(stream, code, false);
     this.#allow(this.guard.reset());
@@ -352,6 +355,7 @@ export class Http2Connection {
   #end(error: Http2ConnectionError | undefined, code: number): void {
     this.output.flush();
     this.isGone = true;
+    this.error = error;
     for (const stream of this.streams.all()) {
       if (!stream.isOpen) continue;
       stream.release();

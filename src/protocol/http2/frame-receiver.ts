@@ -5,7 +5,7 @@ import type { Http2Connection } from './connection.ts';
 import { ERROR_CODE } from './error-code.ts';
 import { FLAG, FRAME, frameName, readUint31, readUint32 } from './frames.ts';
 import type { FrameListener } from './frame-reader.ts';
-import { HeaderReceiver } from './header-receiver.ts';
+import { HeaderReceiver, WRONG_LENGTH } from './header-receiver.ts';
 import { SETTING_BYTES } from './settings.ts';
 import type { Http2Stream } from './stream.ts';
 
@@ -103,7 +103,7 @@ export class FrameReceiver implements FrameListener {
     const isEnd = isLast && this.#isDataEnd;
     if (!stream.countContent(to - from, isEnd)) {
       this.#dataStream = undefined;
-      return connection.streamViolated(stream, ERROR_CODE.protocolError);
+      return connection.streamViolated(stream, ERROR_CODE.protocolError, WRONG_LENGTH);
     }
     if (isLast) this.#dataStream = undefined;
     stream.hold(to - from);
@@ -136,7 +136,12 @@ export class FrameReceiver implements FrameListener {
     if (stream === undefined) return this.#onDataOfClosed(id);
     if (stream.hasPeerEnded) return connection.streamViolated(stream, ERROR_CODE.streamClosed);
     if (!stream.receive(length)) return connection.streamViolated(stream, ERROR_CODE.flowControlError);
-    if (!stream.hasPeerHead) return connection.streamViolated(stream, ERROR_CODE.protocolError);
+    if (!stream.hasPeerHead)
+      return connection.streamViolated(
+        stream,
+        ERROR_CODE.protocolError,
+        'DATA before the head of the response',
+      );
     this.#dataStream = stream;
   }
 

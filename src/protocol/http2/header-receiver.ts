@@ -17,6 +17,9 @@ const MAX_SECTION_FRAMES = 32;
 /** Compressed bytes of a section, as a multiple of the allowed list. */
 const MAX_EXCESS = 4;
 
+/** RFC 9113 8.1.1. */
+export const WRONG_LENGTH = 'the content is not as long as content-length says';
+
 export class HeaderReceiver {
   readonly #connection: Http2Connection;
   readonly #decoder: Decoder;
@@ -109,15 +112,16 @@ export class HeaderReceiver {
     const connection = this.#connection;
     const isEnd = this.#isEnd;
     if (stream.hasPeerEnded) return connection.streamViolated(stream, ERROR_CODE.streamClosed);
-    if (this.#isSelfDependent || !isAllowed(stream, block, isEnd))
-      return connection.streamViolated(stream, ERROR_CODE.protocolError);
+    const problem = this.#isSelfDependent ? 'a stream depends on itself' : problemOf(stream, block, isEnd);
+    if (problem !== '') return connection.streamViolated(stream, ERROR_CODE.protocolError, problem);
     if (!stream.hasPeerHead) {
       stream.hasPeerHead = block.status.charCodeAt(0) !== 49;
       if (stream.hasPeerHead) stream.contentLeft = block.contentLength;
       else if (!connection.control(FRAME.headers)) return;
     }
     if (isEnd) {
-      if (!stream.countContent(0, true)) return connection.streamViolated(stream, ERROR_CODE.protocolError);
+      if (!stream.countContent(0, true))
+        return connection.streamViolated(stream, ERROR_CODE.protocolError, WRONG_LENGTH);
       connection.peerEnded(stream);
     }
     if (!stream.isPeerStopped) stream.listener.onHeaders(stream, block, isEnd);
@@ -145,10 +149,10 @@ export class HeaderReceiver {
   }
 }
 
-/** Whether a header section may come at this point of a stream (RFC 9113 8.1). */
-function isAllowed(stream: Http2Stream, block: HeaderBlock, isEnd: boolean): boolean {
-  // Trailers end the stream.
-  if (stream.hasPeerHead) return isEnd && block.trailersProblem() === '';
-  if (block.responseProblem() !== '') return false;
-  return !isEnd || block.status.charCodeAt(0) !== 49;
+/** Why a header section may not come at this point of a stream (RFC 9113 8.1); empty if it may. */
+function problemOf(stream: Http2Stream, block: HeaderBlock, isEnd: boolean): string {
+  if (stream.hasPeerHead) return isEnd ? block.trailersProblem() : 'trailers do not end the stream';
+  const problem = block.responseProblem();
+  if (problem !== '') return problem;
+  return isEnd && block.status.charCodeAt(0) === 49 ? 'an interim response ends the stream' : '';
 }

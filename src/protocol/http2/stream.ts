@@ -35,6 +35,8 @@ export class Http2Stream {
   hasSentHead = false;
   /** Bytes of data that wait for windows or for the socket. */
   waiting = 0;
+  /** The rule that the peer broke, so that this side reset the stream; empty otherwise. */
+  problem = '';
 
   // For the connection.
   /** The peer's head came, and it was not an interim one. */

@@ -59,6 +59,12 @@ export function tooLargeHead(what: string): CallFailure {
   return { failure: 'bad_response', detail: text, status: grpcStatusOf('bad_response'), text };
 }
 
+/** The response breaks a rule of HTTP/2. `problem`: which. */
+export function malformed(problem: string): CallFailure {
+  const text = `The replica sent a malformed response: ${problem}`;
+  return { failure: 'bad_response', detail: text, status: grpcStatusOf('bad_response'), text };
+}
+
 /** The connection is lost. `error`: why, if it is known. */
 export function lostWith(error: Http2ConnectionError | undefined): CallFailure {
   const isOfPeer = error !== undefined && error.problem !== 'socket';

@@ -26,6 +26,7 @@ import type { Caller, CallerListener } from './caller.ts';
 import {
   endedWithoutStatus,
   lostWith,
+  malformed,
   noGrpc,
   noStatus,
   resetBy,
@@ -237,6 +238,10 @@ export class GrpcForwarder
     if (isLost) {
       lease.reportBroken();
       return this.#failWith(lostWith(this.#session!.error));
+    }
+    if (to.problem !== '') {
+      lease.reportBroken();
+      return this.#failWith(malformed(to.problem));
     }
     if (code === ERROR_CODE.noError) return this.#failWith(endedWithoutStatus(undefined));
     if (code !== ERROR_CODE.cancel) lease.reportBroken();

@@ -12,9 +12,11 @@ import {
   TRACESTATE_HEADER,
 } from '../../../core/header-names.ts';
 import { TIMEOUT_HEADER, type RemovedMetadata } from '../../../protocol/grpc/metadata.ts';
-import { intern, type Field } from '../../../protocol/http2/hpack/field.ts';
+import type { FieldFilter } from '../../../protocol/http2/hpack/encoder.ts';
+import type { Field } from '../../../protocol/http2/hpack/field.ts';
 import type { HeaderBlock } from '../../../protocol/http2/hpack/header-block.ts';
-import type { FieldFilter, HeaderWriter } from '../../../protocol/http2/header-writer.ts';
+import { intern } from '../../../protocol/http2/hpack/interned-fields.ts';
+import type { HeaderWriter } from '../../../protocol/http2/header-writer.ts';
 
 const POST = intern(':method', 'POST');
 /** Fields for the first numbers of attempts. */

@@ -91,9 +91,10 @@ export class Http2Caller implements Caller, StreamListener {
     this.#listener?.onResponseSent();
   }
 
-  onReset(_stream: Http2Stream, code: number, isLost: boolean): void {
+  onReset({ problem }: Http2Stream, code: number, isLost: boolean): void {
     const isPlain = isLost || code === ERROR_CODE.cancel || code === ERROR_CODE.noError;
-    this.#listener?.onClientGone(isPlain ? '' : `the client's stream was reset (${errorCodeName(code)})`);
+    const text = problem === '' ? `the client reset the stream (${errorCodeName(code)})` : problem;
+    this.#listener?.onClientGone(isPlain ? '' : text);
   }
 
   // ── To the client ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -102,7 +103,7 @@ export class Http2Caller implements Caller, StreamListener {
     const stream = this.#stream;
     // The forwarder is about to get the stream's end.
     if (!stream.isOpen) return '';
-    const limit = stream.connection.peerMaxHeaderListBytes;
+    const limit = stream.connection.peer.maxHeaderListBytes;
     if (block.size + ADDED_TO_RESPONSE > limit)
       return `the ${what} of the response cannot be sent: ${block.size} bytes, and the client accepts ${limit}`;
     const writer = stream.head();

@@ -81,8 +81,6 @@ export const sessionOptions = (
 /** One connection. It is ready once the replica's SETTINGS have come, since only then it is known to speak HTTP/2. */
 export class ReplicaSession implements ConnectionListener, Expiring {
   watchSlot = -1;
-  /** Why the connection was lost; `undefined` while it is open, or if it was closed as planned. */
-  error: Http2ConnectionError | undefined;
   waiting: SessionUser[] = [];
   /** Streams whose client does not read the response. */
   unread = 0;
@@ -112,6 +110,11 @@ export class ReplicaSession implements ConnectionListener, Expiring {
     socket.on('close', () => this.#over());
   }
 
+  /** Why the connection was lost; `undefined` while it is open, or if it was closed as planned. */
+  get error(): Http2ConnectionError | undefined {
+    return this.#connection?.error;
+  }
+
   get scheme(): 'http' | 'https' {
     return this.replica.tls === undefined ? 'http' : 'https';
   }
@@ -138,12 +141,12 @@ export class ReplicaSession implements ConnectionListener, Expiring {
 
   /** Most streams that its replica accepts on one connection. */
   get limit(): number {
-    return this.isReady ? this.#connection!.peerMaxStreams : this.#expectedLimit;
+    return this.isReady ? this.#connection!.peer.maxStreams : this.#expectedLimit;
   }
 
   /** Why the replica will not accept the head of a request; empty if it will. */
   tooLarge(block: HeaderBlock): string {
-    const limit = this.#connection!.peerMaxHeaderListBytes;
+    const limit = this.#connection!.peer.maxHeaderListBytes;
     return block.size + ADDED_TO_REQUEST > limit
       ? `the request headers have ${block.size} bytes, and the replica accepts ${limit}`
       : '';
@@ -184,7 +187,7 @@ export class ReplicaSession implements ConnectionListener, Expiring {
   // ── From the connection ──────────────────────────────────────────────────────────────────────────────────────────
 
   onReady(connection: Http2Connection): void {
-    if (connection.peerMaxStreams > 0) return this.#owner.ready(this);
+    if (connection.peer.maxStreams > 0) return this.#owner.ready(this);
     // Another connection would get the same limit.
     this.#socketError = Object.assign(
       new Error('the replica accepts no streams (SETTINGS_MAX_CONCURRENT_STREAMS is 0)'),
@@ -202,8 +205,7 @@ export class ReplicaSession implements ConnectionListener, Expiring {
     // `hasRoom` is false from here on.
   }
 
-  onGone(_connection: Http2Connection, error: Http2ConnectionError | undefined): void {
-    this.error = error;
+  onGone(): void {
     this.#over();
   }
 
