@@ -56,6 +56,7 @@ export const grpcProbe =
 class HealthCheck implements ConnectionListener, StreamListener {
   readonly #service: string;
   readonly #authority: string;
+  readonly #scheme: string;
   readonly #resolve: (result: ProbeResult) => void;
   readonly #timer: NodeJS.Timeout;
   readonly #socket: Socket;
@@ -70,6 +71,7 @@ class HealthCheck implements ConnectionListener, StreamListener {
   ) {
     this.#service = service;
     this.#authority = target.url.authority;
+    this.#scheme = target.tls === undefined ? 'http' : 'https';
     this.#resolve = resolve;
     this.#timer = setTimeout(
       () => this.#done(`no response to the health check within ${timeoutMs} ms`, true),
@@ -83,7 +85,7 @@ class HealthCheck implements ConnectionListener, StreamListener {
   #ask(connection: Http2Connection): void {
     const stream = connection.openStream(this);
     const block = HeaderBlock.of([
-      ...[':method', 'POST', ':scheme', 'http', ':path', HEALTH_PATH, ':authority', this.#authority],
+      ...[':method', 'POST', ':scheme', this.#scheme, ':path', HEALTH_PATH, ':authority', this.#authority],
       ...['content-type', 'application/grpc', 'te', 'trailers', 'user-agent', 'weir-probe'],
     ]);
     stream.head().forward(block, KEEP_ALL).send(false);
