@@ -1,7 +1,7 @@
 // Benchmark results as Markdown tables, for the terminal and the documentation.
 // Invariant: every column says whether a log store and an access log were on. A ratio is the median of the ratios within
 // each round of one run. Absolute values are medians, for scale.
-import { median, paired } from './stats.ts';
+import { paired } from './stats.ts';
 
 /** Measurements of one peer: the median of the rounds, and the rounds in order. */
 interface PeerReport {
@@ -142,30 +142,6 @@ export function logTable(figures: readonly LogFigure[], title = 'log store'): st
   for (const { title: figure, value, unit, goal } of figures) {
     const wanted = goal ? `${goal.is} ${digits(goal.value)}${unit}` : '';
     lines.push(`| ${figure} | ${digits(value)}${unit} | ${wanted} |`);
-  }
-  return lines.join('\n');
-}
-
-/** The part of grpc.ts's results that the table needs. */
-export interface GrpcReport {
-  readonly peers: readonly { readonly name: string; readonly cpu_us_per_call: readonly number[] }[];
-}
-
-/** A Markdown table with a row per peer: CPU time per call and ratio to nginx, as median and range of the rounds. */
-export function grpcTable({ peers }: GrpcReport): string {
-  const nginx = peers.find(({ name }) => name === 'nginx')?.cpu_us_per_call ?? [];
-  const medianAndRange = (values: readonly number[], places: number): string => {
-    const middle = median(values);
-    if (middle === undefined) return '';
-    const [low, high] = [Math.min(...values), Math.max(...values)];
-    return `${middle.toFixed(places)} (${low.toFixed(places)} to ${high.toFixed(places)})`;
-  };
-  const lines = ['| small unary call | CPU, µs | × nginx |', '| --- | --- | --- |'];
-  for (const { name, cpu_us_per_call: micros } of peers) {
-    const ratios = micros.flatMap((value, i) => (nginx[i] === undefined ? [] : [value / nginx[i]]));
-    lines.push(
-      `| ${name} | ${medianAndRange(micros, 1)} | ${name === 'nginx' ? '' : medianAndRange(ratios, 2)} |`,
-    );
   }
   return lines.join('\n');
 }

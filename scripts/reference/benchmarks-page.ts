@@ -1,6 +1,7 @@
 // docs/reference/benchmarks.md: the results of the benchmarks, from bench/results.
 import { existsSync, readFileSync } from 'node:fs';
-import { benchTables, grpcTable, logTable, type LogFigure } from '../../bench/table.ts';
+import { grpcTable } from '../../bench/grpc-table.ts';
+import { benchTables, logTable, type LogFigure } from '../../bench/table.ts';
 import { GENERATED, page, table } from '../markdown.ts';
 
 const FORWARDING = `One process on one core; the client and a replica with fixed responses on the other. All peers run in
@@ -10,6 +11,11 @@ process.
 
 weir is the build. **As shipped, its log store and its access log are on**: the first table compares that with proxies
 that keep no record of a request. The second table has the same weir with parts of it off.`;
+
+const GRPC = `CPU time of the whole proxy process for one call, one message or one body, the memory that it needs for clients, and
+the speed of an upload. Clients speak HTTP/2; the log store and the access log of weir are off, but as shipped. Messages
+have 32 bytes if nothing else is said. A figure is the median of the rounds of one run; a ratio is the median of the
+ratios within each round, with their range.`;
 
 const LOG_STORE = `A ratio is the median of alternating rounds, with all threads of weir on one core. A goal is what the figure is
 meant to be. Other figures are those of the log store alone, in a process of its own.`;
@@ -63,10 +69,10 @@ export const benchmarksPage = (): string =>
     FORWARDING,
     resultsOf('latest.json', 'npm run bench', benchTables),
     'Repeat it with `apt-get install nginx-light haproxy` and `npm run bench`.',
-    '## gRPC',
-    'CPU time of the whole process for one call: medians of the rounds of one run, with their range.',
+    '## gRPC and HTTP/2',
+    GRPC,
     resultsOf('grpc.json', 'npm run bench:grpc', grpcTable),
-    'Repeat it with `npm run bench:grpc`. It needs `h2load`, `nginx` and `haproxy`.',
+    'Repeat it with `npm run bench:grpc`. It needs `h2load`, `nginx`, `haproxy` and `openssl`. `--only unary-4x16` or another load runs a part.',
     '## Log store',
     LOG_STORE,
     resultsOf('logs.json', 'npm run bench:logs', ({ figures }: { figures: LogFigure[] }) =>
