@@ -122,6 +122,7 @@ const rows: readonly [string, RegExp][] = [
   ['Log store and export', /^weir_(log|otlp_export)_/],
   ['Online scoring', /^weir_scoring_/],
   ['Asynchronous requests', /async|webhook_attempts/],
+  ['HTTP/2', /^weir_http2_/],
   ['Autoscaling and replicas', /replica|pod_readiness|restarts|in_flight/],
   ['GPUs and containers', /gpu|container|sampler/],
   ['Requests', /^baseten_|exchanges/],

@@ -16,6 +16,7 @@ import type { ForwardedCall } from '../../protocol/grpc/metadata.ts';
 import type { ForwardedRequest } from '../../protocol/http/forwarded-headers.ts';
 import { RemovedHeaders } from '../../protocol/http/removed-headers.ts';
 import { HeldBytes } from '../../protocol/http2/held-bytes.ts';
+import { Http2Counters } from '../../protocol/http2/http2-counters.ts';
 import type { Pool } from '../replicas/pool.ts';
 import { FastLane, type FastLaneOptions } from './fast/fast-lane.ts';
 import { ReplicaConnections } from './fast/replica-connection.ts';
@@ -54,6 +55,8 @@ const removedHeaders = (names: readonly string[]): RemovedHeaders | undefined =>
 
 export class Proxy {
   readonly #context: HttpContext & GrpcContext & NodeGrpcContext;
+  /** What HTTP/2 connections have done, by side. */
+  readonly http2Counters = { client: new Http2Counters(), replica: new Http2Counters() };
   /** Time limits of the fast lane's connections. */
   readonly #connectionDeadlines = new Deadlines();
   /** Bytes that all HTTP/2 connections hold for those that read slowly. */
@@ -85,7 +88,7 @@ export class Proxy {
       adapter: new HttpProxyAdapter(options.connect_timeout),
       agents: new ReplicaAgents(options),
       heldPieces: new NodeHeldPieces(),
-      sessions: new ReplicaSessions(sessionOptions(options, this.heldBytes)),
+      sessions: new ReplicaSessions(sessionOptions(options, this.heldBytes, this.http2Counters.replica)),
       nodeSessions: new NodeReplicaSessions({
         connectTimeoutMs: options.connect_timeout,
         idleTimeoutMs: options.session_idle_timeout,

@@ -14,6 +14,7 @@ import { resetName, readStatus, statusNames } from '../../protocol/grpc/status.t
 import { Http2Connection, type ConnectionListener } from '../../protocol/http2/connection.ts';
 import type { Http2Options } from '../../protocol/http2/connection-options.ts';
 import { HeldBytes } from '../../protocol/http2/held-bytes.ts';
+import { Http2Counters } from '../../protocol/http2/http2-counters.ts';
 import { HeaderBlock } from '../../protocol/http2/hpack/header-block.ts';
 import type { Http2Stream } from '../../protocol/http2/stream.ts';
 import type { StreamListener } from '../../protocol/http2/stream-listener.ts';
@@ -33,6 +34,7 @@ const OPTIONS: Http2Options = {
   maxStreamWindow: WINDOW_BYTES,
   connectionWindow: WINDOW_BYTES,
   heldBytes: new HeldBytes(Infinity),
+  counters: new Http2Counters(),
   maxUnreadBytes: WINDOW_BYTES,
   resetBurst: 1,
   resetsPerSecond: 0,

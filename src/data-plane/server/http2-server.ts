@@ -79,6 +79,7 @@ export class Http2Server {
       maxStreamWindow: Math.max(http2.stream_window, http2.max_stream_window),
       connectionWindow: http2.connection_window,
       heldBytes: deps.proxy.heldBytes,
+      counters: deps.proxy.http2Counters.client,
       maxUnreadBytes: MAX_UNREAD_BYTES,
       resetBurst: http2.reset_burst,
       resetsPerSecond: http2.reset_rate,

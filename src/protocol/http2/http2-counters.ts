@@ -19,6 +19,7 @@ export class Http2Counters {
     protocol: 0,
     resets: 0,
     control_frames: 0,
+    window_updates: 0,
     header_frames: 0,
     unread_output: 0,
     settings_timeout: 0,

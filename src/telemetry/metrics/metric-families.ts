@@ -6,6 +6,7 @@ import { clientKeyFamilies } from './families/client-keys.ts';
 import { collectorFamilies } from './families/collectors.ts';
 import { containerFamilies } from './families/containers.ts';
 import { gpuFamilies } from './families/gpu.ts';
+import { http2Families } from './families/http2.ts';
 import { llmFamilies } from './families/llm.ts';
 import { logFamilies } from './families/logs.ts';
 import { otlpExportFamilies } from './families/otlp-export.ts';
@@ -26,6 +27,7 @@ export const metricFamilies: readonly Family[] = [
   ...waitQueueFamilies,
   ...podFamilies,
   ...replicaFamilies,
+  ...http2Families,
   ...scalingFamilies,
   ...containerFamilies,
   ...gpuFamilies,

@@ -90,7 +90,6 @@ export class GrpcForwarder
       if (timeout === undefined) return this.#refuseTimeout(given);
       this.#deadlineMs = this.#exchange.startMs + timeout;
     }
-    this.#context.active.add(this);
     this.#context.deadlines.watch(this);
     this.#caller.listen(this);
     // The path only decides whether an HTTP response is retried.
@@ -324,7 +323,6 @@ export class GrpcForwarder
 
   closed(): void {
     this.#context.deadlines.unwatch(this);
-    this.#context.active.delete(this);
     this.#request.forget();
     this.#setStalled(false);
     if (this.#to !== undefined) this.#session!.end(this.#to);

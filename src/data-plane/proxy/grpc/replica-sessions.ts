@@ -17,6 +17,7 @@ import type { HeaderBlock } from '../../../protocol/http2/hpack/header-block.ts'
 import type { Http2Stream } from '../../../protocol/http2/stream.ts';
 import type { StreamListener } from '../../../protocol/http2/stream-listener.ts';
 import type { HeldBytes } from '../../../protocol/http2/held-bytes.ts';
+import type { Http2Counters } from '../../../protocol/http2/http2-counters.ts';
 import { connectHttp2, type Replica } from '../../replicas/pool.ts';
 import type { ProxyOptions } from '../options.ts';
 import { MAX_RESPONSE_METADATA } from './grpc-failure.ts';
@@ -50,6 +51,7 @@ export interface SessionOptions {
 export const sessionOptions = (
   { connect_timeout, session_idle_timeout, http2 }: ProxyOptions,
   heldBytes: HeldBytes,
+  counters: Http2Counters,
 ): SessionOptions => ({
   connectTimeoutMs: connect_timeout,
   connection: {
@@ -61,6 +63,7 @@ export const sessionOptions = (
     maxStreamWindow: Math.max(http2.stream_window, http2.max_stream_window),
     connectionWindow: http2.connection_window,
     heldBytes,
+    counters,
     maxUnreadBytes: MAX_UNREAD_BYTES,
     // A replica may refuse or reset as many requests as it likes.
     resetBurst: Infinity,
