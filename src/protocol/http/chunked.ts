@@ -101,6 +101,11 @@ export class ChunkScanner {
     this.#removedFrom = -1;
   }
 
+  /** Lines of the trailers of a body that has ended, each with its line end, without those that are removed. */
+  get trailers(): string {
+    return this.#hasTrailers && this.#hasEnded ? this.#trailers : '';
+  }
+
   /** Scans bytes[from, to). Returns the index after the end of the body, MORE or BROKEN. */
   scan(bytes: Uint8Array, from: number, to: number): number {
     this.isEdited = false;

@@ -29,6 +29,11 @@ export function hasSubject(socket: Duplex, raw: Socket, subject: string): void {
   (socket as WithPeer)[PEER] = { address: peerOf(raw).address, subject };
 }
 
+/** `stream` runs over the connection `client`: both have the same peer. */
+export function samePeer(stream: Duplex, client: Duplex): void {
+  (stream as WithPeer)[PEER] = peerOf(client);
+}
+
 /** The client of a connection. `stream`: a socket, a TLS socket, that of an HTTP/2 session, or a stream over one. */
 export function peerOf(stream: Duplex): Peer {
   for (let layer: Duplex | undefined = stream; layer !== undefined; layer = rawSocketOf(layer)) {

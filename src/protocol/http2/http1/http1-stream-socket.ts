@@ -1,0 +1,254 @@
+// What stands in for a client's socket when a request came over a stream of HTTP/2: the HTTP/1.1 lanes read the request
+// from it and write the response to it. Hot path.
+// Invariant: bytes of two streams never mix: the next stream is served only after request and response of the last one
+// are complete. If the client resets its stream or is lost, the socket closes; if the lane closes the socket in the
+// middle of a response, the stream is reset.
+//
+//   stream ─► begin ─► request bytes ─► lane ─► response bytes ─► complete ─► used for another stream
+//                                                                   └► request not whole, or the lane closes: destroyed
+import { Duplex } from 'node:stream';
+import { samePeer } from '../../http/peer.ts';
+import { ERROR_CODE } from '../error-code.ts';
+import type { HeaderBlock } from '../hpack/header-block.ts';
+import type { StreamListener } from '../stream-listener.ts';
+import type { Http2Stream } from '../stream.ts';
+import { RequestWriter } from './request-writer.ts';
+import { ResponseReader } from './response-reader.ts';
+
+/** Bytes that may wait in a stream when the lane is asked for more. */
+const LOW_BYTES = 32 * 1024;
+
+/** Text of responses as bytes. Used for one call at a time. */
+const scratch = Buffer.allocUnsafeSlow(64 * 1024);
+
+type Written = (error?: Error | null) => void;
+
+/** The sockets of one connection of HTTP/2. */
+export interface SocketOwner {
+  /** The socket can serve another stream. */
+  idle(socket: Http1StreamSocket): void;
+  /** The socket is closed. */
+  gone(socket: Http1StreamSocket): void;
+}
+
+export class Http1StreamSocket extends Duplex implements StreamListener {
+  readonly #client: Duplex;
+  readonly #owner: SocketOwner;
+  readonly #request = new RequestWriter();
+  readonly #response = new ResponseReader();
+  #stream: Http2Stream | undefined;
+  /** It serves one stream only. */
+  #isForOne = false;
+  /** Bytes of DATA that the lane has not read. */
+  #unread = 0;
+  /** Bytes that the client sent before the answer to its extended CONNECT. */
+  #early: Buffer[] | undefined;
+  /** The lane's last write, while it waits. */
+  #written: Written | undefined;
+
+  /** `client`: the socket of the connection. */
+  constructor(client: Duplex, owner: SocketOwner) {
+    super({ decodeStrings: false });
+    this.#client = client;
+    this.#owner = owner;
+    samePeer(this, client);
+  }
+
+  /** Why the last stream was malformed. */
+  get problem(): string {
+    return this.#request.problem;
+  }
+
+  /** Serves a stream. Returns false, and takes nothing, if its head is malformed: `problem` says why. */
+  begin(stream: Http2Stream, block: HeaderBlock, isEnd: boolean): boolean {
+    const head = this.#request.head(block, isEnd);
+    if (head === undefined) return false;
+    const { isTunnel } = this.#request;
+    this.#stream = stream;
+    stream.listener = this;
+    this.#response.begin(stream, block.method === 'HEAD', isTunnel);
+    if (isTunnel) this.#early = [];
+    this.push(head);
+    return true;
+  }
+
+  /** From now on it is closed after the stream that it serves. */
+  serveOne(): void {
+    this.#isForOne = true;
+  }
+
+  // ── From the client ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  onHeaders(stream: Http2Stream, block: HeaderBlock): void {
+    if (stream !== this.#stream) return;
+    this.#take(stream, this.#request.trailers(block), 0);
+  }
+
+  onData(stream: Http2Stream, bytes: Buffer, from: number, to: number, isEnd: boolean): void {
+    if (stream !== this.#stream) return;
+    this.#take(stream, this.#request.data(bytes, from, to, isEnd), to - from);
+  }
+
+  /** `piece`: HTTP/1.1 of `size` bytes of DATA; `undefined` if the request is malformed. */
+  #take(stream: Http2Stream, piece: Buffer | undefined, size: number): void {
+    if (piece === undefined) {
+      this.#stream = undefined;
+      stream.reset(ERROR_CODE.protocolError);
+      this.destroy();
+      return;
+    }
+    this.#unread += size;
+    // Without the 101 these bytes would be read as another request.
+    if (this.#early !== undefined) {
+      this.#early.push(piece);
+      return;
+    }
+    if (piece.length === 0 || this.push(piece)) this.#consume();
+    if (this.#request.isTunnel && this.#request.isWhole) this.push(null);
+  }
+
+  override _read(): void {
+    if (this.#unread > 0 && this.#early === undefined) this.#consume();
+  }
+
+  #consume(): void {
+    const bytes = this.#unread;
+    this.#unread = 0;
+    this.#stream?.consumed(bytes);
+  }
+
+  onReset(stream: Http2Stream): void {
+    if (stream !== this.#stream) return;
+    this.#stream = undefined;
+    this.destroy();
+  }
+
+  // ── From the lane ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  override _write(chunk: Buffer | string, encoding: BufferEncoding, done: Written): void {
+    if (this.#read(chunk, encoding)) this.#afterWrite(done);
+    else this.#refuse(done);
+  }
+
+  override _writev(chunks: { chunk: Buffer | string; encoding: BufferEncoding }[], done: Written): void {
+    for (const { chunk, encoding } of chunks) if (!this.#read(chunk, encoding)) return this.#refuse(done);
+    this.#afterWrite(done);
+  }
+
+  override _final(done: Written): void {
+    if (this.#stream === undefined) {
+      setImmediate(() => this.destroy());
+      done();
+    } else if (this.#response.end()) this.#afterWrite(done);
+    else {
+      this.destroy();
+      done();
+    }
+  }
+
+  #read(chunk: Buffer | string, encoding: BufferEncoding): boolean {
+    const wasTunnel = this.#response.isTunnel;
+    let isRead: boolean;
+    if (typeof chunk !== 'string') isRead = this.#response.read(chunk, 0, chunk.length);
+    else if (encoding === 'latin1' && chunk.length <= scratch.length)
+      isRead = this.#response.read(scratch, 0, scratch.write(chunk, 0, 'latin1'));
+    else {
+      const bytes = Buffer.from(chunk, encoding);
+      isRead = this.#response.read(bytes, 0, bytes.length);
+    }
+    if (this.#response.isTunnel && !wasTunnel) this.#openTunnel();
+    return isRead;
+  }
+
+  /** The extended CONNECT is accepted: the client's bytes pass. */
+  #openTunnel(): void {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const piece of early) this.push(piece);
+    this.#consume();
+    if (this.#request.isWhole) this.push(null);
+  }
+
+  /** The lane wrote something that is no part of the response. */
+  #refuse(done: Written): void {
+    done(new Error('more bytes than the HTTP/1.1 response has'));
+  }
+
+  /** Calls `done` when the stream can take more, or has sent everything if the response is complete. */
+  #afterWrite(done: Written): void {
+    const stream = this.#stream;
+    if (stream !== undefined && this.#isBehind(stream)) {
+      this.#written = done;
+      return;
+    }
+    if (stream !== undefined && this.#response.isWhole) this.#complete(stream);
+    done();
+  }
+
+  #isBehind({ waiting }: Http2Stream): boolean {
+    return waiting > (this.#response.isWhole ? 0 : LOW_BYTES);
+  }
+
+  onSent(stream: Http2Stream): void {
+    const done = this.#written;
+    if (stream !== this.#stream || done === undefined || this.#isBehind(stream)) return;
+    this.#written = undefined;
+    this.#afterWrite(done);
+  }
+
+  /** The response is sent. */
+  #complete(stream: Http2Stream): void {
+    this.#stream = undefined;
+    const { isWhole } = this.#request;
+    if (!stream.hasPeerEnded) stream.stopPeer();
+    if (isWhole && this.#response.isReusable && !this.#isForOne) this.#owner.idle(this);
+    // Later, since the lane must first learn that its response was sent.
+    else setImmediate(() => this.destroy());
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    const stream = this.#stream;
+    this.#stream = undefined;
+    this.#early = undefined;
+    this.#written = undefined;
+    if (stream !== undefined)
+      stream.reset(this.#request.isTunnel ? ERROR_CODE.cancel : ERROR_CODE.internalError);
+    this.#owner.gone(this);
+    done(error);
+  }
+
+  // ── Methods of a socket that the lanes call ──────────────────────────────────────────────────────────────────────
+
+  get remoteAddress(): string | undefined {
+    return (this.#client as Partial<{ remoteAddress: string }>).remoteAddress;
+  }
+
+  /** Ends it after all written bytes are sent. */
+  destroySoon(): void {
+    if (this.writable) this.end();
+    if (this.writableFinished) this.destroy();
+    else this.once('finish', () => this.destroy());
+  }
+
+  /** Does nothing: the connection has time limits of its own. */
+  setTimeout(): this {
+    return this;
+  }
+
+  /** Does nothing, like the next ones: these are matters of the connection. */
+  setNoDelay(): this {
+    return this;
+  }
+
+  setKeepAlive(): this {
+    return this;
+  }
+
+  ref(): this {
+    return this;
+  }
+
+  unref(): this {
+    return this;
+  }
+}
