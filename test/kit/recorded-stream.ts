@@ -20,6 +20,9 @@ export class RecordedStream implements ResponseStream {
     let text = 'head';
     const add = (name: string, value: string) => (text += ` ${name}=${value}`);
     return {
+      forward: (block, filter) => {
+        for (const field of block.fields) if (!filter.drops(field)) add(field.name, field.value);
+      },
       add,
       field: ({ name, value }: Field) => add(name, value),
       send: (isEnd: boolean) => {

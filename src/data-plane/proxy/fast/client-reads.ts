@@ -3,11 +3,15 @@
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { ReadBuffer, sharedBuffer } from './read-buffer.ts';
+import { Http1StreamSocket } from '../../../protocol/http2/http1/http1-stream-socket.ts';
 import type { ReplicaConnection } from './replica-connection.ts';
 import { readInto, type ReadListener } from './socket-reads.ts';
 
 /** Bytes came: bytes[0, size), until the listener returns. */
 type BytesListener = (bytes: Buffer, size: number) => void;
+
+/** The client's request came over a stream of HTTP/2. */
+const isStream = (socket: Duplex): socket is Http1StreamSocket => socket instanceof Http1StreamSocket;
 
 export class ClientReads {
   readonly #socket: Socket;
@@ -24,7 +28,9 @@ export class ClientReads {
     this.#listener = listener;
     this.#buffer = new ReadBuffer(socket, written);
     this.#isShared = readInto(socket, sharedBuffer, this.#onRead);
-    if (!this.#isShared) socket.on('data', this.#onData);
+    if (this.#isShared) return;
+    if (isStream(socket)) socket.readWith(listener);
+    else socket.on('data', this.#onData);
   }
 
   pause(): void {
@@ -58,6 +64,7 @@ export class ClientReads {
   /** From here on the socket has its bytes for others, as any socket. */
   handOver(): void {
     this.#isHandedOver = true;
+    if (isStream(this.#socket)) return this.#socket.readWith(undefined);
     this.#socket.off('data', this.#onData);
     // Like any other socket it is read on until its stream is full, so that the stream notices the end of the connection.
     this.#socket.pause = () => Duplex.prototype.pause.call(this.#socket) as Socket;

@@ -2,6 +2,7 @@
 // Invariant: bodies are followed to their end, not parsed, and bytes of the shared read buffer are written or copied
 // before the next read.
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { describe, type Failure } from '../../../core/errors.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import { ATTEMPTS_HEADER, ID_HEADER, TIMING_HEADER } from '../../../core/header-names.ts';
@@ -14,6 +15,7 @@ import {
 } from '../../../protocol/http/body-framing.ts';
 import { INCOMPLETE, READY } from '../../../protocol/http/head-result.ts';
 import { readResponseHead, ResponseHead } from '../../../protocol/http/response-head-parser.ts';
+import { Http1StreamSocket } from '../../../protocol/http2/http1/http1-stream-socket.ts';
 import type { ReplicaUrl } from '../../replicas/pool.ts';
 import type { Attempt } from '../attempt.ts';
 import { isRefusal } from '../connection-error.ts';
@@ -57,6 +59,8 @@ export class FastResponse implements ConnectionUser {
   /** The head was written to the client. */
   hasBegun = false;
   readonly #client: Socket;
+  /** The client, if it is a stream of HTTP/2. */
+  readonly #stream: Http1StreamSocket | undefined;
   readonly #owner: ResponseOwner;
   readonly #attempt: Attempt;
   readonly #request: FastRequest;
@@ -79,6 +83,8 @@ export class FastResponse implements ConnectionUser {
     { connections, responseLines }: Pick<FastContext, 'connections' | 'responseLines'>,
   ) {
     this.#client = client;
+    this.#stream =
+      (client as Duplex) instanceof Http1StreamSocket ? (client as Duplex as Http1StreamSocket) : undefined;
     this.#owner = owner;
     this.#attempt = attempt;
     this.#request = request;
@@ -226,6 +232,7 @@ export class FastResponse implements ConnectionUser {
     this.#isReusable = head.keepAlive && head.framing !== BY_CLOSE;
     if (head.framing === BY_CLOSE || owner.isDraining) owner.keepAlive = false;
     const { id, attempts } = exchange;
+    if (this.#stream?.isClear === true) return this.#writeToStream(this.#stream, head, bytes, from, end);
     const text =
       `HTTP/1.1 ${head.status} ${head.reason}\r\n` +
       head.kept +
@@ -246,6 +253,29 @@ export class FastResponse implements ConnectionUser {
       this.#client.write(Buffer.from(bytes.subarray(from, end)));
       this.#client.uncork();
     }
+  }
+
+  /** Writes the same to a stream of HTTP/2, which needs no text. */
+  #writeToStream(
+    stream: Http1StreamSocket,
+    head: ResponseHead,
+    bytes: Buffer,
+    from: number,
+    end: number,
+  ): void {
+    const exchange = this.#attempt.exchange!;
+    const lines = this.#lines === '' ? head.kept : head.kept + this.#lines;
+    stream.respond(
+      head,
+      lines,
+      !this.#owner.keepAlive,
+      exchange.id,
+      exchange.attempts,
+      serverTiming(exchange),
+    );
+    if (this.#body.isEdited) stream.write(this.#body.edited(bytes, from, end));
+    else if (end - from > ONE_PIECE_BYTES) stream.write(Buffer.from(bytes.subarray(from, end)));
+    else if (end > from) stream.pass(bytes, from, end);
   }
 
   /** The response is not passed on: its connection is kept if it is whole, else closed. */
@@ -269,8 +299,10 @@ export class FastResponse implements ConnectionUser {
     if (this.#sink !== undefined) this.#body.copyPayload(bytes, from, end, this.#sink);
     // Short pieces are written as text, which copies them.
     if (this.#body.isEdited) this.#client.write(this.#body.edited(bytes, from, end));
-    else if (end - from <= ONE_PIECE_BYTES) this.#client.write(bytes.latin1Slice(from, end), 'latin1');
-    else this.connection!.buffer.forward(bytes, from, end, this.#client);
+    else if (end - from <= ONE_PIECE_BYTES) {
+      if (this.#stream?.isClear === true) this.#stream.pass(bytes, from, end);
+      else this.#client.write(bytes.latin1Slice(from, end), 'latin1');
+    } else this.connection!.buffer.forward(bytes, from, end, this.#client);
     this.#finishIfWhole(end, size);
   }
 

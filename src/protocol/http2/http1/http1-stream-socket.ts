@@ -8,6 +8,7 @@
 //                                                                   └► request not whole, or the lane closes: destroyed
 import { Duplex } from 'node:stream';
 import { samePeer } from '../../http/peer.ts';
+import type { ResponseHead } from '../../http/response-head-parser.ts';
 import { ERROR_CODE } from '../error-code.ts';
 import type { HeaderBlock } from '../hpack/header-block.ts';
 import type { StreamListener } from '../stream-listener.ts';
@@ -21,6 +22,8 @@ const LOW_BYTES = 32 * 1024;
 /** Text of responses as bytes. Used for one call at a time. */
 const scratch = Buffer.allocUnsafeSlow(64 * 1024);
 
+/** Bytes came: bytes[0, size). */
+type BytesListener = (bytes: Buffer, size: number) => void;
 type Written = (error?: Error | null) => void;
 
 /** The sockets of one connection of HTTP/2. */
@@ -30,6 +33,8 @@ export interface SocketOwner {
   /** The socket is closed. */
   gone(socket: Http1StreamSocket): void;
 }
+
+const ignore: Written = () => undefined;
 
 export class Http1StreamSocket extends Duplex implements StreamListener {
   readonly #client: Duplex;
@@ -43,6 +48,11 @@ export class Http1StreamSocket extends Duplex implements StreamListener {
   #unread = 0;
   /** Bytes that the client sent before the answer to its extended CONNECT. */
   #early: Buffer[] | undefined;
+  /** Reads all bytes, in place of the listeners of 'data'. */
+  #reader: BytesListener | undefined;
+  #isPaused = false;
+  /** Bytes for `#reader` that came while it was paused. */
+  readonly #held: Buffer[] = [];
   /** The lane's last write, while it waits. */
   #written: Written | undefined;
 
@@ -68,7 +78,7 @@ export class Http1StreamSocket extends Duplex implements StreamListener {
     stream.listener = this;
     this.#response.begin(stream, block.method === 'HEAD', isTunnel);
     if (isTunnel) this.#early = [];
-    this.push(head);
+    this.#pass(head);
     return true;
   }
 
@@ -103,9 +113,54 @@ export class Http1StreamSocket extends Duplex implements StreamListener {
       this.#early.push(piece);
       return;
     }
-    if (piece.length === 0 || this.push(piece)) this.#consume();
+    if (piece.length === 0 || this.#pass(piece)) this.#consume();
     if (this.#request.isTunnel && this.#request.isWhole) this.push(null);
   }
+
+  /** Gives bytes to the lane. Returns false if it has more than it wants. */
+  #pass(piece: Buffer): boolean {
+    const listener = this.#reader;
+    if (listener === undefined) return this.push(piece);
+    if (this.#isPaused || this.#held.length > 0) {
+      this.#held.push(piece);
+      return false;
+    }
+    listener(piece, piece.length);
+    return true;
+  }
+
+  /**
+   * From now on `listener` gets all bytes as they come, in place of 'data'. `undefined`: no longer. A lane that reads so is
+   * spared the work of a stream. The bytes stay as they are.
+   */
+  readWith(listener: BytesListener | undefined): void {
+    this.#reader = listener;
+    if (listener !== undefined) {
+      for (let first = this.read() as Buffer | null; first !== null; first = this.read() as Buffer | null)
+        this.#held.push(first);
+      if (this.#held.length > 0) process.nextTick(this.#passHeld);
+    } else for (const piece of this.#held.splice(0)) this.push(piece);
+  }
+
+  override pause(): this {
+    this.#isPaused = true;
+    return this.#reader === undefined ? super.pause() : this;
+  }
+
+  override resume(): this {
+    this.#isPaused = false;
+    if (this.#reader === undefined) return super.resume();
+    if (this.#held.length > 0) process.nextTick(this.#passHeld);
+    return this;
+  }
+
+  readonly #passHeld = (): void => {
+    while (!this.#isPaused && !this.destroyed && this.#reader !== undefined) {
+      const piece = this.#held.shift();
+      if (piece === undefined) return this.#consume();
+      this.#reader(piece, piece.length);
+    }
+  };
 
   override _read(): void {
     if (this.#unread > 0 && this.#early === undefined) this.#consume();
@@ -124,6 +179,30 @@ export class Http1StreamSocket extends Duplex implements StreamListener {
   }
 
   // ── From the lane ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A response can be written with `respond` and `pass`: nothing of another write waits. */
+  get isClear(): boolean {
+    return this.#written === undefined && this.writableLength === 0 && this.#stream?.waiting === 0;
+  }
+
+  /** Writes the head of a response. `isClear` must be true. See ResponseReader.respond. */
+  respond(
+    head: ResponseHead,
+    lines: string,
+    isLast: boolean,
+    id: string,
+    attempts: number,
+    timing: string,
+  ): void {
+    this.#response.respond(head, lines, isLast, id, attempts, timing);
+    if (this.#response.isWhole) this.#afterWrite(ignore);
+  }
+
+  /** Writes bytes[from, to) of a response, which are only borrowed: a few kilobytes. `isClear` must be true. */
+  pass(bytes: Buffer, from: number, to: number): void {
+    if (!this.#response.read(bytes, from, to)) this.destroy();
+    else if (this.#response.isWhole) this.#afterWrite(ignore);
+  }
 
   override _write(chunk: Buffer | string, encoding: BufferEncoding, done: Written): void {
     if (this.#read(chunk, encoding)) this.#afterWrite(done);
@@ -164,7 +243,7 @@ export class Http1StreamSocket extends Duplex implements StreamListener {
   #openTunnel(): void {
     const early = this.#early ?? [];
     this.#early = undefined;
-    for (const piece of early) this.push(piece);
+    for (const piece of early) this.#pass(piece);
     this.#consume();
     if (this.#request.isWhole) this.push(null);
   }

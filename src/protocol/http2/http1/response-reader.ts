@@ -4,10 +4,16 @@
 //
 //   HEAD ─► (1xx ─► HEAD) ─► LENGTH, CHUNKS, CLOSE ─► WHOLE
 //     └► 101 to an extended CONNECT ─► TUNNEL ─► WHOLE
+import { ATTEMPTS_HEADER_LOWER, ID_HEADER_LOWER, TIMING_HEADER_LOWER } from '../../../core/header-names.ts';
+import type { ResponseHead } from '../../http/response-head-parser.ts';
 import { BROKEN, ChunkScanner, MORE } from '../../http/chunked.ts';
+import { BY_CHUNKS, BY_CLOSE, BY_LENGTH, NO_BODY, type Framing } from '../../http/body-framing.ts';
 import { FieldLine, readDecimal, readField } from '../../http/field-line.ts';
+import type { FieldFilter } from '../hpack/encoder.ts';
 import type { Field } from '../hpack/field.ts';
+import type { HeaderBlock } from '../hpack/header-block.ts';
 import { intern } from '../hpack/interned-fields.ts';
+import { blockOf, FIELD_ACTION, FORWARD_ALL, isUnique, nameOf, type SpelledName } from './response-block.ts';
 
 const CR = 13;
 const LF = 10;
@@ -22,60 +28,17 @@ const CLOSE = 3;
 const TUNNEL = 4;
 const WHOLE = 5;
 
-// What is done with a field.
-const PASS = 0;
-/** Its value differs each time. */
-const VARIES = 1;
-const DROP = 2;
-const CONNECTION = 3;
-const CODING = 4;
-const CONTENT_LENGTH = 5;
-/** Belongs to the handshake of HTTP/1.1 (RFC 8441 5). */
-const HANDSHAKE = 6;
-
-const ACTIONS: ReadonlyMap<string, number> = new Map([
-  ['connection', CONNECTION],
-  ['transfer-encoding', CODING],
-  ['content-length', CONTENT_LENGTH],
-  ['keep-alive', DROP],
-  ['proxy-connection', DROP],
-  ['upgrade', DROP],
-  ['sec-websocket-accept', HANDSHAKE],
-  ['x-baseten-request-id', VARIES],
-  ['server-timing', VARIES],
-  ['etag', VARIES],
-  ['set-cookie', VARIES],
-  ['location', VARIES],
-]);
-/** Longer values are not expected to come again. */
-const MAX_RECURRING = 128;
-
-/** A name as weir or a replica spells it. */
-interface Name {
-  readonly lower: string;
-  readonly action: number;
-}
-const names = new Map<string, Name>();
-const MAX_NAMES = 1000;
-
-function nameOf(spelled: string): Name {
-  const known = names.get(spelled);
-  if (known !== undefined) return known;
-  const lower = spelled.toLowerCase();
-  const name = { lower, action: ACTIONS.get(lower) ?? PASS };
-  if (names.size >= MAX_NAMES) names.clear();
-  names.set(spelled, name);
-  return name;
-}
+const { DROP, CONNECTION, CODING, CONTENT_LENGTH, HANDSHAKE } = FIELD_ACTION;
 
 /** The fields of the head that is being read: name and value in turn. Used again for each. */
-const fields: { readonly name: Name; readonly value: string }[] = [];
+const fields: { readonly name: SpelledName; readonly value: string }[] = [];
 const line = new FieldLine();
 const NOTHING = Buffer.alloc(0);
 
 /** What the reader sends to: an Http2Stream. */
 export interface ResponseStream {
   head(): {
+    forward(block: HeaderBlock, filter: FieldFilter): unknown;
     add(name: string, value: string): unknown;
     field(field: Field): unknown;
     send(isEnd: boolean): void;
@@ -114,6 +77,28 @@ export class ResponseReader {
   /** The replica has accepted the extended CONNECT. */
   get isTunnel(): boolean {
     return this.#state === TUNNEL;
+  }
+
+  /**
+   * Sends a head that is parsed already. `lines`: its header lines; `isLast`: the connection serves no other request. The
+   * other values are weir's own headers.
+   */
+  respond(
+    { status, framing, length }: ResponseHead,
+    lines: string,
+    isLast: boolean,
+    id: string,
+    attempts: number,
+    timing: string,
+  ): void {
+    if (isLast) this.isReusable = false;
+    this.#frame(framing, length);
+    const head = this.#stream!.head();
+    head.forward(blockOf(status, lines), FORWARD_ALL);
+    head.add(ID_HEADER_LOWER, id);
+    head.field(intern(ATTEMPTS_HEADER_LOWER, String(attempts)));
+    head.add(TIMING_HEADER_LOWER, timing);
+    head.send(this.isWhole);
   }
 
   /** Sends bytes[from, to), which are only borrowed. Returns false if they cannot be a part of the response. */
@@ -230,26 +215,33 @@ export class ResponseReader {
     }
     if (closes) this.isReusable = false;
     const hasNoBody = this.#isToHead || status === 204 || status === 304;
-    if (hasNoBody || (!isChunked && length === 0)) this.#state = WHOLE;
-    else if (isChunked) {
+    if (hasNoBody) this.#frame(NO_BODY, 0);
+    else if (isChunked) this.#frame(BY_CHUNKS, 0);
+    else if (length >= 0) this.#frame(BY_LENGTH, length);
+    else this.#frame(BY_CLOSE, 0);
+    this.#send(status, this.isWhole);
+    return true;
+  }
+
+  /** A body begins. `length`: its bytes, if it is framed by length. */
+  #frame(framing: Framing, length: number): void {
+    this.#left = length;
+    if (framing === NO_BODY || (framing === BY_LENGTH && length === 0)) this.#state = WHOLE;
+    else if (framing === BY_LENGTH) this.#state = LENGTH;
+    else if (framing === BY_CHUNKS) {
       this.#state = CHUNKS;
       (this.#chunks ??= new ChunkScanner()).reset(true, true);
-    } else if (length > 0) {
-      this.#state = LENGTH;
-      this.#left = length;
     } else {
       this.#state = CLOSE;
       this.isReusable = false;
     }
-    this.#send(status, this.isWhole);
-    return true;
   }
 
   #send(status: number, isEnd: boolean): void {
     const head = this.#stream!.head();
     head.field(intern(':status', String(status)));
     for (const { name, value } of fields) {
-      if (name.action === VARIES || value.length > MAX_RECURRING) head.add(name.lower, value);
+      if (isUnique(name, value)) head.add(name.lower, value);
       else head.field(intern(name.lower, value));
     }
     head.send(isEnd);

@@ -1,0 +1,14 @@
+// The contract of all lanes, for requests over HTTP/2 that the fast lane serves.
+import { afterAll } from 'vitest';
+import { laneContract } from '../contract/lane.ts';
+import { closeH2Fronts, startH2Front } from '../kit/h2-front.ts';
+
+laneContract('HTTP/2', [], {
+  proto: 'http',
+  isHttp2: true,
+  async stand(weir) {
+    weir.port = await startH2Front(weir.port);
+  },
+});
+
+afterAll(closeH2Fronts);
