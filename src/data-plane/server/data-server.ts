@@ -4,8 +4,10 @@
 //   connection ─► fast lane (proxy/fast/fast-lane.ts), while its requests are ordinary HTTP/1.1 to plain replicas
 //              ─► http1-server.ts for all other HTTP/1.1
 //              ─► http2-server.ts for HTTP/2, detected by its first bytes or by ALPN
+//                  └ requests that are no gRPC calls: each has a socket of its own, for the fast lane or http1-server.ts
 //   Every connection passes protocol/http/server-front.ts first: TLS, Unix sockets.
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Address } from '../../core/address.ts';
 import { SubjectHeader } from '../../core/client-subject.ts';
 import type { Logger } from '../../core/logger.ts';
@@ -15,6 +17,7 @@ import type { Exchanges } from '../../core/exchange/exchange.ts';
 import { awaitFirstBytes, protocolOf } from '../../protocol/http/http2-preface.ts';
 import { ConnectionsPerAddress } from '../../protocol/http/connections-per-address.ts';
 import { boundAddress, listen } from '../../protocol/http/listen.ts';
+import { Http1StreamSocket } from '../../protocol/http2/http1/http1-stream-socket.ts';
 import { ServerFront } from '../../protocol/http/server-front.ts';
 import { isTlsHandshake } from '../../protocol/http/tls-acceptor.ts';
 import type { FastLane, Proxy } from '../proxy/proxy.ts';
@@ -76,8 +79,8 @@ export class DataServer {
       certificate,
       perAddress: this.perAddress,
       log,
-      // HTTP/2 serves only gRPC here. gRPC clients offer only h2; clients that offer both send HTTP requests.
-      protocols: () => (router.servesHttp ? ['http/1.1', 'h2'] : ['h2', 'http/1.1']),
+      // With node:http2, HTTP/2 serves only gRPC. gRPC clients offer only h2; clients that offer both send HTTP requests.
+      protocols: () => (proxy.usesNodeHttp2 && router.servesHttp ? ['http/1.1', 'h2'] : ['h2', 'http/1.1']),
       connected: (socket, protocol) => this.#onConnection(socket, protocol),
     });
     const proto = this.#front.isSecure ? 'https' : 'http';
@@ -104,6 +107,7 @@ export class DataServer {
       exchanges,
       proxy,
       decide: (target) => router.routeCall(target),
+      serveHttp1: (socket) => this.#serveStream(socket),
       subjectHeader,
       admission,
       log,
@@ -174,10 +178,23 @@ export class DataServer {
 
   /** Serves a connection that the fast lane gives up. `first`: its bytes, if they are the first of the connection. */
   #onHandOver(socket: Socket, first: Buffer | undefined): void {
+    if (Http1StreamSocket.is(socket)) return this.#serveOne(socket);
     if (first === undefined || this.#front.isSecure) return this.#serve(socket, 'http1');
     const protocol = protocolOf(first);
     if (protocol === 'incomplete') return this.#detectProtocol(socket);
     return this.#serveFirst(socket, protocol, first);
+  }
+
+  /** Serves a stream of HTTP/2 like a connection of HTTP/1.1. */
+  #serveStream(stream: Http1StreamSocket): void {
+    if (this.#fast) this.#fast.accept(stream as Duplex as Socket);
+    else this.#serveOne(stream);
+  }
+
+  /** Serves a stream in the full lane. The next stream of the connection begins in the fast lane again. */
+  #serveOne(stream: Http1StreamSocket): void {
+    stream.serveOne();
+    this.#http1.accept(stream as Duplex as Socket);
   }
 
   #detectProtocol(socket: Socket): void {

@@ -1,4 +1,5 @@
-// HTTP/2 of the data server: opens an exchange for every gRPC call, routes it and forwards or refuses it.
+// HTTP/2 of the data server: opens an exchange for every gRPC call, routes it and forwards or refuses it. All other
+// requests go to the lanes of HTTP/1.1, each over a socket that stands for its stream.
 // Invariant: a gRPC call gets a gRPC response, whatever is wrong; and a client that floods a connection with streams,
 // resets, settings, pings or headers loses that connection, and costs no unbounded memory.
 //
@@ -25,6 +26,8 @@ import { Http2Connection, type ConnectionListener } from '../../protocol/http2/c
 import type { Http2Options } from '../../protocol/http2/connection-options.ts';
 import type { ConnectionProblem, Http2ConnectionError } from '../../protocol/http2/error-code.ts';
 import type { HeaderBlock } from '../../protocol/http2/hpack/header-block.ts';
+import type { Http1StreamSocket } from '../../protocol/http2/http1/http1-stream-socket.ts';
+import { Http1Streams } from '../../protocol/http2/http1/http1-streams.ts';
 import type { Http2Stream } from '../../protocol/http2/stream.ts';
 import { Http2Caller, type Proxy, type RequestHeaders } from '../proxy/proxy.ts';
 import type { CallRoute, CallTarget } from '../routing/route.ts';
@@ -51,6 +54,8 @@ export interface Http2Deps {
   readonly exchanges: Exchanges;
   readonly proxy: Proxy;
   readonly decide: (target: CallTarget) => CallRoute;
+  /** Serves requests that are no gRPC calls, like those of an HTTP/1.1 client. */
+  readonly serveHttp1: (socket: Http1StreamSocket) => void;
   /** `undefined`: replicas are not told the subject of the client's certificate. */
   readonly subjectHeader: SubjectHeader | undefined;
   /** `undefined`: no key is required. */
@@ -85,7 +90,7 @@ export class Http2Server {
       resetsPerSecond: http2.reset_rate,
       controlBurst: CONTROL_BURST,
       controlPerSecond: CONTROL_PER_SECOND,
-      allowsExtendedConnect: false,
+      allowsExtendedConnect: true,
       settingsTimeoutMs: options.header_timeout,
       idleMs: options.keep_alive_timeout,
       pingIntervalMs: http2.ping_interval,
@@ -99,7 +104,7 @@ export class Http2Server {
     // A client that ended its side has left, since it cannot even acknowledge data. The HTTP/1 server, which accepted
     // the connection, allows half-open connections.
     socket.allowHalfOpen = false;
-    const client = new ClientConnection(socket, this.#options, this);
+    const client = new ClientConnection(socket, this.#options, this, this.#deps);
     this.#connections.add(client);
     this.#deadlines.watch(client);
     if (this.#isDraining) client.connection.goAway();
@@ -134,15 +139,10 @@ export class Http2Server {
   }
 
   /** A request of a client. */
-  serve({ address, subject }: Peer, stream: Http2Stream, block: HeaderBlock): void {
-    const { exchanges, proxy, decide, admission } = this.#deps;
-    const exchange = exchanges.open(block.value(ID_HEADER_LOWER));
-    exchange.method = block.method;
-    exchange.target = block.path;
-    exchange.remoteAddress = address;
-    exchange.clientSubject = subject;
-    exchange.accepted('HTTP/2 server');
-    if (!isGrpc(block.value('content-type'))) return refuseHttp(stream, exchange);
+  serve(client: ClientConnection, stream: Http2Stream, block: HeaderBlock, isEnd: boolean): void {
+    const { proxy, decide, admission } = this.#deps;
+    if (!isGrpc(block.value('content-type'))) return this.#serveHttp(client, stream, block, isEnd);
+    const exchange = this.#open(client.peer, block);
     exchange.protocol = 'grpc';
     const caller = new Http2Caller(stream, block, exchange);
     if (block.isTooLarge)
@@ -168,6 +168,26 @@ export class Http2Server {
     exchange.trace(singleValue(block, TRACE_HEADER));
     proxy.grpc(exchange, caller, this.#headers);
   }
+
+  /** A request that is no gRPC call. What HTTP/1.1 cannot express is refused. */
+  #serveHttp(client: ClientConnection, stream: Http2Stream, block: HeaderBlock, isEnd: boolean): void {
+    if (block.isTooLarge) {
+      const detail = `more than ${this.#options.maxHeaderListBytes} bytes (ingress.max_header)`;
+      return refuseHttp(stream, this.#open(client.peer, block), 'headers_too_large', detail);
+    }
+    const problem = client.http1.serve(stream, block, isEnd);
+    if (problem !== '') refuseHttp(stream, this.#open(client.peer, block), 'bad_request', problem);
+  }
+
+  #open({ address, subject }: Peer, block: HeaderBlock): Exchange {
+    const exchange = this.#deps.exchanges.open(block.value(ID_HEADER_LOWER));
+    exchange.method = block.method;
+    exchange.target = block.path;
+    exchange.remoteAddress = address;
+    exchange.clientSubject = subject;
+    exchange.accepted('HTTP/2 server');
+    return exchange;
+  }
 }
 
 /** The connection of one client. */
@@ -175,16 +195,19 @@ class ClientConnection implements ConnectionListener, Expiring {
   watchSlot = -1;
   readonly peer: Peer;
   readonly connection: Http2Connection;
+  /** Its requests that are no gRPC calls. */
+  readonly http1: Http1Streams;
   readonly #server: Http2Server;
 
-  constructor(socket: Socket, options: Http2Options, server: Http2Server) {
+  constructor(socket: Socket, options: Http2Options, server: Http2Server, deps: Http2Deps) {
     this.#server = server;
     this.peer = peerOf(socket);
+    this.http1 = new Http1Streams(socket, deps.serveHttp1);
     this.connection = new Http2Connection(socket, options, this);
   }
 
-  onStream(stream: Http2Stream, block: HeaderBlock): void {
-    this.#server.serve(this.peer, stream, block);
+  onStream(stream: Http2Stream, block: HeaderBlock, isEnd: boolean): void {
+    this.#server.serve(this, stream, block, isEnd);
   }
 
   onReady(): void {
@@ -196,6 +219,7 @@ class ClientConnection implements ConnectionListener, Expiring {
   }
 
   onGone(_connection: Http2Connection, error: Http2ConnectionError | undefined): void {
+    this.http1.close();
     this.#server.gone(this, error);
   }
 
@@ -226,13 +250,12 @@ function refuseCall(caller: Http2Caller, exchange: Exchange, failure: Failure, d
   caller.refuse(failure, detail, status, '');
 }
 
-/** Refuses an HTTP request over HTTP/2, which serves only gRPC. */
-function refuseHttp(stream: Http2Stream, exchange: Exchange): void {
-  const detail = 'weir serves only gRPC over HTTP/2; send this request over HTTP/1.1';
-  const { status, headers, body } = errorResponse('wrong_protocol', exchange.id, { detail });
+/** Refuses a request that is no gRPC call. */
+function refuseHttp(stream: Http2Stream, exchange: Exchange, failure: Failure, detail: string): void {
+  const { status, headers, body } = errorResponse(failure, exchange.id, { detail });
   const sent = Buffer.from(exchange.method === 'HEAD' ? '' : body);
   exchange.wrote(sent.length);
-  exchange.fail('wrong_protocol', detail);
+  exchange.fail(failure, detail);
   const writer = stream.head().add(':status', String(status));
   for (let i = 0; i < headers.length; i += 2) writer.add(headers[i]!.toLowerCase(), headers[i + 1]!);
   writer.send(false);

@@ -10,9 +10,6 @@ import { readInto, type ReadListener } from './socket-reads.ts';
 /** Bytes came: bytes[0, size), until the listener returns. */
 type BytesListener = (bytes: Buffer, size: number) => void;
 
-/** The client's request came over a stream of HTTP/2. */
-const isStream = (socket: Duplex): socket is Http1StreamSocket => socket instanceof Http1StreamSocket;
-
 export class ClientReads {
   readonly #socket: Socket;
   readonly #listener: BytesListener;
@@ -29,7 +26,7 @@ export class ClientReads {
     this.#buffer = new ReadBuffer(socket, written);
     this.#isShared = readInto(socket, sharedBuffer, this.#onRead);
     if (this.#isShared) return;
-    if (isStream(socket)) socket.readWith(listener);
+    if (Http1StreamSocket.is(socket)) socket.readWith(listener);
     else socket.on('data', this.#onData);
   }
 
@@ -64,7 +61,7 @@ export class ClientReads {
   /** From here on the socket has its bytes for others, as any socket. */
   handOver(): void {
     this.#isHandedOver = true;
-    if (isStream(this.#socket)) return this.#socket.readWith(undefined);
+    if (Http1StreamSocket.is(this.#socket)) return this.#socket.readWith(undefined);
     this.#socket.off('data', this.#onData);
     // Like any other socket it is read on until its stream is full, so that the stream notices the end of the connection.
     this.#socket.pause = () => Duplex.prototype.pause.call(this.#socket) as Socket;

@@ -2,7 +2,6 @@
 // Invariant: bodies are followed to their end, not parsed, and bytes of the shared read buffer are written or copied
 // before the next read.
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import { describe, type Failure } from '../../../core/errors.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import { ATTEMPTS_HEADER, ID_HEADER, TIMING_HEADER } from '../../../core/header-names.ts';
@@ -83,8 +82,7 @@ export class FastResponse implements ConnectionUser {
     { connections, responseLines }: Pick<FastContext, 'connections' | 'responseLines'>,
   ) {
     this.#client = client;
-    this.#stream =
-      (client as Duplex) instanceof Http1StreamSocket ? (client as Duplex as Http1StreamSocket) : undefined;
+    this.#stream = Http1StreamSocket.is(client) ? client : undefined;
     this.#owner = owner;
     this.#attempt = attempt;
     this.#request = request;

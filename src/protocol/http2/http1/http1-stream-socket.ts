@@ -64,6 +64,11 @@ export class Http1StreamSocket extends Duplex implements StreamListener {
     samePeer(this, client);
   }
 
+  /** True for such a socket. The lanes see it as that of a client. */
+  static is(socket: Duplex): socket is Http1StreamSocket {
+    return socket instanceof Http1StreamSocket;
+  }
+
   /** Why the last stream was malformed. */
   get problem(): string {
     return this.#request.problem;
