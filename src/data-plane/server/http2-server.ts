@@ -175,6 +175,11 @@ export class Http2Server {
       const detail = `more than ${this.#options.maxHeaderListBytes} bytes (ingress.max_header)`;
       return refuseHttp(stream, this.#open(client.peer, block), 'headers_too_large', detail);
     }
+    const { protocol } = block;
+    if (protocol !== '' && protocol !== 'websocket') {
+      const detail = `:protocol "${protocol}"; the only one supported is websocket`;
+      return refuseHttp(stream, this.#open(client.peer, block), 'not_implemented', detail);
+    }
     const problem = client.http1.serve(stream, block, isEnd);
     if (problem !== '') refuseHttp(stream, this.#open(client.peer, block), 'bad_request', problem);
   }

@@ -21,6 +21,8 @@ const VERSION = 'HTTP/1.1 ';
 /** "HTTP/1.1 200". */
 const STATUS_END = 12;
 
+const BAD_GATEWAY = 502;
+
 const HEAD = 0;
 const LENGTH = 1;
 const CHUNKS = 2;
@@ -214,12 +216,14 @@ export class ResponseReader {
       return true;
     }
     if (closes) this.isReusable = false;
+    // To an extended CONNECT any 2xx says that the tunnel is open (RFC 8441 5).
+    const told = this.#mayTunnel && status < 300 ? BAD_GATEWAY : status;
     const hasNoBody = this.#isToHead || status === 204 || status === 304;
     if (hasNoBody) this.#frame(NO_BODY, 0);
     else if (isChunked) this.#frame(BY_CHUNKS, 0);
     else if (length >= 0) this.#frame(BY_LENGTH, length);
     else this.#frame(BY_CLOSE, 0);
-    this.#send(status, this.isWhole);
+    this.#send(told, this.isWhole);
     return true;
   }
 

@@ -135,6 +135,11 @@ describe('an extended CONNECT', () => {
     expect(reader.isReusable).toBe(false);
   });
 
+  it('is answered 502 if the replica responds as if it were a request, since 200 would open it', () => {
+    const { events } = read('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok', { mayTunnel: true });
+    expect(events).toEqual(['head :status=502 content-length=2', 'data ok', 'end']);
+  });
+
   it('passes a refusal on', () => {
     const { events, reader } = read('HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno', {
       mayTunnel: true,
