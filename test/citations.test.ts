@@ -19,7 +19,7 @@ const CITED =
 const SECTION = /docs\/contracts\/([\w-]+\.md),? (\d+(?:\.\d+)?)/g;
 /** Files that others keep and that comments name. */
 const FOREIGN =
-  /(?:^|\/)(?:(?:trace|logs|common|health)\.proto|PROTOCOL-HTTP2\.md|statuscodes\.md|http-grpc-status-mapping\.md)$/;
+  /(?:^|\/)(?:(?:trace|logs|common|health)\.proto|PROTOCOL-HTTP2\.md|PROTOCOL-WEB\.md|statuscodes\.md|http-grpc-status-mapping\.md)$/;
 
 const comments = (file: string): string[] =>
   parseSync(file, readFileSync(join(ROOT, file), 'utf8')).comments.map(({ value }) => value);

@@ -40,6 +40,11 @@ export class MessageCounter {
     return this.#left === 0 && this.#prefixSeen === 0;
   }
 
+  /** Bytes until a message or its prefix is complete; at least 1. A piece of so many does not reach into the next one. */
+  get bytesToBoundary(): number {
+    return this.#left > 0 ? this.#left : PREFIX_BYTES - this.#prefixSeen;
+  }
+
   #begin(): void {
     this.messages++;
     this.messageBytes = this.#left = this.#length;
