@@ -65,7 +65,8 @@ pool: { probe_interval: 1d }
           'access-control-allow-origin': PAGE,
           'access-control-allow-credentials': 'true',
           'access-control-allow-methods': 'GET, HEAD, POST',
-          'access-control-allow-headers': 'authorization, content-type',
+          'access-control-allow-headers':
+            'authorization, content-type, x-grpc-web, x-user-agent, grpc-timeout',
           'access-control-max-age': '3600',
         });
         expect(headers.vary).toContain('Origin');

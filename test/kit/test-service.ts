@@ -8,10 +8,19 @@ import { ROOT } from './weir.ts';
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type Message = any;
 
-const loaded = grpc.loadPackageDefinition(
-  loadSync(`${ROOT}proto/example.proto`, { keepCase: false, longs: Number, defaults: true }),
-) as unknown as { example: { TestService: grpc.ServiceClientConstructor } };
+const definition = loadSync(`${ROOT}proto/example.proto`, { keepCase: false, longs: Number, defaults: true });
+const loaded = grpc.loadPackageDefinition(definition) as unknown as {
+  example: { TestService: grpc.ServiceClientConstructor };
+};
 const { TestService } = loaded.example;
+
+/** Path and codec of each method, by its name: `UnaryCall` and so on. */
+export const testMethods = TestService.service as Record<string, grpc.MethodDefinition<Message, Message>>;
+
+/** The file descriptor of the service, in base64. */
+export const testDescriptor = (
+  definition['example.Empty'] as unknown as { fileDescriptorProtos: Buffer[] }
+).fileDescriptorProtos[0]!.toString('base64');
 
 const UNLIMITED = {
   'grpc.max_receive_message_length': -1,

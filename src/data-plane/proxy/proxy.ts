@@ -43,6 +43,7 @@ import { WebSocketForwarder } from './websocket/websocket-forwarder.ts';
 export { KeyMemo } from './fast/fast-lane.ts';
 export type { RouteDecision, FastLane } from './fast/fast-lane.ts';
 export type { ActiveRequest } from './forwarder.ts';
+export { GrpcWebCaller } from './grpc/grpc-web-caller.ts';
 export { Http2Caller } from './grpc/http2-caller.ts';
 export type { RequestHeaders } from './grpc/grpc-headers.ts';
 export type { QueuedForwarder } from './queued/queued-forwarder.ts';
@@ -146,8 +147,10 @@ export class Proxy {
   }
 
   /** Serves a gRPC call that is routed, and whose trace has begun. */
-  grpc(exchange: Exchange, caller: Caller, headers: RequestHeaders): void {
-    new GrpcForwarder(this.#context, exchange, caller, headers).start();
+  grpc(exchange: Exchange, caller: Caller, headers: RequestHeaders): ActiveRequest {
+    const forwarder = new GrpcForwarder(this.#context, exchange, caller, headers);
+    forwarder.start();
+    return forwarder;
   }
 
   /** Serves a gRPC call that is routed. */

@@ -2,7 +2,8 @@
 // Invariant: a deployment gets requests only in the protocol of its replicas: HTTP or gRPC.
 import type { RouteDecision } from '../proxy/proxy.ts';
 import { PathRouter } from './path-router.ts';
-import type { CallRoute, CallTarget, RoutableDeployment, Route } from './route.ts';
+import type { CallRoute, CallTarget, RoutableDeployment, Route, WebCallRoute } from './route.ts';
+import { IS_TARGET } from './target-path.ts';
 
 /** The default model id, which says that none was configured. */
 const NO_MODEL = 'local';
@@ -28,12 +29,14 @@ export class ProtocolRouter {
   readonly #modelId: string;
   #router: PathRouter;
   #schemes: readonly string[];
+  #servesGrpc: boolean;
 
   /** `deployments` must not be empty. */
   constructor(modelId: string, deployments: readonly ServedDeployment[]) {
     this.#modelId = modelId;
     this.#router = new PathRouter(deployments);
     this.#schemes = schemes(deployments);
+    this.#servesGrpc = this.#schemes.some(isGrpc);
   }
 
   /** True if some deployment serves HTTP. */
@@ -41,10 +44,16 @@ export class ProtocolRouter {
     return this.#schemes.some((scheme) => scheme !== undefined && !isGrpc(scheme));
   }
 
+  /** True if some deployment serves gRPC. */
+  get servesGrpc(): boolean {
+    return this.#servesGrpc;
+  }
+
   /** Replaces the deployments for all further requests. */
   reroute(deployments: readonly ServedDeployment[]): void {
     this.#router = new PathRouter(deployments);
     this.#schemes = schemes(deployments);
+    this.#servesGrpc = this.#schemes.some(isGrpc);
   }
 
   /**
@@ -66,12 +75,43 @@ export class ProtocolRouter {
     return { kind: 'refuse', failure: 'wrong_protocol', detail, deployment };
   }
 
-  /** Routes a gRPC call. `baseten-model-id` must be the configured model id, if one is configured. */
+  /**
+   * Routes a gRPC-Web call, which is a POST. If the path names no target, the metadata does, as for gRPC. Returns
+   * `undefined` for what is an HTTP request like any other: one to a deployment that serves HTTP, or to `wake`.
+   */
+  routeWebCall(path: string, target: CallTarget): WebCallRoute | undefined {
+    if (!this.servesGrpc) return undefined;
+    const route = this.#router.route('POST', path, false);
+    if (route.kind === 'wake') return undefined;
+    const isNamed = target.environment !== undefined || target.deployment !== undefined;
+    if (route.kind === 'forward' && isNamed && !IS_TARGET.test(path)) {
+      const call = this.routeCall(target);
+      return call.kind === 'call' ? { ...call, path: route.path } : call;
+    }
+    const { deployment } = route as { readonly deployment?: number };
+    if (deployment !== undefined && !isGrpc(this.#schemes[deployment])) return undefined;
+    if (route.kind === 'forward') return this.#otherModel(target) ?? { ...route, kind: 'call' };
+    if (route.kind === 'refuse') return route;
+    const detail = 'this deployment serves gRPC, and this route is for HTTP';
+    return {
+      kind: 'refuse',
+      failure: 'wrong_protocol',
+      detail,
+      ...(deployment !== undefined && { deployment }),
+    };
+  }
+
+  /** Refuses a call whose `baseten-model-id` is not the configured model id, if one is configured. */
+  #otherModel({ modelId }: CallTarget): Extract<CallRoute, { kind: 'refuse' }> | undefined {
+    if (modelId === undefined || this.#modelId === NO_MODEL) return undefined;
+    if (modelId === this.#modelId || modelId === `model-${this.#modelId}`) return undefined;
+    return { kind: 'refuse', failure: 'unknown_target', detail: `model ${JSON.stringify(modelId)}` };
+  }
+
+  /** Routes a gRPC call. Without a target it goes to the default deployment. */
   routeCall(target: CallTarget): CallRoute {
-    const { modelId } = target;
-    const isConfigured = modelId === this.#modelId || modelId === `model-${this.#modelId}`;
-    if (modelId !== undefined && this.#modelId !== NO_MODEL && !isConfigured)
-      return { kind: 'refuse', failure: 'unknown_target', detail: `model ${JSON.stringify(modelId)}` };
+    const refused = this.#otherModel(target);
+    if (refused !== undefined) return refused;
     const route = this.#router.routeCall(target);
     if (route.kind === 'refuse' || isGrpc(this.#schemes[route.deployment])) return route;
     const { deployment } = route;

@@ -163,6 +163,12 @@ export type CallRoute =
       readonly deployment?: number;
     };
 
+/** Where a gRPC-Web call goes. `path`: the method, as the replica sees it. */
+export type WebCallRoute =
+  | (Extract<CallRoute, { kind: 'call' }> & { readonly path: string })
+  | Extract<CallRoute, { kind: 'refuse' }>
+  | RouteRefusal;
+
 /** What a request or call is routed to. */
 export type RouteKind = (Route | CallRoute)['kind'];
 

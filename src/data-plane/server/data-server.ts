@@ -14,6 +14,7 @@ import type { Logger } from '../../core/logger.ts';
 import type { ServerCertificate } from '../../core/server-certificate.ts';
 import { waitAtMost } from '../../core/wait.ts';
 import type { Exchanges } from '../../core/exchange/exchange.ts';
+import { webFormatOf } from '../../protocol/grpc/web-content-type.ts';
 import { awaitFirstBytes, protocolOf } from '../../protocol/http/http2-preface.ts';
 import { ConnectionsPerAddress } from '../../protocol/http/connections-per-address.ts';
 import { boundAddress, listen } from '../../protocol/http/listen.ts';
@@ -122,9 +123,12 @@ export class DataServer {
       maxHeadBytes: options.max_header,
       headerTimeoutMs: options.header_timeout,
       keepAliveTimeoutMs: options.keep_alive_timeout,
-      // The full lane answers web pages.
-      decide: ({ method, target, kept }) =>
-        cors !== undefined && HAS_ORIGIN.test(kept) ? undefined : router.routeFast(method, target),
+      // The full lane answers web pages, and selects the deployment of a gRPC-Web call by its metadata.
+      decide: ({ method, target, kept, type }) =>
+        (cors !== undefined && HAS_ORIGIN.test(kept)) ||
+        (router.servesGrpc && webFormatOf(type) !== undefined)
+          ? undefined
+          : router.routeFast(method, target),
       access: admission,
       responseLines: cors?.varies === true ? 'Vary: Origin\r\n' : '',
       handOver: (socket, first) => this.#onHandOver(socket, first),

@@ -3,7 +3,7 @@
 // Invariant: every request opens and closes one exchange and gets its id in the response; responses on a connection
 // never overlap.
 //
-//   request ─► exchange.open ─► strict? ─► route ─► proxy.http | proxy.upgrade
+//   request ─► exchange.open ─► strict? ─► route ─► proxy.http | proxy.upgrade | grpc-web-calls.ts
 //    │ malformed, slow           └► refuse     ├► wake: 202
 //    └► clientError: 400, 408, 431             └► refuse: 404, 405, 415
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
@@ -28,6 +28,7 @@ import type { AsyncRoutes } from './async-routes.ts';
 import type { Admission } from './admission.ts';
 import type { AccessRefusal, RoutedTo } from './client-access.ts';
 import { Cors } from './cors.ts';
+import { GrpcWebCalls } from './grpc-web-calls.ts';
 import type { ProtocolRouter } from '../routing/protocol-router.ts';
 import type { DataServerOptions } from './options.ts';
 import { parserProblem } from './parser-errors.ts';
@@ -77,6 +78,7 @@ export class Http1Server {
   /** The listening server. Its new connections go to `connected`, not to Node's HTTP server. */
   readonly server: Server;
   readonly #deps: Http1Deps;
+  readonly #webCalls: GrpcWebCalls;
   readonly #maxBody: number;
   readonly #maxHead: number;
   readonly #acceptByNode: (socket: Socket) => void;
@@ -93,6 +95,7 @@ export class Http1Server {
     connected: (socket: Socket) => void,
   ) {
     this.#deps = deps;
+    this.#webCalls = new GrpcWebCalls(deps);
     this.#maxBody = limits.maxBody;
     this.#maxHead = options.max_header;
     this.server = createServer({
@@ -159,6 +162,13 @@ export class Http1Server {
       res.shouldKeepAlive = false;
       return refuse(latest, exchange, problem.failure, problem.detail);
     }
+    // HTTP/1.0 has no expectations and no interim responses (RFC 9110 10.1.1 and 15.2).
+    const expects = req.httpVersionMinor === 0 ? undefined : req.headers.expect?.toLowerCase();
+    const call = this.#webCalls.callOf(req);
+    if (call !== undefined) {
+      latest.running = this.#webCalls.serve(call, exchange, req, res, expects);
+      return;
+    }
     const route = this.#deps.router.routeHttp(req.method!, req.url!, false);
     if (route.kind !== 'async_request') exchange.requestedDeployment = route.deployment ?? NO_DEPLOYMENT;
     const denied = this.#check(exchange, req, route);
@@ -167,8 +177,6 @@ export class Http1Server {
     const length = req.headers['content-length'];
     if (Number(length ?? 0) > this.#maxBody)
       return refuse(latest, exchange, 'too_large', `${length} bytes, the maximum is ${this.#maxBody}`);
-    // HTTP/1.0 has no expectations and no interim responses (RFC 9110 10.1.1 and 15.2).
-    const expects = req.httpVersionMinor === 0 ? undefined : req.headers.expect?.toLowerCase();
     if (expects !== undefined && expects !== '100-continue')
       return refuse(latest, exchange, 'expectation_failed', '');
     if (route.kind === 'refuse') return refuse(latest, exchange, route.failure, route.detail, route.allow);

@@ -31,13 +31,21 @@ export const corsOptions = section({
     doc: 'Methods that pages may use.',
   }),
   headers: wordList({
-    default: ['authorization', 'content-type'],
+    default: ['authorization', 'content-type', 'x-grpc-web', 'x-user-agent', 'grpc-timeout'],
     pattern: TOKEN,
     like: 'names of headers such as content-type',
     doc: 'Request headers that pages may send; * allows all, such as the x-stainless-* headers of OpenAI’s SDK.',
   }),
   exposed_headers: wordList({
-    default: ['x-baseten-request-id', 'x-weir-cause', 'retry-after', 'server-timing'],
+    default: [
+      'x-baseten-request-id',
+      'x-weir-cause',
+      'retry-after',
+      'server-timing',
+      'grpc-status',
+      'grpc-message',
+      'grpc-status-details-bin',
+    ],
     pattern: TOKEN,
     like: 'names of headers such as x-baseten-request-id',
     doc: 'Response headers that pages may read.',

@@ -85,11 +85,13 @@ export function sendRefusal(
   exchange.wrote(sendError(req, res, errorResponse(failure, exchange.id, options)));
 }
 
-/** Sends an error and returns the bytes of its body. Closes the connection if most of the request body is unread. */
+/**
+ * Sends a whole response and returns the bytes of its body. Closes the connection if most of the request body is unread.
+ */
 export function sendError(
   req: IncomingMessage,
   res: ServerResponse,
-  { status, headers, body }: ErrorResponse,
+  { status, headers, body }: Omit<ErrorResponse, 'body'> & { readonly body: string | Buffer },
 ): number {
   // The response to a HEAD request has no body (RFC 9110 9.3.2).
   const bodyBytes = req.method === 'HEAD' ? 0 : Buffer.byteLength(body);

@@ -12,6 +12,8 @@ export interface CallerListener {
   onMessages(bytes: Buffer, from: number, to: number, isEnd: boolean): void;
   /** Bytes of the response that waited have left. If `waiting` is 0, all have. */
   onResponseSent(): void;
+  /** What the client sends cannot be read as messages, and no more of it comes. `detail`: what is wrong, for the client. */
+  onMalformed(detail: string): void;
   /** The client has cancelled, or is not connected any more. `detail`: for the log; empty if there is nothing to say. */
   onClientGone(detail: string): void;
 }

@@ -164,6 +164,10 @@ export class GrpcForwarder
     if (this.#attempt.isQueued) this.#attempt.buffer(to - from);
   }
 
+  onMalformed(detail: string): void {
+    this.fail('bad_request', detail);
+  }
+
   onClientGone(detail: string): void {
     // A client cancels its call at its deadline: then the deadline is the cause.
     const isOverdue = performance.now() + TRANSIT_MS >= this.#deadlineMs;
@@ -280,9 +284,9 @@ export class GrpcForwarder
     this.#attempt.finish(readStatus(status));
   }
 
-  /** Ends it from outside: the time for draining is over. */
-  abort(failure: Failure): void {
-    this.fail(failure);
+  /** Ends it from outside: the time for draining is over, or the body of a gRPC-Web call turned out to be malformed. */
+  abort(failure: Failure, detail = ''): void {
+    this.fail(failure, detail);
   }
 
   expire(nowMs: number): void {
