@@ -84,9 +84,23 @@ async function ended(child: ChildProcessByStdio<null, Readable, Readable>): Prom
   return { code, stdout, stderr };
 }
 
-function compiled(source: string): string {
-  const esbuild = createRequire(join(CLIENTS, 'package.json'))('esbuild') as {
-    transformSync(source: string, options: { loader: string; format: string }): { code: string };
+interface Esbuild {
+  transformSync(source: string, options: { loader: string; format: string }): { code: string };
+  buildSync(options: { entryPoints: string[]; bundle: true; write: false; format: string }): {
+    outputFiles: { text: string }[];
   };
-  return esbuild.transformSync(source, { loader: 'ts', format: 'cjs' }).code;
 }
+
+const esbuild = (): Esbuild => createRequire(join(CLIENTS, 'package.json'))('esbuild') as Esbuild;
+
+const compiled = (source: string): string =>
+  esbuild().transformSync(source, { loader: 'ts', format: 'cjs' }).code;
+
+/** A script of test/clients/flows with its libraries, for a page of a browser. */
+export const bundleClient = (script: string): string =>
+  esbuild().buildSync({
+    entryPoints: [join(CLIENTS, 'flows', script)],
+    bundle: true,
+    write: false,
+    format: 'iife',
+  }).outputFiles[0]!.text;

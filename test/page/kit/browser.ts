@@ -47,7 +47,8 @@ interface Opened {
 let browser: Promise<Browser> | undefined;
 const opened = new Map<Page, Opened>();
 
-const launched = (): Promise<Browser> =>
+/** The browser; it is started first if it does not run. */
+export const launched = (): Promise<Browser> =>
   (browser ??= chromium.launch({
     executablePath: CHROMIUM,
     // Chromium has no sandbox for root.
