@@ -1,5 +1,6 @@
 // gRPC-Web through weir to replicas of gRPC, as bytes of HTTP/1.1: what passes, what is refused, and what is recorded.
 import { status, type ServerWritableStream } from '@grpc/grpc-js';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
@@ -9,7 +10,9 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { begin, call, RawClient } from '../kit/client.ts';
+import { GuideShell } from '../kit/guide-shell.ts';
 import { closeH2, startH2Replica } from '../kit/h2.ts';
+import { blocksOf, GUIDES } from '../kit/markdown-pages.ts';
 import { bodyOf, closeReplicas, mirror, startReplica } from '../kit/replica.ts';
 import { closeGrpc, startGrpcReplica, testMethods, type GrpcReplica } from '../kit/test-service.ts';
 import { until } from '../kit/until.ts';
@@ -296,6 +299,13 @@ describe('a gRPC-Web call', () => {
     expect(bad.code).toBe(status.NOT_FOUND);
   });
 
+  it('is made by the command of the guide', async () => {
+    const guide = GUIDES.find(({ file }) => file.endsWith('/grpc.md'))!;
+    const command = blocksOf([guide], 'sh').find(({ text }) => text.includes('grpc-web-text'))!.text;
+    // The replica has no health service.
+    expect(await new GuideShell(weir, tmpdir(), []).run(command.trim())).toContain('grpc-status: 12');
+  });
+
   it('of HTTP/1.0 ends with its connection', async () => {
     const client = new RawClient(weir.port);
     const body = messageFrame(unary({ responseSize: 3 }));
@@ -388,22 +398,32 @@ it('a response that a replica breaks off between messages ends with the status',
   expect([code, cause]).toEqual([status.INTERNAL, 'reset_midway']);
 });
 
-describe('where keys are required', () => {
-  it('a call without one is refused with UNAUTHENTICATED, and the key may be in baseten-authorization', async () => {
-    const replica = await startGrpcReplica();
-    const file = join(mkdtempSync(join(tmpdir(), 'weir-')), 'weir.yaml');
-    writeFileSync(
-      file,
-      `deployments: [{ id: a, replicas: [{ url: "${replica.url}" }] }]
-client_keys: { required: true, open_paths: [${UNARY.path}] }
+it('where keys are required, a call needs one, and the replica does not get it', async () => {
+  const replica = await startGrpcReplica();
+  const at = mkdtempSync(join(tmpdir(), 'weir-'));
+  const key = 'a-key-for-tests-of-grpc-web';
+  const sha256 = createHash('sha256').update(key).digest('hex');
+  writeFileSync(
+    join(at, 'keys.json'),
+    JSON.stringify({ keys: [{ name: 'k', sha256, scopes: ['predict'] }] }),
+  );
+  writeFileSync(
+    join(at, 'weir.yaml'),
+    `deployments: [{ id: a, replicas: [{ url: "${replica.url}" }] }]
+client_keys: { required: true, file: "${join(at, 'keys.json')}" }
 `,
-    );
-    const weir = await startWeir(['--config', file]);
-    const closed = await webCall(weir.url, STREAM.path, [Buffer.alloc(0)]);
-    expect(closed.code).toBe(status.UNAUTHENTICATED);
-    expect(closed.cause).toBe('unauthorized');
-    expect((await webCall(weir.url, UNARY.path, [unary({})])).code).toBe(0);
-  });
+  );
+  const weir = await startWeir(['--config', join(at, 'weir.yaml')]);
+  for (const headers of [{}, { authorization: 'Bearer another-key-than-the-right-one' }]) {
+    const { code, cause } = await webCall(weir.url, UNARY.path, [unary({})], headers);
+    expect([code, cause]).toEqual([status.UNAUTHENTICATED, 'unauthorized']);
+  }
+  expect(replica.calls).toBe(0);
+  for (const name of ['authorization', 'baseten-authorization']) {
+    const { code } = await webCall(weir.url, UNARY.path, [unary({})], { [name]: `Bearer ${key}` });
+    expect(code, name).toBe(status.OK);
+    expect(replica.seen.at(-1)!.get(name)).toEqual([]);
+  }
 });
 
 describe('a gRPC-Web call', () => {

@@ -5,6 +5,8 @@ import type { AddressInfo } from 'node:net';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundleClient, clientsAreMissing } from '../kit/clients.ts';
+import { localCertificate } from '../kit/certificate.ts';
+import { removeFolders } from '../kit/folder.ts';
 import { closeGrpc, startGrpcReplica, testDescriptor, type GrpcReplica } from '../kit/test-service.ts';
 import { until } from '../kit/until.ts';
 import { startWeir, stopAll, type Weir } from '../kit/weir.ts';
@@ -17,9 +19,10 @@ type WebCall = (given: Record<string, string>) => Promise<Outcome>;
 
 describe.skipIf(browserIsMissing || clientsAreMissing)('a page of another origin', () => {
   let replica: GrpcReplica;
-  /** With the defaults of ingress.cors, and with settings that allow the metadata of the calls. */
+  /** With the defaults of ingress.cors, with settings that allow the metadata of the calls, and over TLS and HTTP/2. */
   let weir: Weir;
   let open: Weir;
+  let secure: Weir;
   let site: Server;
   let page: Page;
   const problems: string[] = [];
@@ -46,7 +49,9 @@ describe.skipIf(browserIsMissing || clientsAreMissing)('a page of another origin
       'x-grpc-test-echo-initial',
     ];
     open = await startWeir([...args, ...allowed]);
-    page = await (await launched()).newPage();
+    const { certFile, keyFile } = localCertificate().server;
+    secure = await startWeir([...args, '--ingress-tls-cert', certFile, '--ingress-tls-key', keyFile]);
+    page = await (await launched()).newPage({ ignoreHTTPSErrors: true });
     page.on('pageerror', (error) => problems.push(String(error)));
     page.on('console', (message) => {
       if (message.type() === 'error') problems.push(message.text());
@@ -58,9 +63,10 @@ describe.skipIf(browserIsMissing || clientsAreMissing)('a page of another origin
     await stopAll();
     await closeGrpc();
     site.close();
+    removeFolders();
   });
 
-  const outcomeOf = (client: string, format: string, call: string, { url } = weir): Promise<Outcome> =>
+  const outcomeOf = (client: string, format: string, call: string, url = weir.url): Promise<Outcome> =>
     page.evaluate((given) => (globalThis as unknown as { webCall: WebCall }).webCall(given), {
       client,
       format,
@@ -78,14 +84,25 @@ describe.skipIf(browserIsMissing || clientsAreMissing)('a page of another origin
       const id = expect.stringMatching(ID) as string;
       const empty = await outcomeOf(client, format, 'empty');
       expect(empty).toMatchObject({ code: 0, sizes: [0], id });
-      const unary = await outcomeOf(client, format, 'unary', open);
+      const unary = await outcomeOf(client, format, 'unary', open.url);
       expect(unary).toMatchObject({ code: 0, sizes: [314159], initial: 'first', trailing: 'q6ur', id });
       const stream = await outcomeOf(client, format, 'stream');
       expect(stream).toMatchObject({ code: 0, sizes: [31415, 9, 2653, 58979], id });
-      const error = await outcomeOf(client, format, 'error', open);
+      const error = await outcomeOf(client, format, 'error', open.url);
       expect(error).toMatchObject({ code: 5, message: 'keine \u00dcbung, 50 %' });
       const unimplemented = await outcomeOf(client, format, 'unimplemented');
       expect(unimplemented).toMatchObject({ code: 12 });
+      expect(problems).toEqual([]);
+    });
+
+    it('makes calls over TLS and HTTP/2', async () => {
+      const url = `https://127.0.0.1:${secure.port}`;
+      const response = page.waitForResponse((one) => one.request().method() === 'POST');
+      const stream = await outcomeOf(client, format, 'stream', url);
+      expect(stream).toMatchObject({ code: 0, sizes: [31415, 9, 2653, 58979] });
+      expect(await (await response).httpVersion()).toBe('HTTP/2.0');
+      const error = await outcomeOf(client, format, 'unimplemented', url);
+      expect(error).toMatchObject({ code: 12 });
       expect(problems).toEqual([]);
     });
 
