@@ -1,7 +1,6 @@
 // A peer for tests that sends single HTTP/2 frames, right or wrong, and reads what comes back.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { Decoder } from '../../../../src/protocol/http2/hpack/decoder.ts';
 import { FLAG, FRAME, PREFACE } from '../../../../src/protocol/http2/frames.ts';
 import { until } from '../../../kit/until.ts';
 import { track } from './endpoints.ts';
@@ -84,7 +83,7 @@ export class RawPeer {
   /** The other side has closed the connection. */
   isClosed = false;
   #rest = Buffer.alloc(0);
-  readonly #decoder = new Decoder(1024 * 1024);
+  #syncs = 0;
 
   constructor(socket: Socket, skipBytes = 0) {
     this.socket = track(socket);
@@ -122,18 +121,14 @@ export class RawPeer {
     return this.frames.filter((one) => one.type === type && (id === undefined || one.id === id));
   }
 
-  /** The fields of the header sections of a stream. They must be read once, and in the order in which they came. */
-  fields(one: ReceivedFrame): readonly string[] {
-    return this.#decoder.decode(one.payload, 0, one.payload.length).raw();
-  }
-
   /** Bytes of DATA of a stream. */
   body(id: number): Buffer {
     return Buffer.concat(this.of(FRAME.data, id).map(({ payload }) => payload));
   }
 
   /** Sends a PING and waits for its answer: what was sent before has been read by then. */
-  async sync(payload = 'syncsync'): Promise<void> {
+  async sync(): Promise<void> {
+    const payload = String(this.#syncs++).padStart(8, '0');
     this.send(ping(payload));
     await until('the PING is answered', () =>
       this.of(FRAME.ping).some((one) => one.flags === FLAG.ack && one.payload.toString() === payload),
