@@ -56,6 +56,11 @@ export class OpenStreams {
     this.#table.add(stream);
   }
 
+  /** Client: skips ids. The next one must be odd and unused. For tests that reach the last id. */
+  skipTo(id: number): void {
+    this.#nextId = id;
+  }
+
   /** Removes a stream. */
   close(stream: Http2Stream, how: ClosedHow): void {
     this.count--;

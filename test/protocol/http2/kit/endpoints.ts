@@ -162,6 +162,18 @@ export async function startServer(
   return { server, port: (server.address() as AddressInfo).port, connections };
 }
 
+/** A server that answers with raw bytes: `connected` gets each socket. */
+export async function startRawServer(connected: (socket: Socket) => void): Promise<number> {
+  const server = createServer({ noDelay: true }, (socket) => {
+    socket.on('error', () => undefined);
+    connected(track(socket));
+  });
+  servers.add(server);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
 /** A client that is connecting to a port of this machine. */
 export function connectClient(port: number, changed: Partial<Http2Options> = {}): RecordedConnection {
   const socket = track(connect(port, '127.0.0.1'));
