@@ -77,6 +77,23 @@ export interface ReceivedFrame {
   readonly payload: Buffer;
 }
 
+/** The frames in `bytes`, and the bytes of an incomplete one after them. */
+export function readFrames(bytes: Buffer): { frames: ReceivedFrame[]; rest: Buffer } {
+  const frames: ReceivedFrame[] = [];
+  let rest = bytes;
+  while (rest.length >= 9 && rest.length >= 9 + rest.readUIntBE(0, 3)) {
+    const end = 9 + rest.readUIntBE(0, 3);
+    frames.push({
+      type: rest[3]!,
+      flags: rest[4]!,
+      id: rest.readUInt32BE(5),
+      payload: Buffer.from(rest.subarray(9, end)),
+    });
+    rest = rest.subarray(end);
+  }
+  return { frames, rest };
+}
+
 export class RawPeer {
   readonly socket: Socket;
   readonly frames: ReceivedFrame[] = [];
@@ -136,18 +153,8 @@ export class RawPeer {
   }
 
   #read(chunk: Buffer): void {
-    let rest = Buffer.concat([this.#rest, chunk]);
-    while (rest.length >= 9) {
-      const length = rest.readUIntBE(0, 3);
-      if (rest.length < 9 + length) break;
-      this.frames.push({
-        type: rest[3]!,
-        flags: rest[4]!,
-        id: rest.readUInt32BE(5),
-        payload: Buffer.from(rest.subarray(9, 9 + length)),
-      });
-      rest = rest.subarray(9 + length);
-    }
+    const { frames, rest } = readFrames(Buffer.concat([this.#rest, chunk]));
+    this.frames.push(...frames);
     this.#rest = Buffer.from(rest);
   }
 }
