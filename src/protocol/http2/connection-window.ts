@@ -6,6 +6,9 @@ import { DEFAULT_WINDOW, FRAME } from './frames.ts';
 import type { CreditHolder, HeldBytes } from './held-bytes.ts';
 import type { Output } from './output.ts';
 
+/** A connection gets at most one part in so many of the room that is left. */
+const ROOM_SHARE = 4;
+
 export class ConnectionWindow implements CreditHolder {
   readonly #output: Output;
   readonly #heldBytes: HeldBytes;
@@ -57,13 +60,14 @@ export class ConnectionWindow implements CreditHolder {
   }
 
   #refill(): void {
-    const room = this.#heldBytes.maxBytes - this.#heldBytes.bytes;
+    // Other connections may be given as much before any of it comes.
+    const room = (this.#heldBytes.maxBytes - this.#heldBytes.bytes) / ROOM_SHARE;
     if (room >= this.#size) {
       if (this.#size < this.#maxBytes) this.#size = Math.min(this.#maxBytes, this.#size * 2);
       return this.#give(this.#size - this.#credit);
     }
     this.#heldBytes.await(this);
-    const by = Math.max(room, this.#minBytes - this.#held) - this.#credit;
+    const by = Math.floor(Math.max(room, this.#minBytes - this.#held)) - this.#credit;
     // No update for every few bytes.
     if (by >= this.#minBytes / 4) this.#give(by);
   }

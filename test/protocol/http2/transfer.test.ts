@@ -183,9 +183,10 @@ describe('a relay', () => {
     );
     await Promise.all(transfers);
     clearInterval(watch);
-    // All bodies together have 144 MB.
+    // All bodies together have 144 MB. 16 connections may each hold the smallest window of 1 MiB beside the maximum, and
+    // what is on the way when it is reached.
     expect(mostHeld).toBeGreaterThan(0);
-    console.log('most held', mostHeld);
+    expect(mostHeld).toBeLessThan(40 * 1024 ** 2);
     await until('nothing is held', () => heldBytes.bytes === 0);
     for (const session of sessions) session.destroy();
     replica.close();
