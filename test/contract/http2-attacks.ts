@@ -257,7 +257,7 @@ export function http2AttacksContract(library: Http2Library): void {
           sent += part;
           await until('the window allows more', () => {
             for (let stream = 1; stream < 2 * CALLS; stream += 2)
-              if (65_535 + socket.windowOf(stream) - (sent + 5) < 12_500) return false;
+              if (socket.initialWindow + socket.windowOf(stream) - (sent + 5) < 12_500) return false;
             return true;
           });
         }
@@ -267,7 +267,7 @@ export function http2AttacksContract(library: Http2Library): void {
         await expectNothingLeft(weir);
       }, 60_000);
 
-      it('refuses waiting calls whose messages come in too many small frames, but no others', async () => {
+      it(`${library === 'weir' ? 'holds' : 'refuses'} waiting calls whose messages come in too many small frames, but no others`, async () => {
         const replica = await replicaWith((stream) => stream.resume());
         const weir = await start(replica, '--deployment-concurrency-target=1');
         const growth = growthOf(weir);
@@ -291,10 +291,12 @@ export function http2AttacksContract(library: Http2Library): void {
             }
           })(),
         );
-        await until(
-          'some are refused',
-          async () => ((await weir.page()).value(ENDED('bad_request')) ?? 0) > 0,
-        );
+        // Node keeps an object for each frame, weir only the bytes.
+        if (library === 'node')
+          await until(
+            'some are refused',
+            async () => ((await weir.page()).value(ENDED('bad_request')) ?? 0) > 0,
+          );
         await flooded;
         // All of them would be a million frames: about 250 MB.
         expect(growth()).toBeLessThan(150);
@@ -302,6 +304,7 @@ export function http2AttacksContract(library: Http2Library): void {
           honest.frames.some(({ type }) => type === HEADERS || type === RST_STREAM);
         expect(isHonestServed()).toBe(false);
         socket.socket.destroy();
+        if (library === 'weir') expect((await weir.page()).value(ENDED('bad_request')) ?? 0).toBe(0);
         await weir.expectMetric('baseten_concurrent_requests', 2);
         first.socket.destroy();
         await until('the honest call has reached the replica', () => replica.streams === 2);
@@ -322,7 +325,7 @@ export function http2AttacksContract(library: Http2Library): void {
           stream.on('drain', fill);
           fill();
         });
-        const weir = await start(replica, '--proxy-idle-timeout=1s');
+        const weir = await start(replica, '--proxy-idle-timeout=1s', '--proxy-http2-max-held=32MiB');
         const growth = growthOf(weir);
         // SETTINGS_INITIAL_WINDOW_SIZE 0.
         const socket = attacker(weir, Buffer.from([0, 4, 0, 0, 0, 0]));
@@ -334,7 +337,7 @@ export function http2AttacksContract(library: Http2Library): void {
           'the calls are ended',
           async () => ((await weir.page()).value(ENDED('client_stalled')) ?? 0) >= 50,
         );
-        // One stream may hold little more than its window towards the replica.
+        // Node: one stream holds little more than its window towards the replica. weir: all hold what is allowed.
         expect(growth()).toBeLessThan(100);
         expect(written).toBeLessThan(CALLS * 512 * 1024);
         await expectNothingLeft(weir);

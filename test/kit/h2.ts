@@ -209,6 +209,14 @@ export class H2Socket {
     return this.frames.find(({ type }) => type === 7)?.payload.readUInt32BE(4);
   }
 
+  /** Window of a new stream: SETTINGS_INITIAL_WINDOW_SIZE of the other side. */
+  get initialWindow(): number {
+    const settings = this.frames.find(({ type, flags }) => type === SETTINGS_TYPE && flags === 0)?.payload;
+    for (let at = 0; settings !== undefined && at < settings.length; at += 6)
+      if (settings.readUInt16BE(at) === 4) return settings.readUInt32BE(at + 2);
+    return 65_535;
+  }
+
   /** Sum of the WINDOW_UPDATE increments for a stream. */
   windowOf(stream: number): number {
     return this.frames.reduce(

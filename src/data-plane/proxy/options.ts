@@ -89,9 +89,9 @@ const http2Options = section({
     doc: 'Bytes that all streams of one HTTP/2 connection to a replica may have on the way together.',
   }),
   max_held: bytes({
-    default: 256 * 1024 ** 2,
+    default: 64 * 1024 ** 2,
     min: 1024 ** 2,
-    doc: 'Bytes that all HTTP/2 connections, to clients and replicas, may hold for those that read slowly. Above it no connection may send more until others have read.',
+    doc: 'Bytes that all HTTP/2 connections, to clients and replicas, may hold for those that read slowly. Above it, each gets no more than has been read from it.',
   }),
 });
 
@@ -102,7 +102,7 @@ export const proxyOptions = section({
   }),
   http2_library: choice(['weir', 'node'], {
     default: 'weir',
-    doc: 'Implementation of HTTP/2 for gRPC: weir’s own, or that of Node, slower and with its limits. `node` is for problems with `weir`, and goes with the next release.',
+    doc: 'Implementation of HTTP/2 for gRPC: weir’s own, or that of Node, which costs more CPU time. `node` is only for problems with `weir` and will be removed.',
   }),
   http2: http2Options,
   connect_timeout: duration({ default: 5000, min: 10, doc: 'Time limit for connecting to a replica.' }),
