@@ -34,6 +34,7 @@ const OPTIONS: Http2Options = {
   maxStreamWindow: WINDOW_BYTES,
   connectionWindow: WINDOW_BYTES,
   heldBytes: new HeldBytes(Infinity),
+  // Probes are not in the metrics of connections.
   counters: new Http2Counters(),
   maxUnreadBytes: WINDOW_BYTES,
   resetBurst: 1,

@@ -46,6 +46,7 @@ const CLOSING_MS = 1000;
 const GUARDS: ReadonlySet<ConnectionProblem> = new Set([
   'resets',
   'control_frames',
+  'window_updates',
   'header_frames',
   'unread_output',
 ]);

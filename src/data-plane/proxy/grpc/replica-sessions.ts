@@ -16,8 +16,8 @@ import { ERROR_CODE, type Http2ConnectionError } from '../../../protocol/http2/e
 import type { HeaderBlock } from '../../../protocol/http2/hpack/header-block.ts';
 import type { Http2Stream } from '../../../protocol/http2/stream.ts';
 import type { StreamListener } from '../../../protocol/http2/stream-listener.ts';
-import type { HeldBytes } from '../../../protocol/http2/held-bytes.ts';
 import type { Http2Counters } from '../../../protocol/http2/http2-counters.ts';
+import type { HeldBytes } from '../../../protocol/http2/held-bytes.ts';
 import { connectHttp2, type Replica } from '../../replicas/pool.ts';
 import type { ProxyOptions } from '../options.ts';
 import { MAX_RESPONSE_METADATA } from './grpc-failure.ts';
