@@ -10,6 +10,7 @@ import type { Socket } from 'node:net';
 import { linger, LINGER_MS } from '../http/linger.ts';
 import { CLOSED, type ClosedHow } from './closed-streams.ts';
 import type { Http2Options } from './connection-options.ts';
+import { ConnectionReads } from './connection-reads.ts';
 import { ConnectionWindow } from './connection-window.ts';
 import { DataSender } from './data-sender.ts';
 import { ERROR_CODE, errorCodeName, Http2ConnectionError } from './error-code.ts';
@@ -67,6 +68,7 @@ export class Http2Connection {
   /** The GOAWAY with the last id was sent: later streams are refused. */
   hasSaidLastId = false;
   readonly #encoder = new Encoder();
+  readonly #reads: ConnectionReads;
   readonly #reader: FrameReader;
   readonly #lifetime: Lifetime;
   #socketError: Error | undefined;
@@ -92,7 +94,7 @@ export class Http2Connection {
     this.window = new ConnectionWindow(this.output, options);
     options.counters.connections++;
     socket.setNoDelay(true);
-    socket.on('data', this.#onChunk);
+    this.#reads = new ConnectionReads(socket, (bytes, from, to) => this.read(bytes, from, to));
     socket.on('drain', this.#onDrain);
     socket.on('error', this.#onError);
     socket.on('end', this.#onClose);
@@ -149,7 +151,7 @@ export class Http2Connection {
     if (!this.isGone) this.#lifetime.sweep(nowMs);
   }
 
-  /** Reads bytes[from, to), for a socket that does not emit 'data'. The buffer is only borrowed. */
+  /** Reads bytes[from, to), which are only borrowed. */
   read(bytes: Buffer, from: number, to: number): void {
     if (this.isGone) return;
     this.#lifetime.hasReceived = true;
@@ -362,14 +364,10 @@ export class Http2Connection {
       this.closeStream(stream, CLOSED.resetByPeer);
       stream.listener.onReset(stream, code, true);
     }
-    this.socket.off('data', this.#onChunk);
+    this.#reads.stop();
     this.options.counters.connectionEnded(error?.problem);
     this.listener.onGone(this, error);
   }
-
-  readonly #onChunk = (bytes: Buffer): void => {
-    this.read(bytes, 0, bytes.length);
-  };
 
   readonly #onDrain = (): void => {
     this.output.isFull = false;

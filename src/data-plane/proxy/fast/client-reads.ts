@@ -5,7 +5,7 @@ import { Duplex } from 'node:stream';
 import { ReadBuffer, sharedBuffer } from './read-buffer.ts';
 import { Http1StreamSocket } from '../../../protocol/http2/http1/http1-stream-socket.ts';
 import type { ReplicaConnection } from './replica-connection.ts';
-import { readInto, type ReadListener } from './socket-reads.ts';
+import { readInto, type ReadListener } from '../../../protocol/http/socket-reads.ts';
 
 /** Bytes came: bytes[0, size), until the listener returns. */
 type BytesListener = (bytes: Buffer, size: number) => void;

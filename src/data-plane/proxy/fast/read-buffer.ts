@@ -2,7 +2,7 @@
 // Invariant: bytes of the shared buffer are used or copied before the next read of any socket. A large body is read into
 // a buffer of its own, which is not read into again before what was written from it is out.
 import type { Socket } from 'node:net';
-import { askForBuffer } from './socket-reads.ts';
+import { askForBuffer } from '../../../protocol/http/socket-reads.ts';
 
 /** Size of the shared buffer: what libuv reads at a time. */
 const READ_BYTES = 64 * 1024;
