@@ -100,7 +100,8 @@ async function newContext(options: OpenOptions): Promise<BrowserContext> {
 
 /** What `prepare` collects in the page. */
 interface Seen {
-  readonly shifts: string[];
+  /** What has moved without an input since the last call. */
+  readonly takeShifts: () => string[];
 }
 declare global {
   interface Window {
@@ -110,7 +111,13 @@ declare global {
 
 /** Runs in the page before its scripts: enters the key, and collects what moves without an input of the user. */
 function prepare(key: string): void {
-  const seen: Seen = { shifts: [] };
+  const shifts: { readonly atMs: number; readonly text: string }[] = [];
+  /** Times in which content may move: after an input, and after what was asked in such a time is answered. */
+  const times: { readonly fromMs: number; readonly toMs: number }[] = [];
+  const mayMove = (atMs: number): boolean => times.some(({ fromMs, toMs }) => atMs >= fromMs && atMs < toMs);
+  const seen: Seen = {
+    takeShifts: () => shifts.splice(0).flatMap(({ atMs, text }) => (mayMove(atMs) ? [] : [text])),
+  };
   Object.defineProperty(window, 'seenByTest', { value: seen });
   try {
     if (key !== '' && sessionStorage.getItem('key of test') === null) {
@@ -121,11 +128,19 @@ function prepare(key: string): void {
     // A document without an origin, before the first address is opened, has no storage.
     if (!(error instanceof DOMException)) throw error;
   }
-  let inputAtMs = -Infinity;
-  for (const type of ['pointerdown', 'keydown', 'wheel', 'input'] as const)
-    addEventListener(type, () => (inputAtMs = performance.now()), { capture: true, passive: true });
   /** Content of the answer to an input may move what is below it. In milliseconds. */
   const ownMs = 3000;
+  const onInput = (): void => {
+    const now = performance.now();
+    times.push({ fromMs: now, toMs: now + ownMs });
+  };
+  for (const type of ['pointerdown', 'keydown', 'wheel', 'input'] as const)
+    addEventListener(type, onInput, { capture: true, passive: true });
+  // On a busy machine an answer may take longer than that.
+  new PerformanceObserver((list) => {
+    for (const { startTime, responseEnd } of list.getEntries() as PerformanceResourceTiming[])
+      if (mayMove(startTime)) times.push({ fromMs: startTime, toMs: responseEnd + ownMs });
+  }).observe({ type: 'resource', buffered: true });
   /** Share of the window that moved, times the distance: 40 px of a panel of 100 px are 0.005. */
   const leastShift = 0.002;
   new PerformanceObserver((list) => {
@@ -139,7 +154,7 @@ function prepare(key: string): void {
         readonly sources?: readonly { readonly node?: Node | null }[];
       };
       // Words of another length within a cell or a bar are below this.
-      if (value < leastShift || startTime - inputAtMs < ownMs) continue;
+      if (value < leastShift) continue;
       // A number at the right edge of its column begins elsewhere when it has another length.
       if (sources.every(({ node }) => node?.nodeName === '#text')) continue;
       const moved = sources.map(({ node }) =>
@@ -147,9 +162,8 @@ function prepare(key: string): void {
           ? `<${node.tagName.toLowerCase()} class="${node.className}">`
           : String(node?.nodeName),
       );
-      seen.shifts.push(
-        `layout shift of ${value.toFixed(4)} at ${Math.round(startTime)} ms: ${moved.join(', ')}`,
-      );
+      const text = `layout shift of ${value.toFixed(4)} at ${Math.round(startTime)} ms: ${moved.join(', ')}`;
+      shifts.push({ atMs: startTime, text });
     }
   }).observe({ type: 'layout-shift', buffered: true });
 }
@@ -182,7 +196,7 @@ function watch(page: Page, { problems, options }: Opened, origin: string): void 
 /** What the page has done so far that it must not; and forgets it. */
 export async function takeProblems(page: Page): Promise<string[]> {
   const one = opened.get(page)!;
-  if (!page.isClosed()) one.problems.push(...(await page.evaluate(() => window.seenByTest.shifts.splice(0))));
+  if (!page.isClosed()) one.problems.push(...(await page.evaluate(() => window.seenByTest.takeShifts())));
   return one.problems.splice(0);
 }
 

@@ -29,6 +29,7 @@ async function open(
 ): Promise<Awaited<ReturnType<typeof openPage>>> {
   const { port } = await startReplica((req, res) => {
     if (req.url === '/favicon.ico') return void res.writeHead(204).end();
+    if (req.url === '/late') return void setTimeout(() => res.end('late'), 3500);
     if (req.url === '/silent') return void res.destroy();
     if (req.url === '/short') {
       res.writeHead(200, { 'Content-Length': '9' }).write('1234');
@@ -85,6 +86,24 @@ describe.skipIf(browserIsMissing)('the browser of the tests', () => {
     await until('the shift is reported', async () =>
       (await takeProblems(page)).some((one) => /^layout shift of 0\.\d+/.test(one)),
     );
+  });
+
+  it('allows content to move with the answer to an input, however late it comes', async () => {
+    const page = await open('<button>Ask</button><p></p><p>below</p>');
+    await page.evaluate(() => {
+      document.querySelector('button')!.onclick = async () => {
+        document.querySelectorAll('p')[1]!.style.height = await (
+          await fetch('/late')
+        )
+          .text()
+          .then(() => '200px');
+        document.title = 'answered';
+      };
+    });
+    await page.getByRole('button').click();
+    await page.waitForFunction(() => document.title === 'answered');
+    await page.screenshot();
+    expect(await takeProblems(page)).toEqual([]);
   });
 
   it('reports what is not accessible', async () => {
