@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { wildcard } from '../../src/core/wildcard.ts';
+import { cpuMs } from '../kit/cpu-time.ts';
 
 it.each([
   ['a', 'a', true],
@@ -30,7 +31,7 @@ it('fits what the regular expression of the pattern fits', () => {
 });
 
 it('needs no more than linear time', () => {
-  const startedMs = performance.now();
+  const startedMs = cpuMs();
   expect(wildcard(`${'*a'.repeat(1000)}b`)('a'.repeat(1_000_000))).toBe(false);
-  expect(performance.now() - startedMs).toBeLessThan(1000);
+  expect(cpuMs() - startedMs).toBeLessThan(1000);
 });

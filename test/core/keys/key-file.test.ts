@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { digestOf, newSecret } from '../../../src/core/keys/api-key.ts';
 import { readKeyFile } from '../../../src/core/keys/key-file.ts';
 import { KeyStore, type KeyObject } from '../../../src/core/keys/key-store.ts';
+import { cpuMs } from '../../kit/cpu-time.ts';
 import { folder, removeFolders } from '../../kit/folder.ts';
 
 afterEach(removeFolders);
@@ -75,7 +76,7 @@ it('finds a key among ten thousand by one look-up', () => {
   expect(store.find('x'.repeat(1_000_000), Date.now())).toBeUndefined();
   expect(store.find('', Date.now())).toBeUndefined();
   // A search through all keys would take more than a second for as many.
-  const before = performance.now();
+  const before = cpuMs();
   for (const one of forged) store.find(one, 0);
-  expect(performance.now() - before).toBeLessThan(1000);
+  expect(cpuMs() - before).toBeLessThan(1000);
 });

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { operations, type QueryOperations } from '../../../src/telemetry/btql/btql-thread.ts';
 import { orProblem, parseBtql } from '../../../src/telemetry/btql/parse-btql.ts';
 import { recordOfRow } from '../../../src/telemetry/logs/rows/row-record.ts';
+import { cpuMs } from '../../kit/cpu-time.ts';
 import { removeFolders } from '../../kit/folder.ts';
 import { closeStores, NOON, OwnStore } from '../../kit/own-store.ts';
 
@@ -54,19 +55,19 @@ function run(query: unknown): Ran {
   const opened = thread.open({ query, cursor: undefined, format: 'json', clock, isKept: false });
   if ('problem' in opened) throw new Error(opened.problem);
   const limits = { timeMs: TIME_MS, reads: 1e9, memoryBytes: 2 ** 26 };
-  const startMs = performance.now();
+  const startMs = cpuMs();
   thread.start(opened.id, [{ id: 'p', orgId: 'o' }], TRACE, limits);
   let longestMs = 0;
   for (;;) {
-    const stepMs = performance.now();
+    const stepMs = cpuMs();
     const answer = thread.step(opened.id, 20);
-    longestMs = Math.max(longestMs, performance.now() - stepMs);
+    longestMs = Math.max(longestMs, cpuMs() - stepMs);
     if (answer === undefined) continue;
     const { data, warnings = [] } = JSON.parse(answer.body) as {
       data: unknown[];
       warnings?: Ran['warnings'];
     };
-    return { longestMs, totalMs: performance.now() - startMs, rows: data.length, warnings };
+    return { longestMs, totalMs: cpuMs() - startMs, rows: data.length, warnings };
   }
 }
 
@@ -116,10 +117,10 @@ describe('a filter', () => {
     ['a long chain of questions', `from: ${P} | filter: ${'a ? b : '.repeat(5000)}c`, 'more than 64 levels'],
     ['a large text', `from: ${P} | filter: a = '${'x'.repeat(70_000)}'`, '65536'],
   ])('is refused at once if it has %s', (_, text, problem) => {
-    const startMs = performance.now();
+    const startMs = cpuMs();
     const result = orProblem(text, () => parseBtql(`select: * | ${text}`));
     expect(result).toMatchObject({ problem: expect.stringContaining(problem) });
-    expect(performance.now() - startMs).toBeLessThan(1000);
+    expect(cpuMs() - startMs).toBeLessThan(1000);
   });
 
   it('is refused at once as a tree of many nodes or levels', () => {
@@ -130,9 +131,9 @@ describe('a filter', () => {
     for (let n = 0; n < 5000; n++) deep = { op: 'not', expr: deep };
     const wide = { op: 'or', children: Array.from({ length: 20_000 }, () => ident) };
     for (const filter of [deep, wide]) {
-      const startMs = performance.now();
+      const startMs = cpuMs();
       expect(orProblem({}, () => parseBtql({ select: [star], from, filter }))).toHaveProperty('problem');
-      expect(performance.now() - startMs).toBeLessThan(1000);
+      expect(cpuMs() - startMs).toBeLessThan(1000);
     }
   });
 });

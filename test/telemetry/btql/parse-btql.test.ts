@@ -12,6 +12,7 @@ import {
   sqlQuery,
   unpivotQuery,
 } from './arbitrary-query.ts';
+import { cpuMs } from '../../kit/cpu-time.ts';
 
 /** A tree without the places in its text. */
 const bare = (tree: unknown): unknown =>
@@ -121,7 +122,7 @@ describe('any text', () => {
   });
 
   it('is parsed in a short time', () => {
-    const started = performance.now();
+    const started = cpuMs();
     for (const text of ['(', '- ', 'not ', 'a.', '[', 'a ? ', 'case when ', '1,', '/*', 'a and ', 'f(']) {
       const long = `from: p('x') filter: ${text.repeat(60_000 / text.length)}`;
       expect(
@@ -129,7 +130,7 @@ describe('any text', () => {
         text,
       ).toHaveProperty('problem');
     }
-    expect(performance.now() - started).toBeLessThan(5000);
+    expect(cpuMs() - started).toBeLessThan(5000);
   });
 });
 

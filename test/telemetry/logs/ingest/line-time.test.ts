@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { timeOfPlain } from '../../../../src/telemetry/logs/ingest/line-time.ts';
 import { NOW, recordOf, recordsOf } from './read-lines.ts';
+import { cpuMs } from '../../../kit/cpu-time.ts';
 
 const DAY_MS = 86_400_000;
 const at = (line: string, retentionMs = 7 * DAY_MS) => timeOfPlain(line, NOW, retentionMs);
@@ -115,8 +116,8 @@ describe('the time of a plain line', () => {
 
   it('is read in constant time from long lines', () => {
     const line = `${'2026-11-20 '.repeat(20_000)}${'[INFO] '.repeat(20_000)}`;
-    const begin = performance.now();
+    const begin = cpuMs();
     for (let i = 0; i < 1000; i++) at(line);
-    expect(performance.now() - begin).toBeLessThan(1000);
+    expect(cpuMs() - begin).toBeLessThan(1000);
   });
 });

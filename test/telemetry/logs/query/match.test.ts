@@ -7,6 +7,7 @@ import { searchableText } from '../../../../src/telemetry/logs/query/searchable-
 import { wordsOf } from '../../../../src/telemetry/logs/query/words.ts';
 import type { LogRecord } from '../../../../src/telemetry/logs/log-record.ts';
 import { node, record, recordOf, text } from './arbitrary.ts';
+import { cpuMs } from '../../../kit/cpu-time.ts';
 
 function nodeOf(text: string): QueryNode {
   const parsed = parseQuery(text);
@@ -196,10 +197,10 @@ describe('a search in the message', () => {
   });
 
   it('is fast for expressions that are slow with backtracking', () => {
-    const start = performance.now();
+    const start = cpuMs();
     for (const query of ['/(a+)+$/', '/(a|aa)+$/', '/(a*)*b/', '/(.*a){12}x/'])
       expect(matches(query, { message: `${'a'.repeat(100_000)}!` })).toBe(false);
-    expect(performance.now() - start).toBeLessThan(5000);
+    expect(cpuMs() - start).toBeLessThan(5000);
   });
 });
 

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { LogRecord } from '../../../../src/telemetry/logs/log-record.ts';
 import { BLOCK_ROWS } from '../../../../src/telemetry/logs/store/block-rows.ts';
 import { listSegments, utcDay } from '../../../../src/telemetry/logs/store/segments.ts';
+import { cpuMs } from '../../../kit/cpu-time.ts';
 import { folder, removeFolders } from '../../../kit/folder.ts';
 import { closeStores, DAY_MS, line, node, NOON, OwnStore } from '../../../kit/own-store.ts';
 import { V1Writer } from '../../../kit/v1-writer.ts';
@@ -171,17 +172,17 @@ describe('requests of hours', () => {
     expect(seqs(first.records)).toEqual(expected.slice(0, 500).map(({ i }) => i + 1));
     // The newest records are found without reading the pages of all blocks.
     const minute = { fromNs: timeOf(count - 600), toNs: timeOf(count - 10) };
-    const startMs = performance.now();
+    const startMs = cpuMs();
     const newest = store.all('number', { ...minute, limit: 1000 });
-    const newestMs = performance.now() - startMs;
+    const newestMs = cpuMs() - startMs;
     expect(newest.map(({ message }) => message)).toEqual(
       expected
         .filter(({ timeNs }) => timeNs >= minute.fromNs && timeNs <= minute.toNs)
         .map(({ i }) => `number ${i}`)
         .toReversed(),
     );
-    const allStartMs = performance.now();
+    const allStartMs = cpuMs();
     expect(store.all('number', { limit: 10_000 })).toHaveLength(count);
-    expect(newestMs).toBeLessThan((performance.now() - allStartMs) / 3);
+    expect(newestMs).toBeLessThan((cpuMs() - allStartMs) / 3);
   }, 60_000);
 });

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { compileSchema } from '../../../../src/telemetry/scoring/scorers/json-schema.ts';
 import { openBuiltIn } from '../../../../src/telemetry/scoring/scorers/built-in.ts';
+import { cpuMs } from '../../../kit/cpu-time.ts';
 
 function valid(schema: unknown, value: unknown): boolean | { reason: string } {
   const compiled = compileSchema(schema);
@@ -113,9 +114,9 @@ describe('a JSON schema', () => {
       const next = { $ref: `#/$defs/d${i + 1}` };
       $defs[`d${i}`] = { oneOf: [next, { allOf: [next] }] };
     }
-    const startMs = performance.now();
+    const startMs = cpuMs();
     expect(valid({ $defs, $ref: '#/$defs/d0' }, 1)).toEqual({ reason: 'checking the schema takes too long' });
-    expect(performance.now() - startMs).toBeLessThan(5000);
+    expect(cpuMs() - startMs).toBeLessThan(5000);
   });
 });
 
