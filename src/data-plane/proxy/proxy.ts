@@ -15,7 +15,7 @@ import type { SubjectHeader } from '../../core/client-subject.ts';
 import type { ForwardedCall } from '../../protocol/grpc/metadata.ts';
 import type { ForwardedRequest } from '../../protocol/http/forwarded-headers.ts';
 import { RemovedHeaders } from '../../protocol/http/removed-headers.ts';
-import { HeldBytes } from '../../protocol/http2/held-bytes.ts';
+import { Http2HeldBytes } from '../../protocol/http2/http2-held-bytes.ts';
 import { Http2Counters } from '../../protocol/http2/http2-counters.ts';
 import type { Pool } from '../replicas/pool.ts';
 import { FastLane, type FastLaneOptions } from './fast/fast-lane.ts';
@@ -61,7 +61,7 @@ export class Proxy {
   /** Time limits of the fast lane's connections. */
   readonly #connectionDeadlines = new Deadlines();
   /** Bytes that all HTTP/2 connections hold for those that read slowly. */
-  readonly heldBytes: HeldBytes;
+  readonly heldBytes: Http2HeldBytes;
   readonly #connections: ReplicaConnections;
   readonly #exchanges: Exchanges;
   readonly #removesKeys: boolean;
@@ -79,7 +79,7 @@ export class Proxy {
       options.replica_idle_timeout,
       options.replica_connection_age,
     );
-    this.heldBytes = new HeldBytes(options.http2.max_held);
+    this.heldBytes = new Http2HeldBytes(options.http2.max_held);
     this.#context = {
       pool,
       options,

@@ -13,7 +13,7 @@ import {
 import { resetName, readStatus, statusNames } from '../../protocol/grpc/status.ts';
 import { Http2Connection, type ConnectionListener } from '../../protocol/http2/connection.ts';
 import type { Http2Options } from '../../protocol/http2/connection-options.ts';
-import { HeldBytes } from '../../protocol/http2/held-bytes.ts';
+import { Http2HeldBytes } from '../../protocol/http2/http2-held-bytes.ts';
 import { Http2Counters } from '../../protocol/http2/http2-counters.ts';
 import { HeaderBlock } from '../../protocol/http2/hpack/header-block.ts';
 import type { Http2Stream } from '../../protocol/http2/stream.ts';
@@ -33,7 +33,7 @@ const OPTIONS: Http2Options = {
   streamWindow: WINDOW_BYTES,
   maxStreamWindow: WINDOW_BYTES,
   connectionWindow: WINDOW_BYTES,
-  heldBytes: new HeldBytes(Infinity),
+  heldBytes: new Http2HeldBytes(Infinity),
   // Probes are not in the metrics of connections.
   counters: new Http2Counters(),
   maxUnreadBytes: WINDOW_BYTES,

@@ -6,7 +6,7 @@
 // Limits, each tried by test/e2e/http2-attacks.slow.test.ts:
 //   concurrent streams, header size    ingress.max_streams, ingress.max_header (RFC 9113 6.5.2)
 //   resets                             ingress.http2.reset_burst, ingress.http2.reset_rate
-//   frames that move nothing           protocol/http2/guard.ts: 330 a second after 10,000
+//   frames that move nothing           protocol/http2/flood-guard.ts: 330 a second after 10,000
 //   bytes that wait                    the window of each stream, and proxy.http2.max_held for all connections
 //   silence                            ingress.header_timeout, ingress.keep_alive_timeout, ingress.http2.ping_interval
 //   streams that stall                 the call's own limits

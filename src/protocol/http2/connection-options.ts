@@ -1,5 +1,5 @@
 // What an HTTP/2 connection is told when it is made.
-import type { HeldBytes } from './held-bytes.ts';
+import type { Http2HeldBytes } from './http2-held-bytes.ts';
 import type { Http2Counters } from './http2-counters.ts';
 
 export interface Http2Options {
@@ -14,7 +14,7 @@ export interface Http2Options {
   /** Bytes that all streams of the connection may have on the way together. */
   readonly connectionWindow: number;
   /** Bytes that all connections hold for slow receivers. */
-  readonly heldBytes: HeldBytes;
+  readonly heldBytes: Http2HeldBytes;
   /** Counters of all connections of this side. */
   readonly counters: Http2Counters;
   /** Bytes of output that wait for a peer that does not read. Above it the connection ends. */

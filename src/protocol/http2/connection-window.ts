@@ -2,8 +2,8 @@
 // Invariant: the peer is never given more than the window, and not more than there is room for on all connections
 // together. Only the smallest window is always given, for what this connection has consumed.
 import type { Http2Options } from './connection-options.ts';
-import { DEFAULT_WINDOW, FRAME } from './frames.ts';
-import type { CreditHolder, HeldBytes } from './held-bytes.ts';
+import { DEFAULT_WINDOW, FRAME } from './frame-types.ts';
+import type { CreditHolder, Http2HeldBytes } from './http2-held-bytes.ts';
 import type { Output } from './output.ts';
 
 /** A connection gets at most one part in so many of the room that is left. */
@@ -11,7 +11,7 @@ const ROOM_SHARE = 4;
 
 export class ConnectionWindow implements CreditHolder {
   readonly #output: Output;
-  readonly #heldBytes: HeldBytes;
+  readonly #heldBytes: Http2HeldBytes;
   /** The window at the beginning, and while there is no room. */
   readonly #minBytes: number;
   readonly #maxBytes: number;

@@ -16,15 +16,15 @@ import { DataSender } from './data-sender.ts';
 import { ERROR_CODE, errorCodeName, Http2ConnectionError } from './error-code.ts';
 import { FrameReader } from './frame-reader.ts';
 import { FrameReceiver } from './frame-receiver.ts';
-import { FLAG, FRAME, MAX_STREAM_ID, PREFACE } from './frames.ts';
-import { Guard } from './guard.ts';
+import { FLAG, FRAME, MAX_STREAM_ID, PREFACE } from './frame-types.ts';
+import { FloodGuard } from './flood-guard.ts';
 import { HeaderWriter } from './header-writer.ts';
 import { Encoder } from './hpack/encoder.ts';
 import type { HeaderBlock } from './hpack/header-block.ts';
 import { GOAWAY_PING, Lifetime } from './lifetime.ts';
 import { Output } from './output.ts';
 import { OpenStreams } from './open-streams.ts';
-import { ownSettings, PeerSettings } from './settings.ts';
+import { ownSettings, PeerSettings } from './peer-settings.ts';
 import { Http2Stream } from './stream.ts';
 import type { StreamListener } from './stream-listener.ts';
 
@@ -63,7 +63,7 @@ export class Http2Connection {
   readonly headerWriter: HeaderWriter;
   readonly sender: DataSender;
   readonly window: ConnectionWindow;
-  readonly guard: Guard;
+  readonly guard: FloodGuard;
   readonly streams: OpenStreams;
   /** The GOAWAY with the last id was sent: later streams are refused. */
   hasSaidLastId = false;
@@ -85,7 +85,7 @@ export class Http2Connection {
     this.output = new Output(socket, options.maxUnreadBytes);
     this.headerWriter = new HeaderWriter(this.output, this.#encoder);
     this.sender = new DataSender(this.output, this.headerWriter);
-    this.guard = new Guard(options);
+    this.guard = new FloodGuard(options);
     this.#reader = new FrameReader(new FrameReceiver(this), this.isServer);
     this.#lifetime = new Lifetime(this);
     if (!this.isServer) this.output.raw(PREFACE);

@@ -1,7 +1,7 @@
 // Sends DATA of all streams of a connection within the peer's windows (RFC 9113 5.2). Hot path.
 // Invariant: what a stream cannot send waits in its own queue, so a slow stream holds up no other one, and streams that
 // can send take turns.
-import { DEFAULT_WINDOW, MAX_FRAME_BYTES, MAX_WINDOW } from './frames.ts';
+import { DEFAULT_WINDOW, MAX_FRAME_BYTES, MAX_WINDOW } from './frame-types.ts';
 import type { HeaderWriter } from './header-writer.ts';
 import type { Output } from './output.ts';
 import { SendQueue } from './send-queue.ts';

@@ -1,7 +1,7 @@
 // Divides what a connection reads into frames (RFC 9113 4.1). Hot path.
 // Invariant: nothing of a read buffer is kept after `read` returns. Of an incomplete frame a copy is kept, of at most
 // MAX_FRAME_BYTES; DATA is passed on in the pieces in which it comes.
-import { FLAG, FRAME, FRAME_HEAD_BYTES, MAX_FRAME_BYTES, PREFACE, readUint31 } from './frames.ts';
+import { FLAG, FRAME, FRAME_HEAD_BYTES, MAX_FRAME_BYTES, PREFACE, readUint31 } from './frame-types.ts';
 
 /** Receives frames in their order. */
 export interface FrameListener {

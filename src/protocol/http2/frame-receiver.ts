@@ -3,10 +3,10 @@
 import { CLOSED } from './closed-streams.ts';
 import type { Http2Connection } from './connection.ts';
 import { ERROR_CODE } from './error-code.ts';
-import { FLAG, FRAME, frameName, readUint31, readUint32 } from './frames.ts';
+import { FLAG, FRAME, frameName, readUint31, readUint32 } from './frame-types.ts';
 import type { FrameListener } from './frame-reader.ts';
 import { HeaderReceiver, WRONG_LENGTH } from './header-receiver.ts';
-import { SETTING_BYTES } from './settings.ts';
+import { SETTING_BYTES } from './peer-settings.ts';
 import type { Http2Stream } from './stream.ts';
 
 const PING_BYTES = 8;

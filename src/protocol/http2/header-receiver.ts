@@ -4,7 +4,7 @@
 import { CLOSED } from './closed-streams.ts';
 import type { Http2Connection } from './connection.ts';
 import { ERROR_CODE } from './error-code.ts';
-import { FLAG, FRAME, readUint31 } from './frames.ts';
+import { FLAG, FRAME, readUint31 } from './frame-types.ts';
 import { Decoder } from './hpack/decoder.ts';
 import type { HeaderBlock } from './hpack/header-block.ts';
 import { HpackError } from './hpack/hpack-error.ts';

@@ -4,7 +4,7 @@ import type { Http2Connection } from './connection.ts';
 import { ERROR_CODE, Http2ConnectionError } from './error-code.ts';
 
 /** Payloads of this side's PINGs: one asks whether the peer is there, one comes back when it knows of the GOAWAY. */
-export const KEEPALIVE_PING = Buffer.from('weirping', 'latin1');
+const KEEPALIVE_PING = Buffer.from('weirping', 'latin1');
 export const GOAWAY_PING = Buffer.from('weirbye.', 'latin1');
 
 /** Time for the answer to GOAWAY_PING. */

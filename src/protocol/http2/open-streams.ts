@@ -1,7 +1,7 @@
 // The streams of one connection: those that are open, how the last ones were closed, and which ids are used. Hot path.
 // Invariant: ids rise in the order of heads on each side (RFC 9113 5.1.1), and no id is used twice.
 import { ClosedStreams, CLOSED, type ClosedHow } from './closed-streams.ts';
-import { MAX_STREAM_ID } from './frames.ts';
+import { MAX_STREAM_ID } from './frame-types.ts';
 import type { Http2Counters } from './http2-counters.ts';
 import type { Http2Stream } from './stream.ts';
 import { StreamTable } from './stream-table.ts';

@@ -1,7 +1,14 @@
 // What a connection writes: frames are gathered in one buffer and written once per turn of the event loop. Hot path.
 // Invariant: a buffer that the socket still writes from is not written into. An idle connection has no buffer.
 import type { Socket } from 'node:net';
-import { FLAG, FRAME, FRAME_HEAD_BYTES, MAX_FRAME_BYTES, writeFrameHead, writeUint32 } from './frames.ts';
+import {
+  FLAG,
+  FRAME,
+  FRAME_HEAD_BYTES,
+  MAX_FRAME_BYTES,
+  writeFrameHead,
+  writeUint32,
+} from './frame-types.ts';
 
 /** Size of a buffer. One header section can make it larger. */
 const BUFFER_BYTES = 64 * 1024;

@@ -15,7 +15,7 @@
 import { CLOSED } from './closed-streams.ts';
 import type { Http2Connection } from './connection.ts';
 import { ERROR_CODE } from './error-code.ts';
-import { DEFAULT_WINDOW, FRAME } from './frames.ts';
+import { DEFAULT_WINDOW, FRAME } from './frame-types.ts';
 import type { DeferredHead, HeaderWriter } from './header-writer.ts';
 import type { SendQueue } from './send-queue.ts';
 import type { StreamListener } from './stream-listener.ts';

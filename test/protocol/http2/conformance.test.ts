@@ -2,7 +2,7 @@
 // server, and what must come back.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ERROR_CODE, errorCodeName } from '../../../src/protocol/http2/error-code.ts';
-import { FLAG, FRAME } from '../../../src/protocol/http2/frames.ts';
+import { FLAG, FRAME } from '../../../src/protocol/http2/frame-types.ts';
 import { until } from '../../kit/until.ts';
 import { ALL, goAwayFrame, HELLO, protocolError, whole, type Expected } from './kit/conformance.ts';
 import { closeEndpoints, echo, startServer, type Endpoint } from './kit/endpoints.ts';

@@ -7,8 +7,8 @@ import { connect, type AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Http2Connection } from '../../../src/protocol/http2/connection.ts';
 import type { Http2Options } from '../../../src/protocol/http2/connection-options.ts';
-import { FLAG, FRAME, PREFACE } from '../../../src/protocol/http2/frames.ts';
-import { HeldBytes } from '../../../src/protocol/http2/held-bytes.ts';
+import { FLAG, FRAME, PREFACE } from '../../../src/protocol/http2/frame-types.ts';
+import { Http2HeldBytes } from '../../../src/protocol/http2/http2-held-bytes.ts';
 import { Http2Counters } from '../../../src/protocol/http2/http2-counters.ts';
 import { Decoder } from '../../../src/protocol/http2/hpack/decoder.ts';
 import { until } from '../../kit/until.ts';
@@ -89,7 +89,7 @@ interface Outcome {
 
 /** What a connection does with bytes that it reads in pieces of `size`. */
 async function outcomeOf(role: 'server' | 'client', sent: Buffer, size: number): Promise<Outcome> {
-  const heldBytes = new HeldBytes(1_000_000);
+  const heldBytes = new Http2HeldBytes(1_000_000);
   const counters = new Http2Counters();
   const options: Http2Options = optionsFor(role, { heldBytes, counters, streamWindow: 65_535 });
   const socket = new MemorySocket();
@@ -126,7 +126,7 @@ async function outcomeOf(role: 'server' | 'client', sent: Buffer, size: number):
 }
 
 /** Every stream has ended for its listener exactly once, and nothing is counted any more. */
-function expectClean(recorded: RecordedConnection, heldBytes: HeldBytes, counters: Http2Counters): void {
+function expectClean(recorded: RecordedConnection, heldBytes: Http2HeldBytes, counters: Http2Counters): void {
   expect(recorded.timesGone).toBe(1);
   for (const stream of recorded.streams) {
     expect(stream.lateEvents).toBe(0);

@@ -3,8 +3,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Http2Options } from '../../../src/protocol/http2/connection-options.ts';
 import { ERROR_CODE, errorCodeName, type ConnectionProblem } from '../../../src/protocol/http2/error-code.ts';
-import { FLAG, FRAME } from '../../../src/protocol/http2/frames.ts';
-import { HeldBytes } from '../../../src/protocol/http2/held-bytes.ts';
+import { FLAG, FRAME } from '../../../src/protocol/http2/frame-types.ts';
+import { Http2HeldBytes } from '../../../src/protocol/http2/http2-held-bytes.ts';
 import { Http2Counters } from '../../../src/protocol/http2/http2-counters.ts';
 import { until } from '../../kit/until.ts';
 import { closeEndpoints, echo, startServer, type Endpoint, type RecordedStream } from './kit/endpoints.ts';
@@ -269,7 +269,7 @@ describe('data that is not consumed', () => {
   });
 
   it('is bounded over all streams by what all connections may hold', async () => {
-    const heldBytes = new HeldBytes(300_000);
+    const heldBytes = new Http2HeldBytes(300_000);
     const test = await start(
       { streamWindow: 100_000, connectionWindow: 1_000_000, heldBytes },
       (recorded) => (recorded.consumes = false),

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Http2Options } from '../../../src/protocol/http2/connection-options.ts';
 import { ERROR_CODE } from '../../../src/protocol/http2/error-code.ts';
-import { FLAG, FRAME, PREFACE } from '../../../src/protocol/http2/frames.ts';
+import { FLAG, FRAME, PREFACE } from '../../../src/protocol/http2/frame-types.ts';
 import { until } from '../../kit/until.ts';
 import {
   closeEndpoints,

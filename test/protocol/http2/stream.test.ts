@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Http2Connection } from '../../../src/protocol/http2/connection.ts';
 import { ERROR_CODE } from '../../../src/protocol/http2/error-code.ts';
-import { FLAG, FRAME, frameName } from '../../../src/protocol/http2/frames.ts';
+import { FLAG, FRAME, frameName } from '../../../src/protocol/http2/frame-types.ts';
 import { HeaderBlock } from '../../../src/protocol/http2/hpack/header-block.ts';
 import { Decoder } from '../../../src/protocol/http2/hpack/decoder.ts';
 import { localCertificate } from '../../kit/certificate.ts';

@@ -12,7 +12,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ERROR_CODE } from '../../../src/protocol/http2/error-code.ts';
 import type { HeaderBlock } from '../../../src/protocol/http2/hpack/header-block.ts';
-import { HeldBytes } from '../../../src/protocol/http2/held-bytes.ts';
+import { Http2HeldBytes } from '../../../src/protocol/http2/http2-held-bytes.ts';
 import type { Http2Stream } from '../../../src/protocol/http2/stream.ts';
 import type { StreamListener } from '../../../src/protocol/http2/stream-listener.ts';
 import { until } from '../../kit/until.ts';
@@ -56,7 +56,7 @@ class Relay implements StreamListener {
 }
 
 /** A server that relays each stream to `port`, over a connection per connection of a client. */
-async function startRelay(port: number, heldBytes: HeldBytes): Promise<{ port: number }> {
+async function startRelay(port: number, heldBytes: Http2HeldBytes): Promise<{ port: number }> {
   const upstream = new Map<unknown, RecordedConnection>();
   const { port: own } = await startServer(
     (recorded) => {
@@ -166,7 +166,7 @@ async function expectUpload(stream: ClientHttp2Stream, offset: number, size: num
 describe('a relay', () => {
   it('passes large bodies both ways on many connections at once, to slow and fast readers', async () => {
     const replica = await startReplica();
-    const heldBytes = new HeldBytes(8 * 1024 ** 2);
+    const heldBytes = new Http2HeldBytes(8 * 1024 ** 2);
     const { port } = await startRelay((replica.address() as AddressInfo).port, heldBytes);
     let mostHeld = 0;
     const watch = setInterval(() => (mostHeld = Math.max(mostHeld, heldBytes.bytes)), 5);

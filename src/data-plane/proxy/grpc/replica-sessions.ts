@@ -17,7 +17,7 @@ import type { HeaderBlock } from '../../../protocol/http2/hpack/header-block.ts'
 import type { Http2Stream } from '../../../protocol/http2/stream.ts';
 import type { StreamListener } from '../../../protocol/http2/stream-listener.ts';
 import type { Http2Counters } from '../../../protocol/http2/http2-counters.ts';
-import type { HeldBytes } from '../../../protocol/http2/held-bytes.ts';
+import type { Http2HeldBytes } from '../../../protocol/http2/http2-held-bytes.ts';
 import { connectHttp2, type Replica } from '../../replicas/pool.ts';
 import type { ProxyOptions } from '../options.ts';
 import { MAX_RESPONSE_METADATA } from './grpc-failure.ts';
@@ -50,7 +50,7 @@ export interface SessionOptions {
 /** Options for the connections to gRPC replicas. */
 export const sessionOptions = (
   { connect_timeout, session_idle_timeout, http2 }: ProxyOptions,
-  heldBytes: HeldBytes,
+  heldBytes: Http2HeldBytes,
   counters: Http2Counters,
 ): SessionOptions => ({
   connectTimeoutMs: connect_timeout,

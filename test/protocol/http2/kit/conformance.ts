@@ -1,6 +1,6 @@
 // Builders for the cases of conformance tests: frames, and what must come back.
 import { ERROR_CODE } from '../../../../src/protocol/http2/error-code.ts';
-import { FLAG, FRAME } from '../../../../src/protocol/http2/frames.ts';
+import { FLAG, FRAME } from '../../../../src/protocol/http2/frame-types.ts';
 import { block, frame, GET, headers, uint32 } from './raw-peer.ts';
 
 /** `goAway`: the connection ends with this code. `reset`: only the stream ends. `answers`: streams that are answered. */

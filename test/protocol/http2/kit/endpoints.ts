@@ -5,7 +5,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { Http2Connection, type ConnectionListener } from '../../../../src/protocol/http2/connection.ts';
 import type { Http2Options } from '../../../../src/protocol/http2/connection-options.ts';
 import type { Http2ConnectionError } from '../../../../src/protocol/http2/error-code.ts';
-import { HeldBytes } from '../../../../src/protocol/http2/held-bytes.ts';
+import { Http2HeldBytes } from '../../../../src/protocol/http2/http2-held-bytes.ts';
 import { Http2Counters } from '../../../../src/protocol/http2/http2-counters.ts';
 import { intern } from '../../../../src/protocol/http2/hpack/interned-fields.ts';
 import type { HeaderBlock } from '../../../../src/protocol/http2/hpack/header-block.ts';
@@ -20,7 +20,7 @@ export function optionsFor(role: 'server' | 'client', changed: Partial<Http2Opti
     streamWindow: 1024 ** 2,
     maxStreamWindow: 4 * 1024 ** 2,
     connectionWindow: 16 * 1024 ** 2,
-    heldBytes: new HeldBytes(64 * 1024 ** 2),
+    heldBytes: new Http2HeldBytes(64 * 1024 ** 2),
     counters: new Http2Counters(),
     maxUnreadBytes: 4 * 1024 ** 2,
     resetBurst: 1000,

@@ -1,6 +1,6 @@
 // Wrong and odd frames of each type, messages and header blocks: RFC 9113 6 to 8, RFC 7541.
 import { ERROR_CODE } from '../../../../src/protocol/http2/error-code.ts';
-import { FLAG, FRAME } from '../../../../src/protocol/http2/frames.ts';
+import { FLAG, FRAME } from '../../../../src/protocol/http2/frame-types.ts';
 import {
   ALL,
   HELLO,

@@ -1,6 +1,6 @@
 // What every HTTP/2 server must do right: the generic part of h2spec.
 import { ERROR_CODE } from '../../../../src/protocol/http2/error-code.ts';
-import { FLAG } from '../../../../src/protocol/http2/frames.ts';
+import { FLAG } from '../../../../src/protocol/http2/frame-types.ts';
 import {
   ALL,
   HELLO,

@@ -1,7 +1,7 @@
 // A peer for tests that sends single HTTP/2 frames, right or wrong, and reads what comes back.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { FLAG, FRAME, PREFACE } from '../../../../src/protocol/http2/frames.ts';
+import { FLAG, FRAME, PREFACE } from '../../../../src/protocol/http2/frame-types.ts';
 import { until } from '../../../kit/until.ts';
 import { track } from './endpoints.ts';
 

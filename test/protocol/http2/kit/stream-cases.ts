@@ -1,6 +1,6 @@
 // Wrong and odd bytes for connections, frames and the states of streams: RFC 9113 3 to 5.
 import { ERROR_CODE } from '../../../../src/protocol/http2/error-code.ts';
-import { FLAG, FRAME } from '../../../../src/protocol/http2/frames.ts';
+import { FLAG, FRAME } from '../../../../src/protocol/http2/frame-types.ts';
 import {
   ALL,
   HELLO,

@@ -3,14 +3,14 @@
 
 /** A connection that gives less credit while there is no room. */
 export interface CreditHolder {
-  /** Whether it is in the list. Only `HeldBytes` writes it. */
+  /** Whether it is in the list. Only `Http2HeldBytes` writes it. */
   isStarved: boolean;
   /** Called once when half of the maximum is free. */
   refill(): void;
 }
 
 /** Counts bytes of DATA that were received and are not consumed yet. */
-export class HeldBytes {
+export class Http2HeldBytes {
   readonly maxBytes: number;
   /** Bytes held now. */
   bytes = 0;

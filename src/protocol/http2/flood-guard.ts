@@ -4,7 +4,7 @@
 import { Budget } from './budget.ts';
 import type { Http2Options } from './connection-options.ts';
 import { ERROR_CODE, Http2ConnectionError, type ConnectionProblem } from './error-code.ts';
-import { frameName } from './frames.ts';
+import { frameName } from './frame-types.ts';
 
 /** Window updates that are allowed beyond those that sent data explains. */
 const UPDATE_SLACK = 1000;
@@ -14,7 +14,7 @@ const BYTES_PER_UPDATE_SHIFT = 8;
 /** Received bytes that give back one frame of the control budget: peers measure round trips by PING while data moves. */
 const BYTES_PER_CONTROL_SHIFT = 13;
 
-export class Guard {
+export class FloodGuard {
   readonly #resets: Budget;
   readonly #control: Budget;
   #updates = UPDATE_SLACK;

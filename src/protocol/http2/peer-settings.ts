@@ -1,7 +1,7 @@
 // SETTINGS of both sides (RFC 9113 6.5, RFC 8441 3).
 import type { Http2Options } from './connection-options.ts';
 import { ERROR_CODE } from './error-code.ts';
-import { DEFAULT_WINDOW, MAX_WINDOW, readUint32, writeUint32 } from './frames.ts';
+import { DEFAULT_WINDOW, MAX_WINDOW, readUint32, writeUint32 } from './frame-types.ts';
 
 const SETTING = {
   headerTableSize: 1,
