@@ -11,7 +11,7 @@
 //                     END_STREAM received
 //
 // RST_STREAM, sent or received, closes it from any state. Idle streams have no object.
-// Invariant: bytes that were received stay counted in HeldBytes until they are consumed or the stream is reset.
+// Invariant: bytes that were received stay counted in Http2HeldBytes until they are consumed or the stream is reset.
 import { CLOSED } from './closed-streams.ts';
 import type { Http2Connection } from './connection.ts';
 import { ERROR_CODE } from './error-code.ts';
