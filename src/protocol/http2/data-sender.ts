@@ -58,6 +58,7 @@ export class DataSender {
 
   /** Drops what waits on a stream. */
   drop(stream: Http2Stream): void {
+    stream.queue?.release();
     stream.queue = undefined;
     stream.waiting = 0;
     this.#removeReady(stream);

@@ -1,7 +1,7 @@
 // The messages of a gRPC call on their way from the client to a replica. Hot path.
 // Invariant: each attempt gets all bytes once and in order. A byte is used up for the client once it has left for a
 // replica, so that what waits here is bounded by the window of the client's stream, however small the pieces are.
-import { ByteQueue } from '../../../core/byte-queue.ts';
+import { BlockQueue } from '../../../core/block-queue.ts';
 import { MessageCounter } from '../../../protocol/grpc/message-counter.ts';
 import type { Http2Stream } from '../../../protocol/http2/stream.ts';
 import type { Caller } from './caller.ts';
@@ -15,7 +15,7 @@ export class RequestMessages {
   readonly #caller: Caller;
   readonly #maxKept: number;
   /** What came so far, while it may have to be sent, or sent again. */
-  #kept: ByteQueue | undefined;
+  #kept: BlockQueue | undefined;
   #isKeeping = true;
   /** The stream of the current attempt. */
   #to: Http2Stream | undefined;
@@ -43,6 +43,7 @@ export class RequestMessages {
 
   /** The call will not be sent again. */
   forget(): void {
+    this.#kept?.release();
     this.#kept = undefined;
     this.#isKeeping = false;
   }
@@ -51,7 +52,7 @@ export class RequestMessages {
   receive(bytes: Buffer, from: number, to: number, isEnd: boolean): void {
     this.counter.count(bytes, from, to);
     if (isEnd) this.hasEnded = true;
-    if (this.#isKeeping && to > from) this.#keep(bytes, from, to);
+    if (this.#isKeeping && to > from) (this.#kept ??= new BlockQueue()).push(bytes, from, to);
     const stream = this.#to;
     if (stream === undefined) return;
     // A replica that has ended its stream reads no more.
@@ -73,16 +74,13 @@ export class RequestMessages {
     this.#written = 0;
     const kept = this.#kept;
     if (kept === undefined) return;
-    kept.writeTo(this);
+    kept.writeTo((bytes, from, to) => {
+      this.#written += to - from;
+      stream.write(bytes, from, to, false);
+    });
     if (this.hasEnded) stream.write(NO_BYTES, 0, 0, true);
     this.onSent();
     if (kept.length > this.#maxKept) this.forget();
-  }
-
-  /** Writes a part of what is kept. */
-  write(part: Uint8Array): boolean {
-    this.#written += part.length;
-    return this.#to!.write(part as Buffer, 0, part.length, false);
   }
 
   /** No replica has the call for now. */
@@ -96,12 +94,5 @@ export class RequestMessages {
     if (left <= this.#consumed) return;
     this.#caller.consumed(left - this.#consumed);
     this.#consumed = left;
-  }
-
-  #keep(bytes: Buffer, from: number, to: number): void {
-    this.#kept ??= new ByteQueue();
-    const piece = bytes.subarray(from, to);
-    // The queue copies small pieces, and keeps large ones as they are.
-    this.#kept.push(ByteQueue.copies(piece) ? piece : Buffer.from(piece));
   }
 }
