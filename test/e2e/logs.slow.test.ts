@@ -153,8 +153,8 @@ it('finds a request with a traceparent everywhere by its ids, with the same time
     kind: 2,
   });
   expect(made.find(({ spanId }) => spanId === atReplica)).toMatchObject({ parentSpanId: own!['span_id'] });
-  const page = await weir.page();
-  expect(page.value('weir_otlp_export_records_total{destination="settings-traces",result="sent"}')).toBe(1);
+  // Counted when the answer of the receiver has arrived.
+  await weir.expectMetric('weir_otlp_export_records_total{destination="settings-traces",result="sent"}', 1);
   await lines.stop();
   await spans.stop();
 });
