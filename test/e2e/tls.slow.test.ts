@@ -98,14 +98,22 @@ describe.each([
     },
   );
 
-  it('serves a client that offers HTTP/2 and HTTP/1.1 over HTTP/1.1, and responds 415 to plain HTTP/2', async () => {
+  it('serves a client that offers HTTP/2 and HTTP/1.1 over HTTP/2, and one that offers only one over that', async () => {
     const replica = await startReplica(mirror);
     const weir = await startWeir(['--replica', replica.url, ...tls(...lane)]);
-    expect(await curl('--http2', '-i', `https://localhost:${weir.port}/x`)).toMatch(/^HTTP\/1\.1 200 /);
-    const session = connectH2(`https://localhost:${weir.port}`, { ca: authority.cert });
+    const url = `https://localhost:${weir.port}/x`;
+    expect(await curl('--http2', '-i', url)).toMatch(/^HTTP\/2 200 /);
+    expect(await curl('--http1.1', '-i', url)).toMatch(/^HTTP\/1\.1 200 /);
+    const session = connectH2(url, { ca: authority.cert });
     const [head] = (await once(session.request({ ':path': '/x' }), 'response')) as [IncomingHttpHeaders];
-    expect(head).toMatchObject({ ':status': 415, 'x-weir-cause': 'wrong_protocol' });
+    expect(head).toMatchObject({ ':status': 200 });
     session.destroy();
+  });
+
+  it('serves HTTP/1.1 to a client that offers both if HTTP/2 serves only gRPC', async () => {
+    const replica = await startReplica(mirror);
+    const weir = await startWeir(['--replica', replica.url, '--proxy-http2-library=node', ...tls(...lane)]);
+    expect(await curl('--http2', '-i', `https://localhost:${weir.port}/x`)).toMatch(/^HTTP\/1\.1 200 /);
   });
 
   it('serves many requests over one connection, with large bodies in both directions', async () => {

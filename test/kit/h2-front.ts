@@ -41,8 +41,9 @@ export async function startH2Front(port: number, ca?: string): Promise<number> {
 }
 
 export function closeH2Fronts(): void {
-  for (const { server, close } of fronts) {
-    close();
+  for (const front of fronts) {
+    const { server } = front;
+    front.close();
     server.closeAllConnections();
     server.close();
   }
@@ -85,7 +86,7 @@ class Crossing {
     this.#stream = stream;
     if (hasBody) req.pipe(stream);
     req.on('error', () => undefined);
-    stream.on('wantTrailers', () => stream.sendTrailers(req.trailers as Record<string, string>));
+    stream.on('wantTrailers', () => stream.sendTrailers(req.trailers));
     stream.on('continue', () => res.writeContinue());
     stream.on('headers', (hints, _flags, raw: string[]) => this.#interim(hints[':status']!, raw));
     stream.on('response', (head, _flags, raw: string[]) => this.#respond(head[':status']!, raw));

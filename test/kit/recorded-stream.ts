@@ -8,6 +8,7 @@ export class RecordedStream implements ResponseStream {
   /** `head name=value …`, `data …`, `end`, `reset CODE`, `stop`. */
   readonly events: string[] = [];
   listener: StreamListener | undefined;
+  isOpen = true;
   hasPeerEnded = false;
   hasEnded = false;
   /** Bytes that the peer may send again. */

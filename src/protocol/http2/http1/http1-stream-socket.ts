@@ -13,6 +13,7 @@ import { ERROR_CODE } from '../error-code.ts';
 import type { HeaderBlock } from '../hpack/header-block.ts';
 import type { StreamListener } from '../stream-listener.ts';
 import type { Http2Stream } from '../stream.ts';
+import { discardRest } from './discarded-request.ts';
 import { RequestWriter } from './request-writer.ts';
 import { ResponseReader } from './response-reader.ts';
 
@@ -282,9 +283,13 @@ export class Http1StreamSocket extends Duplex implements StreamListener {
 
   /** The response is sent. */
   #complete(stream: Http2Stream): void {
+    this.#consume();
     this.#stream = undefined;
     const { isWhole } = this.#request;
-    if (!stream.hasPeerEnded) stream.stopPeer();
+    if (stream.isOpen && !stream.hasPeerEnded) {
+      if (this.#request.isTunnel) stream.stopPeer();
+      else discardRest(stream);
+    }
     if (isWhole && this.#response.isReusable && !this.#isForOne) this.#owner.idle(this);
     // Later, since the lane must first learn that its response was sent.
     else setImmediate(() => this.destroy());

@@ -39,9 +39,9 @@ export class RequestWriter {
   /** Bytes until the end of a body that is framed by length. */
   #left = 0;
 
-  /** The body has ended. */
+  /** The body has ended, or has all bytes of its length. */
   get isWhole(): boolean {
-    return this.#body === ENDED;
+    return this.#body === ENDED || (this.#body === BY_LENGTH && this.#left === 0);
   }
 
   /** The head of a request. `isEnd`: no body follows. `undefined` if it is malformed; `problem` says why. */

@@ -1,7 +1,8 @@
 // Streams of HTTP/2 that Node's HTTP/1.1 server serves, as one of the lanes would.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { Duplex } from 'node:stream';
-import { beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it, vi } from 'vitest';
+import { DISCARD_MS } from '../../../../src/protocol/http/linger.ts';
 import { HeaderBlock } from '../../../../src/protocol/http2/hpack/header-block.ts';
 import type { Http1StreamSocket } from '../../../../src/protocol/http2/http1/http1-stream-socket.ts';
 import { Http1Streams } from '../../../../src/protocol/http2/http1/http1-streams.ts';
@@ -100,15 +101,56 @@ it('serves streams at the same time with a socket each', async () => {
   expect(sockets).toHaveLength(2);
 });
 
+it('lets the client send again what the lane has not read of a request that is answered', async () => {
+  handler = (_, res) => res.end('early');
+  const stream = open(block('POST'), false);
+  for (let i = 0; i < 3; i++) send(stream, 'x'.repeat(50_000), false);
+  await settled();
+  expect([stream.events.at(-1), stream.consumedBytes]).toEqual(['end', 150_000]);
+});
+
 it('does not use a socket again before the request is complete', async () => {
   handler = (_, res) => res.end('early');
   const stream = open(block('POST', 'content-length', '10'), false);
   send(stream, 'half', false);
   await settled();
-  expect(eventsOf(stream).slice(1)).toEqual(['data early', 'end', 'stop']);
+  expect(eventsOf(stream).slice(1)).toEqual(['data early', 'end']);
   expect(sockets[0]!.destroyed).toBe(true);
   open(block('GET'), true);
   expect(sockets).toHaveLength(2);
+});
+
+it('reads a little of a request that has its response, so that its client can end it', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  handler = (_, res) => res.end('early');
+  const [small, large, silent] = [1, 2, 3].map(() => open(block('POST'), false));
+  await settled();
+  vi.advanceTimersByTime(DISCARD_MS - 1);
+  const piece = 'x'.repeat(100_000);
+  send(small!, piece, false);
+  send(small!, piece, true);
+  expect([small!.events.at(-1), small!.consumedBytes]).toEqual(['end', 200_000]);
+  for (let i = 0; i < 3; i++) send(large!, piece, false);
+  expect(large!.events.at(-1)).toBe('stop');
+  expect(silent!.events.at(-1)).toBe('end');
+  vi.advanceTimersByTime(1);
+  expect(silent!.events.at(-1)).toBe('stop');
+  vi.useRealTimers();
+  expect(small!.events.at(-1)).toBe('end');
+});
+
+it('waits for the end of a stream whose request has all its bytes', async () => {
+  handler = echo;
+  const stream = open(block('POST', 'content-length', '4'), false);
+  send(stream, 'body', false);
+  await settled();
+  expect(eventsOf(stream).slice(1)).toEqual(['data body', 'end']);
+  const next = open(block('POST', 'content-length', '3'), false);
+  send(stream, '', true);
+  send(next, 'two', true);
+  await settled();
+  expect(eventsOf(next).slice(1)).toEqual(['data two', 'end']);
+  expect(sockets).toHaveLength(1);
 });
 
 it('does not use a socket again that serves one stream only, or that its lane closes', async () => {
