@@ -398,6 +398,16 @@ it('a response that a replica breaks off between messages ends with the status',
   expect([code, cause]).toEqual([status.INTERNAL, 'reset_midway']);
 });
 
+it('a call passes too where node:http2 serves gRPC', async () => {
+  const replica = await startGrpcReplica();
+  const weir = await startWeir(['--replica', replica.url, '--proxy-http2-library', 'node']);
+  for (const type of [BINARY, TEXT]) {
+    const { code, messages } = await webCall(weir.url, UNARY.path, [unary({ responseSize: 3 })], {}, type);
+    expect(code).toBe(status.OK);
+    expect(messages.map(sizeOf)).toEqual([3]);
+  }
+});
+
 it('where keys are required, a call needs one, and the replica does not get it', async () => {
   const replica = await startGrpcReplica();
   const at = mkdtempSync(join(tmpdir(), 'weir-'));
