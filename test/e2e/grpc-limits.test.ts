@@ -10,6 +10,10 @@ import { startWeir, stopAll, type Weir } from '../kit/weir.ts';
 
 const HEADERS = { ':status': 200, 'content-type': 'application/grpc' };
 const CALL = { ':method': 'POST', ':path': '/x.Y/Z', 'content-type': 'application/grpc' };
+const RESPONSE_HEAD = [
+  [':status', '200'],
+  ['content-type', 'application/grpc'],
+] as const;
 const ID = /^[0-9a-f]{37}$/;
 const [HEADERS_TYPE, RST_STREAM, GOAWAY] = [1, 3, 7];
 const [END_STREAM, END_HEADERS] = [1, 4];
@@ -128,23 +132,26 @@ describe('a response', () => {
   it('that breaks a rule of HTTP/2 is named so, and other calls of the connection go on', async () => {
     let calls = 0;
     const replica = await startFrameReplica((stream) => {
-      const block =
-        calls++ === 1
-          ? hpack([':status', '200'], ['content-type', 'application/grpc'], ['connection', 'close'])
-          : hpack([':status', '200'], ['content-type', 'application/grpc'], ['grpc-status', '12']);
-      return frame(HEADERS_TYPE, END_HEADERS | END_STREAM, stream, block);
+      calls++;
+      // The second call stays open, the third response is malformed. The first is to the health check.
+      if (calls === 2) return frame(HEADERS_TYPE, END_HEADERS, stream, hpack(...RESPONSE_HEAD));
+      const last = calls === 3 ? (['connection', 'close'] as const) : (['grpc-status', '12'] as const);
+      return frame(HEADERS_TYPE, END_HEADERS | END_STREAM, stream, hpack(...RESPONSE_HEAD, last));
     });
     const weir = await startWeir(['--replica', replica.url]);
     const client = new TestClient(weir.port);
-    const first = await client.unary('emptyCall').outcome;
-    expect([first.code, first.details]).toEqual([
+    const other = client.output({ responseParameters: [] });
+    await once(other.call, 'metadata');
+    const { code, details, id } = await client.unary('emptyCall').outcome;
+    expect([code, details]).toEqual([
       status.INTERNAL,
       'The replica sent a malformed response: connection is not allowed in HTTP/2',
     ]);
-    expect(await weir.expectExchange(first.id)).toMatchObject({ cause: 'bad_response' });
+    expect(await weir.expectExchange(id)).toMatchObject({ cause: 'bad_response' });
     expect((await client.unary('emptyCall').outcome).code).toBe(status.UNIMPLEMENTED);
-    // The health check has a connection of its own.
-    expect(replica.connections).toBe(2);
+    await weir.expectMetric('baseten_concurrent_requests', 1);
+    other.call.cancel();
+    expect((await other.outcome).code).toBe(status.CANCELLED);
   });
 
   it('that ends with GOAWAY and an error code ends with its name', async () => {

@@ -211,9 +211,10 @@ export class H2Socket {
 
   /** Window of a new stream: SETTINGS_INITIAL_WINDOW_SIZE of the other side. */
   get initialWindow(): number {
-    const settings = this.frames.find(({ type, flags }) => type === SETTINGS_TYPE && flags === 0)?.payload;
-    for (let at = 0; settings !== undefined && at < settings.length; at += 6)
-      if (settings.readUInt16BE(at) === 4) return settings.readUInt32BE(at + 2);
+    const settings = this.frames.find(({ type, flags }) => type === SETTINGS_TYPE && flags === 0);
+    const payload = settings?.payload ?? Buffer.alloc(0);
+    for (let at = 0; at < payload.length; at += 6)
+      if (payload.readUInt16BE(at) === 4) return payload.readUInt32BE(at + 2);
     return 65_535;
   }
 

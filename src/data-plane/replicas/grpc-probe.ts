@@ -15,7 +15,7 @@ import { Http2Connection, type ConnectionListener } from '../../protocol/http2/c
 import type { Http2Options } from '../../protocol/http2/connection-options.ts';
 import { Http2HeldBytes } from '../../protocol/http2/http2-held-bytes.ts';
 import { Http2Counters } from '../../protocol/http2/http2-counters.ts';
-import { HeaderBlock } from '../../protocol/http2/hpack/header-block.ts';
+import type { HeaderBlock } from '../../protocol/http2/hpack/header-block.ts';
 import type { Http2Stream } from '../../protocol/http2/stream.ts';
 import type { StreamListener } from '../../protocol/http2/stream-listener.ts';
 import { probeProblem, type Probe, type ProbeResult, type ProbeTarget } from './probe.ts';
@@ -24,7 +24,6 @@ import { connectHttp2 } from './replica-h2.ts';
 /** A longer response is invalid: its messages have a few bytes. */
 const MAX_RESPONSE_BYTES = 1024;
 const WINDOW_BYTES = 65_535;
-const KEEP_ALL = { drops: () => false };
 
 const OPTIONS: Http2Options = {
   role: 'client',
@@ -87,11 +86,18 @@ class HealthCheck implements ConnectionListener, StreamListener {
 
   #ask(connection: Http2Connection): void {
     const stream = connection.openStream(this);
-    const block = HeaderBlock.of([
-      ...[':method', 'POST', ':scheme', this.#scheme, ':path', HEALTH_PATH, ':authority', this.#authority],
-      ...['content-type', 'application/grpc', 'te', 'trailers', 'user-agent', 'weir-probe'],
-    ]);
-    stream.head().forward(block, KEEP_ALL).send(false);
+    const head = {
+      ':method': 'POST',
+      ':scheme': this.#scheme,
+      ':path': HEALTH_PATH,
+      ':authority': this.#authority,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+      'user-agent': 'weir-probe',
+    };
+    const writer = stream.head();
+    for (const [name, value] of Object.entries(head)) writer.add(name, value);
+    writer.send(false);
     const message = healthRequestMessage(this.#service);
     stream.write(message, 0, message.length, true);
   }
