@@ -1,7 +1,7 @@
 // Replica of the gRPC benchmark, in frames of its own, so that it uses less CPU than a proxy. Every request on its port
 // gets the same response, when it has come whole. Prints the number of calls so far for each line that it reads.
 //   unary            one message of 32 bytes
-//   messages COUNT   COUNT messages of 32 bytes: each open stream sends one in every turn of the event loop
+//   messages COUNT   COUNT messages of 32 bytes, one every millisecond: the open streams of a connection in one write
 //   answer BYTES     one message of BYTES bytes
 // Invariant: a request without bytes in its message is a health check, since the path is not read: it gets one message of 32
 // bytes, which says SERVING, and is not counted.
@@ -32,6 +32,8 @@ const MESSAGE = job === 'answer' ? message(Buffer.alloc(Number(number), 'a')) : 
 const COUNT = job === 'messages' ? Number(number) : 1;
 /** Bytes of the request of a health check. */
 const EMPTY_BYTES = 5;
+/** Time between two messages of a stream. */
+const PAUSE_MS = 1;
 const HEAD = block({ ':status': '200', 'content-type': 'application/grpc' });
 const TRAILERS = block({ 'grpc-status': '0' });
 
@@ -58,6 +60,7 @@ class Connection {
   readonly #requests = new Map<number, number>();
   readonly #responses = new Map<number, Response>();
   #isScheduled = false;
+  #isPaced = false;
   readonly #reader = new FrameReader(
     (stream, bytes, isEnd) => {
       this.#unacknowledged += bytes;
@@ -145,7 +148,17 @@ class Connection {
     if (this.#out.length === 0) return;
     this.#socket.write(this.#out.length === 1 ? this.#out[0]! : Buffer.concat(this.#out));
     this.#out = [];
-    if (hasMore && !this.#socket.writableNeedDrain) this.#schedule();
+    if (hasMore) this.#continue();
+  }
+
+  /** The next messages follow after a pause, so that they are not gathered on the way. */
+  #continue(): void {
+    if (this.#isPaced) return;
+    this.#isPaced = true;
+    setTimeout(() => {
+      this.#isPaced = false;
+      this.#schedule();
+    }, PAUSE_MS);
   }
 
   /** Returns true if the response has another message that may be sent in the next turn. */
