@@ -150,7 +150,7 @@ export interface Frame {
 }
 
 /** Splits bytes into frames. */
-class Frames {
+export class Frames {
   #rest = Buffer.alloc(0);
 
   *read(chunk: Buffer): Iterable<Frame> {

@@ -181,7 +181,7 @@ export class Http2Connection {
   }
 
   /** The peer broke a rule on a stream: it is reset (RFC 9113 5.4.2). */
-  streamViolated(stream: Http2Stream, code: number, problem = errorCodeName(code)): void {
+  streamViolated(stream: Http2Stream, code: number, problem: string): void {
     stream.problem = problem;
     stream.reset(code);
     stream.listener.onReset(stream, code, false);

@@ -66,7 +66,7 @@ export class FrameReceiver implements FrameListener {
         return this.#onPriority(id, bytes, from, to);
       case FRAME.pushPromise:
         // Clients must not push, and servers were told not to (RFC 9113 8.4).
-        return this.#connection.violated('PUSH_PROMISE');
+        return this.#connection.violated('PUSH_PROMISE, which is not allowed');
       default:
         // Unknown frames are ignored (RFC 9113 5.5).
         this.#connection.control(type);
@@ -134,8 +134,14 @@ export class FrameReceiver implements FrameListener {
     if (length === 0 && !isEnd && !connection.control(FRAME.data)) return;
     const stream = connection.streams.get(id);
     if (stream === undefined) return this.#onDataOfClosed(id);
-    if (stream.hasPeerEnded) return connection.streamViolated(stream, ERROR_CODE.streamClosed);
-    if (!stream.receive(length)) return connection.streamViolated(stream, ERROR_CODE.flowControlError);
+    if (stream.hasPeerEnded)
+      return connection.streamViolated(stream, ERROR_CODE.streamClosed, 'DATA after the end of the stream');
+    if (!stream.receive(length))
+      return connection.streamViolated(
+        stream,
+        ERROR_CODE.flowControlError,
+        'DATA above the window of the stream',
+      );
     if (!stream.hasPeerHead)
       return connection.streamViolated(
         stream,
@@ -174,9 +180,9 @@ export class FrameReceiver implements FrameListener {
         connection.violated(`WINDOW_UPDATE on stream ${id}, which is not open`);
       return;
     }
-    if (by === 0) return connection.streamViolated(stream, ERROR_CODE.protocolError);
+    if (by === 0) return connection.streamViolated(stream, ERROR_CODE.protocolError, 'WINDOW_UPDATE by 0');
     if (!connection.sender.growStream(stream, by))
-      connection.streamViolated(stream, ERROR_CODE.flowControlError);
+      connection.streamViolated(stream, ERROR_CODE.flowControlError, 'WINDOW_UPDATE above 2^31-1');
   }
 
   /** RFC 9113 6.4. */
@@ -199,7 +205,7 @@ export class FrameReceiver implements FrameListener {
     if (!isWrongSize && readUint31(bytes, from) !== id) return;
     const code = isWrongSize ? ERROR_CODE.frameSizeError : ERROR_CODE.protocolError;
     const stream = connection.streams.get(id);
-    if (stream !== undefined) connection.streamViolated(stream, code);
+    if (stream !== undefined) connection.streamViolated(stream, code, 'PRIORITY that is invalid');
     else if (connection.streams.isIdle(id))
       connection.violated(`PRIORITY of stream ${id} that is invalid`, code);
   }

@@ -111,7 +111,12 @@ export class HeaderReceiver {
   #onKnown(stream: Http2Stream, block: HeaderBlock): void {
     const connection = this.#connection;
     const isEnd = this.#isEnd;
-    if (stream.hasPeerEnded) return connection.streamViolated(stream, ERROR_CODE.streamClosed);
+    if (stream.hasPeerEnded)
+      return connection.streamViolated(
+        stream,
+        ERROR_CODE.streamClosed,
+        'HEADERS after the end of the stream',
+      );
     const problem = this.#isSelfDependent ? 'a stream depends on itself' : problemOf(stream, block, isEnd);
     if (problem !== '') return connection.streamViolated(stream, ERROR_CODE.protocolError, problem);
     if (!stream.hasPeerHead) {
