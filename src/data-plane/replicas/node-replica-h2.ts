@@ -1,7 +1,8 @@
 // Opens HTTP/2 connections of node:http2 to gRPC replicas.
-import { connect as connectH2, type ClientHttp2Session, type ClientSessionOptions } from 'node:http2';
+import type { ClientHttp2Session, ClientSessionOptions } from 'node:http2';
 import { connect } from 'node:net';
 import { formatAddress } from '../../core/address.ts';
+import { nodeHttp2 } from '../../protocol/http/node-http2.ts';
 import type { ReplicaTls } from './replica-tls.ts';
 import type { ReplicaUrl } from './replica-url.ts';
 
@@ -12,8 +13,8 @@ export function connectWithNode(
   options: ClientSessionOptions,
 ): ClientHttp2Session {
   if (path !== undefined)
-    return connectH2('http://localhost', { ...options, createConnection: () => connect({ path }) });
-  return connectH2(`${tls === undefined ? 'http' : 'https'}://${formatAddress({ host, port })}`, {
+    return nodeHttp2().connect('http://localhost', { ...options, createConnection: () => connect({ path }) });
+  return nodeHttp2().connect(`${tls === undefined ? 'http' : 'https'}://${formatAddress({ host, port })}`, {
     ...options,
     ...tls,
   });

@@ -9,6 +9,9 @@ import { targetOf } from './replica-url.ts';
 /** Idle time before the first TCP keep-alive probe. */
 const KEEP_ALIVE_PROBE_MS = 60_000;
 
+/** Code of the error if a server refuses h2 by an alert. One that ignores ALPN gets the same. */
+const REFUSED_BY_ALPN = 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL';
+
 /**
  * Connects to a replica. `connected` is called once the socket can carry HTTP/2: in clear text (RFC 9113 3.3), or over TLS
  * when the server has selected h2. Errors come as events of the socket.
@@ -25,7 +28,7 @@ export function connectHttp2({ url, tls }: ProbeTarget, connected: (socket: Sock
   const socket = connectTls({ ...target, ...tls, ALPNProtocols: ['h2'] });
   return socket.once('secureConnect', () => {
     if (socket.alpnProtocol !== 'h2')
-      return socket.destroy(Object.assign(new Error(NO_HTTP2), { code: 'ECONNREFUSED' }));
+      return socket.destroy(Object.assign(new Error(NO_HTTP2), { code: REFUSED_BY_ALPN }));
     socket.setKeepAlive(true, KEEP_ALIVE_PROBE_MS);
     return connected(socket);
   });

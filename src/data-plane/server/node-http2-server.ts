@@ -11,14 +11,7 @@
 //   data that waits on a connection       Node: no more streams above ten megabytes
 //   silence                               ingress.keep_alive_timeout
 //   streams that stall or hold too many small pieces: the call's own limits
-import {
-  constants,
-  createServer,
-  type Http2Server,
-  type IncomingHttpHeaders,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-} from 'node:http2';
+import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { SubjectHeader } from '../../core/client-subject.ts';
 import type { Failure } from '../../core/errors.ts';
@@ -29,13 +22,14 @@ import { isGrpc, metadataValue } from '../../protocol/grpc/metadata.ts';
 import { refusalHeaders, grpcStatusOf } from '../../protocol/grpc/refusal.ts';
 import { singleValueOf } from '../../protocol/http/forwarded-headers.ts';
 import { errorResponse } from '../../protocol/http/error-response.ts';
+import { nodeHttp2 } from '../../protocol/http/node-http2.ts';
 import { peerOf } from '../../protocol/http/peer.ts';
+import { ERROR_CODE } from '../../protocol/http2/error-code.ts';
+import { FLAG } from '../../protocol/http2/frame-types.ts';
 import type { Proxy } from '../proxy/proxy.ts';
 import type { Admission } from './admission.ts';
 import type { DataServerOptions } from './options.ts';
 import type { CallRoute, CallTarget } from '../routing/route.ts';
-
-const { NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR } = constants;
 
 /** Window of a whole connection. The window of one stream stays at the protocol's 64 KiB. */
 const SESSION_WINDOW_BYTES = 1024 ** 2;
@@ -68,7 +62,7 @@ export class NodeHttp2Server {
 
   constructor(options: DataServerOptions, deps: NodeHttp2Deps) {
     this.#deps = deps;
-    this.#server = createServer({
+    this.#server = nodeHttp2().createServer({
       settings: { maxConcurrentStreams: options.max_streams, maxHeaderListSize: options.max_header },
       maxSessionInvalidFrames: 100,
       // `max_header` limits bytes, so the number of headers must not be the tighter limit.
@@ -79,7 +73,7 @@ export class NodeHttp2Server {
     // A broken connection opens no exchange; its streams end by themselves.
     this.#server.on('sessionError', (_, session) => session.destroy());
     this.#server.on('stream', (stream, headers, flags, raw: string[]) =>
-      this.#onStream(stream, headers, (flags & NGHTTP2_FLAG_END_STREAM) !== 0, raw),
+      this.#onStream(stream, headers, (flags & FLAG.endStream) !== 0, raw),
     );
   }
 
@@ -181,7 +175,7 @@ function refuseCall(stream: ServerHttp2Stream, exchange: Exchange, failure: Fail
   stream.on('error', () => stream.destroy());
   if (stream.destroyed) return;
   stream.respond(refusalHeaders(failure, exchange.id, detail), { endStream: true });
-  stream.close(NGHTTP2_NO_ERROR);
+  stream.close(ERROR_CODE.noError);
 }
 
 /** Refuses an HTTP request over HTTP/2, which serves only gRPC. */
@@ -199,5 +193,5 @@ function refuseHttp(stream: ServerHttp2Stream, exchange: Exchange): void {
     ...headers.map((text, i) => (i % 2 ? text : text.toLowerCase())),
   ]);
   stream.end(sent);
-  stream.close(NGHTTP2_NO_ERROR);
+  stream.close(ERROR_CODE.noError);
 }

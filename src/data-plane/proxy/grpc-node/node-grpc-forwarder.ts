@@ -4,12 +4,7 @@
 //
 //   Attempt.start ─► connection ─► stream ─► initial metadata ─► messages ─► trailers ─► finish (status: grpc-status)
 //                      any failure ─► fail: trailers with weir's own status
-import {
-  constants,
-  type ClientHttp2Stream,
-  type IncomingHttpHeaders,
-  type ServerHttp2Stream,
-} from 'node:http2';
+import type { ClientHttp2Stream, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Expiring } from '../../../core/deadlines.ts';
 import { describe, type Failure } from '../../../core/errors.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
@@ -25,6 +20,8 @@ import { grpcStatusOf } from '../../../protocol/grpc/refusal.ts';
 import { readStatus } from '../../../protocol/grpc/status.ts';
 import { formatTimeout, readTimeout } from '../../../protocol/grpc/timeout.ts';
 import { publicDetail } from '../../../protocol/http/error-response.ts';
+import { ERROR_CODE } from '../../../protocol/http2/error-code.ts';
+import { FLAG } from '../../../protocol/http2/frame-types.ts';
 import type { Lease } from '../../replicas/pool.ts';
 import { connectionProblem } from '../connection-error.ts';
 import type { Progress } from '../timeout-tracker.ts';
@@ -41,8 +38,6 @@ import {
 } from '../grpc/grpc-failure.ts';
 import { NodeGrpcRequestStream, type NodeHeldPieces } from './node-grpc-request.ts';
 import type { NodeReplicaSession, NodeReplicaSessions, NodeSessionUser } from './node-replica-sessions.ts';
-
-const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM, NGHTTP2_FLAG_END_STREAM } = constants;
 
 /**
  * Longest time that a call is on its way from the client: the client's deadline passes this much before weir's at most.
@@ -202,7 +197,7 @@ export class NodeGrpcForwarder
     if (!this.#exchange.isOpen) return;
     const http = Number(headers[':status']);
     const status = headers[STATUS_HEADER] as string | undefined;
-    const isTrailersOnly = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
+    const isTrailersOnly = (flags & FLAG.endStream) !== 0;
     this.#upload.forget();
     const type = headers['content-type'];
     if (status === undefined && (http !== 200 || !isGrpc(type)))
@@ -250,7 +245,7 @@ export class NodeGrpcForwarder
     // A stream that breaks loses what was not read of it yet, and then trailers cannot complete the response.
     if (readableLength === 0) this.#endResponse();
     if (this.#response.isEnding) return;
-    if (rstCode === NGHTTP2_REFUSED_STREAM && this.canResend) {
+    if (rstCode === ERROR_CODE.refusedStream && this.canResend) {
       if (this.#attempt.retriesUnread()) this.#attempt.retry();
       else this.#failWith(resetBy(rstCode));
       return;
@@ -259,8 +254,8 @@ export class NodeGrpcForwarder
       this.#attempt.lease!.reportBroken();
       return this.#failWith(lostBy(this.#streamError, this.#exchange.detail));
     }
-    if (rstCode === NGHTTP2_NO_ERROR) return this.#failWith(endedWithoutStatus(this.#trailers));
-    if (rstCode !== NGHTTP2_CANCEL) this.#attempt.lease!.reportBroken();
+    if (rstCode === ERROR_CODE.noError) return this.#failWith(endedWithoutStatus(this.#trailers));
+    if (rstCode !== ERROR_CODE.cancel) this.#attempt.lease!.reportBroken();
     this.#failWith(resetBy(rstCode));
   }
 

@@ -1,10 +1,11 @@
 // The messages of a gRPC call on their way from the client to a replica, on node:http2. Hot path.
 // Invariant: each attempt gets all bytes once and in order; what is kept for another attempt takes no more memory than
 // its bytes, however small the pieces were; a replica that does not read pauses the client.
-import { constants, type ClientHttp2Stream, type ServerHttp2Stream } from 'node:http2';
+import type { ClientHttp2Stream, ServerHttp2Stream } from 'node:http2';
 import { ByteQueue } from '../../../core/byte-queue.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import { MessageCounter } from '../../../protocol/grpc/message-counter.ts';
+import { ERROR_CODE } from '../../../protocol/http2/error-code.ts';
 
 /** Pieces that one call may always hold, and the mean size of a piece in bytes below which a call may not hold more. */
 const FREE_PIECES = 1024;
@@ -139,7 +140,7 @@ export class NodeGrpcRequestStream {
   readonly #resetOnceSent = (checksLeft: number): void => {
     const client = this.#client;
     if (client.closed) return;
-    if (checksLeft === 0 || client.state.localClose === 1) client.close(constants.NGHTTP2_NO_ERROR);
+    if (checksLeft === 0 || client.state.localClose === 1) client.close(ERROR_CODE.noError);
     else if (checksLeft > SENT_CHECKS - SENT_TURNS) setImmediate(this.#resetOnceSent, checksLeft - 1);
     else setTimeout(this.#resetOnceSent, SENT_CHECK_MS, checksLeft - 1).unref();
   };

@@ -1,6 +1,6 @@
 // The response of a gRPC call to its client, on node:http2: initial metadata, messages and trailers. Hot path.
 // Invariant: it ends once, with a grpc-status (of the replica or of weir) and the request id.
-import { constants, type ServerHttp2Stream } from 'node:http2';
+import type { ServerHttp2Stream } from 'node:http2';
 import { describe, type Failure } from '../../../core/errors.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import { MessageCounter } from '../../../protocol/grpc/message-counter.ts';
@@ -11,6 +11,7 @@ import {
   metadataValue,
 } from '../../../protocol/grpc/metadata.ts';
 import { refusalHeaders, refusalTrailers } from '../../../protocol/grpc/refusal.ts';
+import { ERROR_CODE } from '../../../protocol/http2/error-code.ts';
 
 /** How long a client may take to read the trailers of a failed call. */
 const CLOSING_MS = 1000;
@@ -85,7 +86,7 @@ export class NodeGrpcResponseStream {
     try {
       this.#client.sendTrailers(metadataObject(this.#trailers));
     } catch (cause) {
-      this.#client.close(constants.NGHTTP2_INTERNAL_ERROR);
+      this.#client.close(ERROR_CODE.internalError);
       throw new Error(`the trailers of the response cannot be sent: ${describe(cause)}`, { cause });
     }
     return metadataValue(this.#trailers, STATUS_HEADER);
@@ -106,7 +107,7 @@ export class NodeGrpcResponseStream {
     }
     this.#trailers = refusalTrailers(failure, id, detail, status, text);
     client.end();
-    setTimeout(() => client.close(constants.NGHTTP2_CANCEL), CLOSING_MS).unref();
+    setTimeout(() => client.close(ERROR_CODE.cancel), CLOSING_MS).unref();
     return false;
   }
 }

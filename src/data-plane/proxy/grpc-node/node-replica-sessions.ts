@@ -9,7 +9,8 @@
 // clients read, up to a limit of connections. No pings are sent, since servers close connections that ping more often
 // than every few minutes. TCP keep-alive finds a peer that is gone, and a call without progress has its own time
 // limits.
-import { constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
+import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
+import { ERROR_CODE } from '../../../protocol/http2/error-code.ts';
 import { NO_HTTP2 } from '../../../protocol/http/tls-errors.ts';
 import { connectWithNode, type Replica } from '../../replicas/pool.ts';
 
@@ -152,7 +153,7 @@ export class NodeReplicaSession {
   end(stream: ClientHttp2Stream, hasReplicaEnded: boolean): void {
     if (stream.closed) return;
     const isDone = hasReplicaEnded && stream.writableFinished;
-    stream.close(constants.NGHTTP2_CANCEL);
+    stream.close(ERROR_CODE.cancel);
     if (isDone) return;
     this.#resets = this.#resetsLately() + 1;
     this.#resetsMs = performance.now();
