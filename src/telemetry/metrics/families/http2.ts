@@ -54,4 +54,18 @@ export const http2Families: readonly Family[] = [
       Object.entries(ended).map(([reason, value]) => ({ labels: { reason }, value })),
     ),
   },
+  {
+    name: 'weir_http2_held_bytes',
+    type: 'gauge',
+    help: 'Bytes that all HTTP/2 connections hold for those that read slowly.',
+    labels: [],
+    samples: ({ proxy }) => [{ labels: {}, value: proxy.heldBytes.bytes }],
+  },
+  {
+    name: 'weir_http2_held_limit_bytes',
+    type: 'gauge',
+    help: 'Bytes that HTTP/2 connections may hold (proxy.http2.max_held). Above it, nobody may send more than was read.',
+    labels: [],
+    samples: ({ proxy }) => [{ labels: {}, value: proxy.heldBytes.maxBytes }],
+  },
 ];
