@@ -76,6 +76,7 @@ for (const [lane, args] of [
       expect(id).toMatch(ID);
       expect(await weir.expectExchange(id)).toMatchObject({
         protocol: 'http',
+        http_version: '2',
         method: 'POST',
         path: '/recorded',
         status: 200,
@@ -182,6 +183,7 @@ for (const [lane, args] of [
       handler = (_, res) => void res.writeHead(413, { 'content-length': 8 }).end('too much');
       const stream = beginH2(session, [':method', 'POST']);
       stream.write(Buffer.alloc(MIB));
+      stream.on('end', () => stream.end());
       expect(await readH2(stream)).toMatchObject({ status: 413, text: 'too much', code: 0 });
       expect((await callH2(session, [':path', '/next'])).status).toBe(413);
     });
@@ -270,6 +272,7 @@ describe('a WebSocket over HTTP/2', () => {
     expect((await closed)[0]).toBe(1000);
     expect(await weir.expectExchange(headers['x-baseten-request-id'])).toMatchObject({
       protocol: 'websocket',
+      http_version: '2',
       status: 1000,
       cause: 'ok',
       request_bytes: 370_001,

@@ -1,6 +1,6 @@
 // A stream of HTTP/2 without a connection, that records what is sent.
 import type { Field } from '../../src/protocol/http2/hpack/field.ts';
-import type { ResponseStream } from '../../src/protocol/http2/http1/response-reader.ts';
+import type { ResponseStream } from '../../src/protocol/http2/http1/stream-response.ts';
 import type { StreamListener } from '../../src/protocol/http2/stream-listener.ts';
 
 /** The part of an Http2Stream that tests of other classes need. */

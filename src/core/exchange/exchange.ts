@@ -87,6 +87,8 @@ export class Exchange {
   target = '';
   /** IP address of the client, or `unix`. */
   remoteAddress = '';
+  /** An HTTP request or WebSocket that came over HTTP/2. gRPC calls always do. */
+  isHttp2 = false;
   /** Subject of the client's verified certificate (core/client-subject.ts); empty without one. */
   clientSubject = '';
   /** Index into the configured deployments, or NO_DEPLOYMENT. */

@@ -13,9 +13,16 @@ export const stepLog = (
   log: Logger,
   deployment: (index: number) => DeploymentIdentity | undefined,
 ): StepListener & Observer => ({
-  accepted({ id, method, target, remoteAddress }, by) {
+  accepted({ id, method, target, remoteAddress, isHttp2 }, by) {
     const remote = remoteAddress === '' ? undefined : remoteAddress;
-    log.debug('request accepted', { request_id: id, by, method, path: pathOf(target), remote });
+    log.debug('request accepted', {
+      request_id: id,
+      by,
+      method,
+      path: pathOf(target),
+      remote,
+      http_version: isHttp2 ? '2' : undefined,
+    });
   },
   routed(exchange) {
     const to = deployment(exchange.deployment);

@@ -315,9 +315,10 @@ export class Http1Server {
 }
 
 function nameClient(exchange: Exchange, socket: Duplex): void {
-  const { address, subject } = peerOf(socket);
+  const { address, subject, isHttp2 } = peerOf(socket);
   exchange.remoteAddress = address;
   exchange.clientSubject = subject;
+  exchange.isHttp2 = isHttp2;
 }
 
 /** Sends a last response on a connection that Node's server has released, and closes it. */

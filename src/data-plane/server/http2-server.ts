@@ -27,6 +27,7 @@ import type { Http2Options } from '../../protocol/http2/connection-options.ts';
 import type { ConnectionProblem, Http2ConnectionError } from '../../protocol/http2/error-code.ts';
 import type { HeaderBlock } from '../../protocol/http2/hpack/header-block.ts';
 import type { Http1StreamSocket } from '../../protocol/http2/http1/http1-stream-socket.ts';
+import { discardRest } from '../../protocol/http2/http1/discarded-request.ts';
 import { Http1Streams } from '../../protocol/http2/http1/http1-streams.ts';
 import type { Http2Stream } from '../../protocol/http2/stream.ts';
 import { Http2Caller, type Proxy, type RequestHeaders } from '../proxy/proxy.ts';
@@ -174,15 +175,21 @@ export class Http2Server {
   #serveHttp(client: ClientConnection, stream: Http2Stream, block: HeaderBlock, isEnd: boolean): void {
     if (block.isTooLarge) {
       const detail = `more than ${this.#options.maxHeaderListBytes} bytes (ingress.max_header)`;
-      return refuseHttp(stream, this.#open(client.peer, block), 'headers_too_large', detail);
+      return refuseHttp(stream, this.#openHttp(client.peer, block), 'headers_too_large', detail);
     }
     const { protocol } = block;
     if (protocol !== '' && protocol !== 'websocket') {
       const detail = `:protocol "${protocol}"; the only one supported is websocket`;
-      return refuseHttp(stream, this.#open(client.peer, block), 'not_implemented', detail);
+      return refuseHttp(stream, this.#openHttp(client.peer, block), 'not_implemented', detail);
     }
     const problem = client.http1.serve(stream, block, isEnd);
-    if (problem !== '') refuseHttp(stream, this.#open(client.peer, block), 'bad_request', problem);
+    if (problem !== '') refuseHttp(stream, this.#openHttp(client.peer, block), 'bad_request', problem);
+  }
+
+  #openHttp(peer: Peer, block: HeaderBlock): Exchange {
+    const exchange = this.#open(peer, block);
+    exchange.isHttp2 = true;
+    return exchange;
   }
 
   #open({ address, subject }: Peer, block: HeaderBlock): Exchange {
@@ -266,5 +273,8 @@ function refuseHttp(stream: Http2Stream, exchange: Exchange, failure: Failure, d
   for (let i = 0; i < headers.length; i += 2) writer.add(headers[i]!.toLowerCase(), headers[i + 1]!);
   writer.send(false);
   stream.write(sent, 0, sent.length, true);
-  stream.stopPeer();
+  if (stream.isOpen && !stream.hasPeerEnded) {
+    if (exchange.method === 'CONNECT') stream.stopPeer();
+    else discardRest(stream);
+  }
 }

@@ -11,13 +11,15 @@ export interface Peer {
   readonly address: string;
   /** Subject of the client's certificate (core/client-subject.ts); empty without one. */
   readonly subject: string;
+  /** The stream is one of HTTP/2, in place of a connection of HTTP/1.1. */
+  readonly isHttp2: boolean;
 }
 
 /** A property of the socket, since Node shows the socket of an HTTP/2 session only through a proxy. */
 const PEER = Symbol('peer');
 type WithPeer = Duplex & { [PEER]?: Peer };
 
-const UNIX_PEER: Peer = { address: UNIX_CLIENT, subject: '' };
+const UNIX_PEER: Peer = { address: UNIX_CLIENT, subject: '', isHttp2: false };
 
 /** A server accepted this connection on a Unix socket. Call it before anything else uses the connection. */
 export function cameThroughUnixSocket(socket: Socket): void {
@@ -26,12 +28,12 @@ export function cameThroughUnixSocket(socket: Socket): void {
 
 /** The handshake of a connection has ended. `raw`: what it runs over. `subject`: of a verified certificate. */
 export function hasSubject(socket: Duplex, raw: Socket, subject: string): void {
-  (socket as WithPeer)[PEER] = { address: peerOf(raw).address, subject };
+  (socket as WithPeer)[PEER] = { address: peerOf(raw).address, subject, isHttp2: false };
 }
 
-/** `stream` runs over the connection `client`: both have the same peer. */
-export function samePeer(stream: Duplex, client: Duplex): void {
-  (stream as WithPeer)[PEER] = peerOf(client);
+/** `stream` stands for a stream of HTTP/2 on the connection `client`. */
+export function hasPeerOf(stream: Duplex, client: Duplex): void {
+  (stream as WithPeer)[PEER] = { ...peerOf(client), isHttp2: true };
 }
 
 /** The client of a connection. `stream`: a socket, a TLS socket, that of an HTTP/2 session, or a stream over one. */
@@ -41,5 +43,5 @@ export function peerOf(stream: Duplex): Peer {
     if (peer !== undefined) return peer;
   }
   const address = (stream as Socket).remoteAddress ?? '';
-  return { address: address.startsWith('::ffff:') ? address.slice(7) : address, subject: '' };
+  return { address: address.startsWith('::ffff:') ? address.slice(7) : address, subject: '', isHttp2: false };
 }

@@ -196,6 +196,7 @@ function httpAttributes(
     'http.request.method': isKnown ? method : '_OTHER',
     'http.request.method_original': isKnown ? undefined : method,
     'url.path': path,
+    'network.protocol.version': request.text('http_version') || undefined,
     'url.scheme': scheme,
     'http.route': isAsync ? path : routeOf(path),
     // A client that disconnected received no status.

@@ -64,6 +64,7 @@ export class HeadWriter {
   nameClient(exchange: Exchange): void {
     exchange.remoteAddress = this.#client.address;
     exchange.clientSubject = this.#client.subject;
+    exchange.isHttp2 = this.#client.isHttp2;
   }
 
   /** The whole head, with the empty line at its end. `path`: what the replica sees. */

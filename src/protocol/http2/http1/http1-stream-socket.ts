@@ -7,7 +7,7 @@
 //   stream ─► begin ─► request bytes ─► lane ─► response bytes ─► complete ─► used for another stream
 //                                                                   └► request not whole, or the lane closes: destroyed
 import { Duplex } from 'node:stream';
-import { samePeer } from '../../http/peer.ts';
+import { hasPeerOf } from '../../http/peer.ts';
 import type { ResponseHead } from '../../http/response-head-parser.ts';
 import { ERROR_CODE } from '../error-code.ts';
 import type { HeaderBlock } from '../hpack/header-block.ts';
@@ -15,7 +15,7 @@ import type { StreamListener } from '../stream-listener.ts';
 import type { Http2Stream } from '../stream.ts';
 import { discardRest } from './discarded-request.ts';
 import { RequestWriter } from './request-writer.ts';
-import { ResponseReader } from './response-reader.ts';
+import { StreamResponse } from './stream-response.ts';
 
 /** Bytes that may wait in a stream when the lane is asked for more. */
 const LOW_BYTES = 32 * 1024;
@@ -41,7 +41,7 @@ export class Http1StreamSocket extends Duplex implements StreamListener {
   readonly #client: Duplex;
   readonly #owner: SocketOwner;
   readonly #request = new RequestWriter();
-  readonly #response = new ResponseReader();
+  readonly #response = new StreamResponse();
   #stream: Http2Stream | undefined;
   /** It serves one stream only. */
   #isForOne = false;
@@ -62,7 +62,7 @@ export class Http1StreamSocket extends Duplex implements StreamListener {
     super({ decodeStrings: false });
     this.#client = client;
     this.#owner = owner;
-    samePeer(this, client);
+    hasPeerOf(this, client);
   }
 
   /** True for such a socket. The lanes see it as that of a client. */
@@ -191,7 +191,7 @@ export class Http1StreamSocket extends Duplex implements StreamListener {
     return this.#written === undefined && this.writableLength === 0 && this.#stream?.waiting === 0;
   }
 
-  /** Writes the head of a response. `isClear` must be true. See ResponseReader.respond. */
+  /** Writes the head of a response. `isClear` must be true. See StreamResponse.respond. */
   respond(
     head: ResponseHead,
     lines: string,
@@ -287,7 +287,7 @@ export class Http1StreamSocket extends Duplex implements StreamListener {
     this.#stream = undefined;
     const { isWhole } = this.#request;
     if (stream.isOpen && !stream.hasPeerEnded) {
-      if (this.#request.isTunnel) stream.stopPeer();
+      if (this.#request.isConnect) stream.stopPeer();
       else discardRest(stream);
     }
     if (isWhole && this.#response.isReusable && !this.#isForOne) this.#owner.idle(this);

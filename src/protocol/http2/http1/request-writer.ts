@@ -35,6 +35,8 @@ export class RequestWriter {
   problem = '';
   /** It is a WebSocket (extended CONNECT). */
   isTunnel = false;
+  /** Its method is CONNECT: what follows the head is no body. */
+  isConnect = false;
   #body = ENDED;
   /** Bytes until the end of a body that is framed by length. */
   #left = 0;
@@ -48,6 +50,7 @@ export class RequestWriter {
   head(block: HeaderBlock, isEnd: boolean): Buffer | undefined {
     this.problem = '';
     this.isTunnel = block.protocol !== '';
+    this.isConnect = block.method === 'CONNECT';
     const length = block.contentLength;
     this.#left = length;
     if (isEnd) this.#body = ENDED;

@@ -65,7 +65,18 @@ const FIELDS: readonly (readonly [name: string, values: FieldValues, ...synonyms
   ['includes', 'includes', 'includes'],
   ['method', 'method', 'method'],
   ...(
-    ['path', 'protocol', 'cause', 'detail', 'remote', 'client_subject', 'model', 'logger', 'event'] as const
+    [
+      'path',
+      'protocol',
+      'http_version',
+      'cause',
+      'detail',
+      'remote',
+      'client_subject',
+      'model',
+      'logger',
+      'event',
+    ] as const
   ).map((name) => [name, 'text', name] as const),
   ['exc_info', 'text', 'exc_info'],
   ['queue_ms', 'ms', 'queue_ms', 'queue'],

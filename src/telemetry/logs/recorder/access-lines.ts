@@ -19,6 +19,8 @@ export interface AccessFacts {
   readonly clientSubject: string;
   readonly attempts: number;
   readonly isAsync: boolean;
+  /** An HTTP request or WebSocket over HTTP/2. */
+  readonly isHttp2: boolean;
   readonly deployment: string;
   readonly environment: string;
   readonly replica: string;
@@ -59,7 +61,7 @@ const FIRST_BYTES = 64 * 1024;
 
 export function accessTexts(facts: AccessFacts): AccessTexts {
   const { protocol, method, path, status, cause, detail, remote, attempts, isAsync } = facts;
-  const { deployment, environment, replica, clientSubject, key } = facts;
+  const { deployment, environment, replica, clientSubject, key, isHttp2 } = facts;
   return {
     before: bytesOf(
       `","protocol":"${protocol}","method":${JSON.stringify(method)},"path":${JSON.stringify(path)},"status":${status}` +
@@ -70,6 +72,7 @@ export function accessTexts(facts: AccessFacts): AccessTexts {
         (deployment === '' ? '' : `,"deployment":"${deployment}","environment":"${environment}"`) +
         (replica === '' ? '' : `,"replica":"${replica}"`) +
         (isAsync ? ',"async":true' : '') +
+        (isHttp2 ? ',"http_version":"2"' : '') +
         (remote === '' ? '' : `,"remote":"${remote}"`) +
         (clientSubject === '' ? '' : `,"client_subject":${JSON.stringify(clientSubject)}`) +
         (key === '' ? '' : `,"key":${JSON.stringify(key)}`) +

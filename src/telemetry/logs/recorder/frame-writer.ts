@@ -124,7 +124,8 @@ export class FrameWriter {
       (e.isSampled ? SHARED.isSampled : 0) |
       (isStored ? SHARED.isStored : 0) |
       (hasLlm ? SHARED.hasLlm : 0) |
-      (hasNotes ? SHARED.hasNotes : 0);
+      (hasNotes ? SHARED.hasNotes : 0) |
+      (e.isHttp2 ? SHARED.isHttp2 : 0);
     const { startMs } = e;
     const since = (ms: number): number => (ms === 0 ? 0 : micros(ms - startMs) + 1);
     f64[double + REQUEST.startMs / 2] = e.startEpochMs;

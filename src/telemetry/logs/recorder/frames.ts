@@ -96,7 +96,14 @@ export const FLAG = {
 } as const;
 
 /** In the high byte of word 9. */
-export const SHARED = { isAsync: 1, isSampled: 2, isStored: 4, hasLlm: 8, hasNotes: 16 } as const;
+export const SHARED = {
+  isAsync: 1,
+  isSampled: 2,
+  isStored: 4,
+  hasLlm: 8,
+  hasNotes: 16,
+  isHttp2: 32,
+} as const;
 
 export const PROTOCOLS = ['http', 'websocket', 'grpc'] as const;
 

@@ -269,6 +269,7 @@ export class RequestFrames {
     const [remote = '', clientSubject = ''] = text(REQUEST.remote).split('\n');
     const flags = u8[at + 4 * REQUEST.retriesProtocol + 3]!;
     const status = u32[word + REQUEST.statusAttempts]! & 0xffff;
+    const isHttp2 = (flags & SHARED.isHttp2) !== 0;
     const facts = {
       protocol: PROTOCOLS[u8[at + 4 * REQUEST.retriesProtocol + 2]!]!,
       method: text(REQUEST.method),
@@ -288,6 +289,7 @@ export class RequestFrames {
         replica,
         clientSubject,
         key,
+        isHttp2,
       }),
       native: {
         ...facts,
@@ -297,7 +299,10 @@ export class RequestFrames {
         isSampled: (flags & SHARED.isSampled) !== 0,
         streamError: '',
         isFailedStream: false,
-        shared: key === '' ? '' : `"key":${JSON.stringify(this.#redact(key))}`,
+        shared: [
+          ...(key === '' ? [] : [`"key":${JSON.stringify(this.#redact(key))}`]),
+          ...(isHttp2 ? ['"http_version":"2"'] : []),
+        ].join(','),
       },
       clientSubject,
       deployment,

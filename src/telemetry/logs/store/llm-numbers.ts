@@ -116,6 +116,7 @@ function membersOf(facts: LlmFacts): Record<string, unknown> {
 export const LLM_TEXTS: ReadonlySet<string> = new Set([
   'key',
   'client_subject',
+  'http_version',
   'model',
   'response_model',
   'finish_reason',

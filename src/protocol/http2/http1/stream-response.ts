@@ -1,4 +1,4 @@
-// Reads an HTTP/1.1 response and sends it over a stream of HTTP/2. Hot path.
+// A response on a stream of HTTP/2: reads HTTP/1.1 and sends header blocks, DATA and trailers. Hot path.
 // Invariant: how the bytes are split changes nothing, and END_STREAM is sent exactly when the response is complete.
 // Sources: RFC 9112 6.3 (length of the body), RFC 9113 8.1 (messages), 8.2.2 (fields of a connection), RFC 8441.
 //
@@ -49,7 +49,7 @@ export interface ResponseStream {
 }
 
 /** Reads one response at a time. */
-export class ResponseReader {
+export class StreamResponse {
   /** After the response the connection can serve another request. */
   isReusable = true;
   #stream: ResponseStream | undefined;

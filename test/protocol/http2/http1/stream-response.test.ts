@@ -1,7 +1,7 @@
 // Responses of HTTP/1.1 on a stream of HTTP/2.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ResponseReader } from '../../../../src/protocol/http2/http1/response-reader.ts';
+import { StreamResponse } from '../../../../src/protocol/http2/http1/stream-response.ts';
 import { RecordedStream } from '../../../kit/recorded-stream.ts';
 
 interface Options {
@@ -16,7 +16,7 @@ interface Options {
 /** What a stream gets of a response: events as text, `broken` if it is none, `open` if it is not complete. */
 function read(response: string, { isToHead = false, mayTunnel = false, cuts = [], ends }: Options = {}) {
   const stream = new RecordedStream();
-  const reader = new ResponseReader();
+  const reader = new StreamResponse();
   reader.begin(stream, isToHead, mayTunnel);
   const bytes = Buffer.from(response, 'latin1');
   const ordered = [0, ...cuts.map((cut) => cut % (bytes.length + 1)), bytes.length].sort((a, b) => a - b);
