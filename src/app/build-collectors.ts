@@ -2,7 +2,7 @@
 import { Collectors } from '../collectors/collectors.ts';
 import { ReplicaMetrics } from '../collectors/replica-metrics/replica-metrics.ts';
 import { version } from '../core/version.ts';
-import { speaksGrpc } from '../data-plane/replicas/pool.ts';
+import { agentFor, speaksGrpc } from '../data-plane/replicas/pool.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics/metrics.ts';
 import type { Modules } from './modules.ts';
 
@@ -17,7 +17,14 @@ export const buildReplicaMetrics = ({ config, log, pool }: Modules): ReplicaMetr
         .map(({ deployment, replica: { id, url, tls } }) => ({
           deployment: deployment.options.id,
           id,
-          url: { host: url.host, port: url.port, path: url.path, authority: url.authority, tls },
+          url: {
+            host: url.host,
+            port: url.port,
+            path: url.path,
+            authority: url.authority,
+            tls,
+            agent: agentFor({ url, tls }),
+          },
         })),
     log,
   );

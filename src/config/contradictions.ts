@@ -66,10 +66,10 @@ function inDeployment(deployment: Config['deployments'][number], at: string): st
     );
   if (grpc === 0 && replicas.length > 0 && liveness_service !== '')
     problems.push(`${at}: liveness_service is for gRPC replicas; for HTTP replicas set liveness_path`);
-  const isSecured = replicas.some(({ url }) => ['https:', 'grpcs:'].includes(url.protocol));
+  const isSecured = replicas.some(({ url }) => ['https:', 'h2:', 'grpcs:'].includes(url.protocol));
   if (!isSecured && (tls_ca !== '' || tls_server_name !== ''))
     problems.push(
-      `${at}: tls_ca and tls_server_name need a replica with an https:// or grpcs:// URL, and there is none`,
+      `${at}: tls_ca and tls_server_name need a replica with an https://, h2:// or grpcs:// URL, and there is none`,
     );
   for (const id of repeated(replicas.map((replica) => replica.id)))
     problems.push(

@@ -264,7 +264,7 @@ deployments:
         'weir: unknown flag --lsten; did you mean --listen?',
         'weir: unknown variable WEIR_ADMINN; did you mean WEIR_ADMIN?',
         'weir: weir.yaml:1: unknown setting "model.nmae"; did you mean "name"?',
-        'weir: weir.yaml:12: deployments[0].replicas[0].url is "ftp://127.0.0.1", must be a URL such as http://127.0.0.1:8000 or unix:/run/vllm.sock: the scheme must be http, https, grpc, grpcs, unix or grpc+unix',
+        'weir: weir.yaml:12: deployments[0].replicas[0].url is "ftp://127.0.0.1", must be a URL such as http://127.0.0.1:8000 or unix:/run/vllm.sock: the scheme must be http, https, h2c, h2, grpc, grpcs, unix, h2c+unix or grpc+unix',
         'weir: weir.yaml:13: deployments[0].replicas[1].url is ***, must be a URL such as http://127.0.0.1:8000 or unix:/run/vllm.sock: a user name or password is not supported',
         'weir: weir.yaml:14: deployments[0].rollout_phase is "done", must be one of auto, stable, promoting, ""',
         'weir: weir.yaml:2: unknown setting "ingres"; did you mean "ingress"?',

@@ -1,7 +1,7 @@
 // Gets one metrics page of a replica, whole or not at all.
 // Invariant: it ends within its time limit and holds no more bytes than its size limit, compressed or not.
 import { isUtf8 } from 'node:buffer';
-import type { IncomingHttpHeaders } from 'node:http';
+import type { Agent, IncomingHttpHeaders } from 'node:http';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { mediaTypeOf } from '../../core/media-type.ts';
@@ -18,6 +18,8 @@ export interface PageUrl {
   readonly authority: string;
   /** TLS options of the connection; `undefined`: clear text. */
   readonly tls: object | undefined;
+  /** Makes the connection, in place of all of the above; `undefined`: HTTP/1.1. */
+  readonly agent?: Agent | undefined;
 }
 
 const decompress = promisify(gunzip);
@@ -40,7 +42,7 @@ const ACCEPT = 'application/openmetrics-text;version=1.0.0,text/plain;version=0.
 
 /** Resolves to the page, or to the reason why there is none. Never rejects. */
 export async function requestPage(
-  { host, port, path: socketPath, authority, tls }: PageUrl,
+  { host, port, path: socketPath, authority, tls, agent }: PageUrl,
   { path, timeoutMs, maxBytes }: PageLimits,
   signal: AbortSignal,
 ): Promise<RawPage | SampleError> {
@@ -51,7 +53,7 @@ export async function requestPage(
     socketPath,
     path,
     headers: { host: authority, 'user-agent': 'weir-merge', accept: ACCEPT, 'accept-encoding': 'gzip' },
-    tls,
+    ...(agent === undefined ? { tls } : { agent }),
     timeoutMs,
     maxBodyBytes: maxBytes,
     wantsBody: (status, headers) => headProblem(status, headers) === undefined,

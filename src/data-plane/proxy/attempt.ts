@@ -7,6 +7,7 @@
 //     └────── (backoff) ◄──────┘
 import { describe, type Failure } from '../../core/errors.ts';
 import type { Exchange } from '../../core/exchange/exchange.ts';
+import { REPLICA_ERROR } from '../../protocol/http2/http1/shared-connection.ts';
 import { Lease, type Pool, type Replica, type WaitEntry, type Waiter } from '../replicas/pool.ts';
 import { connectionProblem, failureOf, reportConnectFailure } from './connection-error.ts';
 import type { ProxyOptions } from './options.ts';
@@ -108,7 +109,8 @@ export class Attempt implements Waiter {
   /** The connection failed before the head of a response came. `isReused`: it had served another request before. */
   connectionFailed(error: NodeJS.ErrnoException, isReused: boolean): void {
     const failure = failureOf(error);
-    if (failure === 'connect_failed') this.unreachable(connectionProblem(error), error);
+    if (error.code === REPLICA_ERROR.unread) this.#refusedUnread(describe(error));
+    else if (failure === 'connect_failed') this.unreachable(connectionProblem(error), error);
     else if (failure === 'reset_midway') this.connectionLost(describe(error), isReused, false);
     else this.#listener.fail(failure, describe(error));
   }
@@ -134,6 +136,11 @@ export class Attempt implements Waiter {
     }
     if (!isRefusal) this.lease?.reportBroken();
     this.#listener.fail('reset_midway', detail);
+  }
+
+  #refusedUnread(detail: string): void {
+    if (!this.hasResponseBytes && this.retriesUnread()) this.retry();
+    else this.#listener.fail('reset_midway', detail);
   }
 
   /** True if a request that the replica refused before it read any of it is to be sent again with `retry`. */

@@ -4,7 +4,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { describe, type Failure } from '../../core/errors.ts';
 import { tlsProblem } from '../../protocol/http/tls-errors.ts';
-import type { Lease } from '../replicas/pool.ts';
+import { REPLICA_ERROR } from '../../protocol/http2/http1/shared-connection.ts';
+import { NO_HTTP2_CODE, type Lease } from '../replicas/pool.ts';
 
 /** Codes of errors before the connection was made. */
 const NOT_CONNECTED = new Set([
@@ -18,6 +19,8 @@ const NOT_CONNECTED = new Set([
   'EADDRNOTAVAIL',
   'ETIMEDOUT',
   'ECONNECT_TIMEOUT',
+  // The connection was made, but the replica does not speak HTTP/2.
+  NO_HTTP2_CODE,
 ]);
 
 /** Codes of errors on weir's side: it has no more files, ports or memory. They mean nothing about the replica. */
@@ -38,11 +41,19 @@ export function reportConnectFailure(lease: Lease, error: NodeJS.ErrnoException 
 export const connectionProblem = (error: NodeJS.ErrnoException): string =>
   tlsProblem(error) ?? describe(error);
 
-/** The cause for an error of Node's HTTP client. */
+/** True for an error of a request over HTTP/2 that was sent, or could not be sent, on a connection that was made. */
+export const isOfStream = ({ code }: NodeJS.ErrnoException): boolean =>
+  code === REPLICA_ERROR.unread ||
+  code === REPLICA_ERROR.malformed ||
+  code === REPLICA_ERROR.noWebSocket ||
+  code === REPLICA_ERROR.reset;
+
+/** The cause for an error of Node's HTTP client, or of an Http2ReplicaSocket. */
 export function failureOf(error: NodeJS.ErrnoException): Failure {
   const code = error.code ?? '';
   if (NOT_CONNECTED.has(code) || error.syscall === 'connect') return 'connect_failed';
   if (tlsProblem(error) !== undefined) return 'connect_failed';
+  if (code === REPLICA_ERROR.noWebSocket) return 'wrong_protocol';
   return code.startsWith('HPE_') ? 'bad_response' : 'reset_midway';
 }
 

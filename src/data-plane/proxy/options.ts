@@ -145,16 +145,16 @@ export const proxyOptions = section({
   replica_idle_timeout: duration({
     default: 4000,
     min: 100,
-    doc: 'How long an unused connection to a replica is kept. Must be shorter than the replica’s own limit.',
+    doc: 'How long an unused connection to an HTTP/1.1 replica is kept. Must be shorter than the replica’s own limit.',
   }),
   replica_connection_age: duration({
     default: MINUTES,
-    doc: 'Maximum age of a connection to an HTTP replica; an older one is not used for another request. 0 means no limit. A Kubernetes Service selects a pod per connection, so with a short time new pods get their share of requests.',
+    doc: 'Maximum age of a connection to an HTTP replica, with HTTP/1.1 or HTTP/2; an older one is not used for another request. 0 means no limit. A Kubernetes Service selects a pod per connection, so with a short time new pods get their share of requests.',
   }),
   session_idle_timeout: duration({
     default: 5 * MINUTES,
     min: 100,
-    doc: 'How long an unused connection to a gRPC replica is kept.',
+    doc: 'How long an unused connection to a gRPC or HTTP/2 replica is kept.',
   }),
 });
 export type ProxyOptions = Settings<typeof proxyOptions>;

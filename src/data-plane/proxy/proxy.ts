@@ -32,6 +32,7 @@ import {
 } from './grpc-node/node-grpc-forwarder.ts';
 import { NodeHeldPieces } from './grpc-node/node-grpc-request.ts';
 import { NodeReplicaSessions } from './grpc-node/node-replica-sessions.ts';
+import { Http2Replicas } from './http2/http2-replicas.ts';
 import { HttpForwarder, type HttpContext } from './http/http-forwarder.ts';
 import { HttpProxyAdapter } from './http/http-proxy-adapter.ts';
 import { ReplicaAgents } from './http/replica-agents.ts';
@@ -63,6 +64,7 @@ export class Proxy {
   /** Bytes that all HTTP/2 connections hold for those that read slowly. */
   readonly heldBytes: Http2HeldBytes;
   readonly #connections: ReplicaConnections;
+  readonly #http2: Http2Replicas;
   readonly #exchanges: Exchanges;
   readonly #removesKeys: boolean;
   #fast: FastLane | undefined;
@@ -74,12 +76,14 @@ export class Proxy {
     exchanges.observe(retries);
     const removed = [...options.remove_headers, ...(removesKeys ? KEY_HEADERS : [])];
     this.#removesKeys = removesKeys;
+    this.heldBytes = new Http2HeldBytes(options.http2.max_held);
+    this.#http2 = new Http2Replicas(options, this.heldBytes, this.http2Counters.replica);
     this.#connections = new ReplicaConnections(
       this.#connectionDeadlines,
       options.replica_idle_timeout,
       options.replica_connection_age,
+      this.#http2,
     );
-    this.heldBytes = new Http2HeldBytes(options.http2.max_held);
     this.#context = {
       pool,
       options,
@@ -87,7 +91,7 @@ export class Proxy {
       removed: removedHeaders(removed),
       retries,
       adapter: new HttpProxyAdapter(options.connect_timeout),
-      agents: new ReplicaAgents(options),
+      agents: new ReplicaAgents(options, this.#http2),
       heldPieces: new NodeHeldPieces(),
       sessions: new ReplicaSessions(sessionOptions(options, this.heldBytes, this.http2Counters.replica)),
       nodeSessions: new NodeReplicaSessions({
@@ -175,7 +179,8 @@ export class Proxy {
   /** Connections to replicas: in use, and kept for later. */
   connections(): { active: number; idle: number } {
     const { sessions, nodeSessions, agents } = this.#context;
-    const counts = [this.#connections.count(), sessions.count(), nodeSessions.count(), agents.count()];
+    const all = [this.#connections, this.#http2, sessions, nodeSessions, agents];
+    const counts = all.map((one) => one.count());
     return {
       active: counts.reduce((sum, { active }) => sum + active, 0),
       idle: counts.reduce((sum, { idle }) => sum + idle, 0),
@@ -189,6 +194,7 @@ export class Proxy {
 
   close(): void {
     this.#connections.close();
+    this.#http2.close();
     this.#context.sessions.close();
     this.#context.nodeSessions.close();
     this.#context.agents.close();

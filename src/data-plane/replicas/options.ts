@@ -29,7 +29,7 @@ const replica = section({
   }),
   url: required(
     'a URL',
-    'URL of the replica: scheme http, https, grpc or grpcs, host and port. Or the path of a Unix socket: `unix:/run/vllm.sock`, for gRPC `grpc+unix:/run/model.sock`.',
+    'URL of the replica: scheme http, https, h2c, h2, grpc or grpcs, host and port. h2c and h2 are HTTP/2 without and with TLS. Or the path of a Unix socket: `unix:/run/vllm.sock`, for HTTP/2 `h2c+unix:/run/vllm.sock`, for gRPC `grpc+unix:/run/model.sock`.',
     parseReplicaUrl,
     (url) => url.href,
   ),
@@ -95,7 +95,7 @@ export const deploymentOptions = listOf(
       default: '',
       pattern: /^(\/[!-~]*)?$/,
       like: pathLike,
-      doc: 'Path of the readiness probe: the replica is ready if a GET returns 2xx. Empty means that a connection is enough, including the TLS handshake. Not for gRPC.',
+      doc: 'Path of the readiness probe: the replica is ready if a GET returns 2xx. Empty means that a connection is enough, including the TLS handshake and, for h2c and h2, the replica’s SETTINGS. Not for gRPC.',
     }),
     health_service: text({
       default: '',
@@ -111,13 +111,13 @@ export const deploymentOptions = listOf(
     }),
     tls_ca: text({
       default: '',
-      doc: 'PEM file with the certificate authorities of https and grpcs replicas, instead of the public ones. Read at start and at SIGHUP.',
+      doc: 'PEM file with the certificate authorities of https, h2 and grpcs replicas, instead of the public ones. Read at start and at SIGHUP.',
     }),
     tls_server_name: text({
       default: '',
       pattern: /^(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)?$/,
       like: 'a host name',
-      doc: 'Host name that certificates of https and grpcs replicas must have. Empty means the host of their URL.',
+      doc: 'Host name that certificates of https, h2 and grpcs replicas must have. Empty means the host of their URL.',
     }),
     liveness_path: text({
       default: '',

@@ -1,4 +1,4 @@
-// Probes of a replica by TCP or TLS connection and by HTTP.
+// Probes of a replica by TCP, TLS or HTTP/2 connection and by HTTP.
 // Invariant: a probe ends within its time limit, and its result distinguishes a failure from silence, since a silent
 // replica may only be busy.
 import { connect } from 'node:net';
@@ -7,6 +7,7 @@ import { describe } from '../../core/errors.ts';
 import { formatAddress } from '../../core/address.ts';
 import { requestOnce } from '../../protocol/http/one-shot.ts';
 import { tlsProblem } from '../../protocol/http/tls-errors.ts';
+import { agentFor, OwnConnection } from './own-connection.ts';
 import type { ReplicaTls } from './replica-tls.ts';
 import { targetOf, type ReplicaUrl } from './replica-url.ts';
 
@@ -74,10 +75,28 @@ export const connectionProbe: Probe = ({ url, tls }, timeoutMs) =>
     socket.once('error', (error) => done(probeProblem(error)));
   });
 
+/** Succeeds if the replica accepts a connection and speaks HTTP/2 on it. */
+export const http2Probe: Probe = (target, timeoutMs) =>
+  new Promise((resolve) => {
+    const done = (problem: string, isSilent = false) => {
+      clearTimeout(timer);
+      resolve({ problem, isSilent });
+      connection.close();
+    };
+    const timer = setTimeout(() => done(`no HTTP/2 connection within ${timeoutMs} ms`, true), timeoutMs);
+    const connection = new OwnConnection(target);
+    connection.take({
+      connected: () => done(''),
+      unreachable: (error) => done(probeProblem(error)),
+    });
+  });
+
 /** Succeeds if a GET of `path` returns 2xx. */
 export const httpProbe =
   (path: string): Probe =>
-  async ({ url: { host, port, path: socketPath, authority }, tls }, timeoutMs) => {
+  async (target, timeoutMs) => {
+    const { host, port, path: socketPath, authority } = target.url;
+    const agent = agentFor(target);
     const result = await requestOnce({
       method: 'GET',
       host,
@@ -85,7 +104,7 @@ export const httpProbe =
       socketPath,
       path,
       headers: { host: authority, 'user-agent': 'weir-probe' },
-      tls,
+      ...(agent === undefined ? { tls: target.tls } : { agent }),
       timeoutMs,
       maxBodyBytes: 0,
       wantsBody: () => false,

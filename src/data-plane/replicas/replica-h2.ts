@@ -9,8 +9,17 @@ import { targetOf } from './replica-url.ts';
 /** Idle time before the first TCP keep-alive probe. */
 const KEEP_ALIVE_PROBE_MS = 60_000;
 
-/** Code of the error if a server refuses h2 by an alert. One that ignores ALPN gets the same. */
-const REFUSED_BY_ALPN = 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL';
+/** Code of the error of a connection that was made, but cannot carry requests. */
+export const NO_HTTP2_CODE = 'ERR_NO_HTTP2';
+
+const refused = (message: string): NodeJS.ErrnoException =>
+  Object.assign(new Error(message), { code: NO_HTTP2_CODE });
+
+/** Why a connection ended before the server's SETTINGS came. `error`: of the connection, if there is one. */
+export const noHttp2 = (error: Error | undefined): NodeJS.ErrnoException =>
+  refused(
+    `the server does not speak HTTP/2: ${error?.message ?? 'it closed the connection before its SETTINGS came'}`,
+  );
 
 /**
  * Connects to a replica. `connected` is called once the socket can carry HTTP/2: in clear text (RFC 9113 3.3), or over TLS
@@ -27,8 +36,7 @@ export function connectHttp2({ url, tls }: ProbeTarget, connected: (socket: Sock
   }
   const socket = connectTls({ ...target, ...tls, ALPNProtocols: ['h2'] });
   return socket.once('secureConnect', () => {
-    if (socket.alpnProtocol !== 'h2')
-      return socket.destroy(Object.assign(new Error(NO_HTTP2), { code: REFUSED_BY_ALPN }));
+    if (socket.alpnProtocol !== 'h2') return socket.destroy(refused(NO_HTTP2));
     socket.setKeepAlive(true, KEEP_ALIVE_PROBE_MS);
     return connected(socket);
   });

@@ -4,10 +4,10 @@
 // Source of the probes: docs/contracts/serving.md 6.5 (one endpoint for startup and readiness, liveness once it was ready).
 import { grpcProbe } from './grpc-probe.ts';
 import type { DeploymentOptions, PoolOptions } from './options.ts';
-import { connectionProbe, httpProbe, type Probe, type ProbeResult } from './probe.ts';
+import { connectionProbe, http2Probe, httpProbe, type Probe, type ProbeResult } from './probe.ts';
 import { ProbeLoop } from './probe-loop.ts';
 import type { Replica } from './replica.ts';
-import { speaksGrpc } from './replica-url.ts';
+import { speaksGrpc, speaksHttp2 } from './replica-url.ts';
 
 /** Receives what a replica's health reports besides changes of its state. */
 export interface HealthReports {
@@ -64,7 +64,8 @@ export class ReplicaHealth {
       if (liveness_service !== '')
         this.#liveness = grpcProbe(liveness_service === '*' ? '' : liveness_service);
     } else {
-      this.#readiness = readiness_path === '' ? connectionProbe : httpProbe(readiness_path);
+      const connects = speaksHttp2(replica.url) ? http2Probe : connectionProbe;
+      this.#readiness = readiness_path === '' ? connects : httpProbe(readiness_path);
       if (liveness_path !== '') this.#liveness = httpProbe(liveness_path);
     }
     this.#reports = reports;

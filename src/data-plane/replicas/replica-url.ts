@@ -3,8 +3,11 @@ import { readSocketPath, socketPathIn } from '../../core/address.ts';
 
 /** Address of a replica. */
 export interface ReplicaUrl {
-  /** `grpc:` is HTTP/2 in clear text, `grpcs:` HTTP/2 over TLS. */
-  readonly protocol: 'http:' | 'https:' | 'grpc:' | 'grpcs:';
+  /**
+   * `http:` and `https:` are HTTP/1.1. `h2c:` is HTTP/2 in clear text, `h2:` HTTP/2 over TLS. `grpc:` and `grpcs:` are
+   * the same two, with gRPC.
+   */
+  readonly protocol: 'http:' | 'https:' | 'h2c:' | 'h2:' | 'grpc:' | 'grpcs:';
   /** The host to connect to: the name as written, or one of its addresses. */
   readonly host: string;
   /** Path of a Unix socket to connect to, in place of host and port; then the host is `localhost`. */
@@ -19,7 +22,14 @@ export interface ReplicaUrl {
 }
 
 /** Scheme → default port. Source for gRPC: docs/contracts/serving.md 6.4. */
-const PORTS = { 'http:': 80, 'https:': 443, 'grpc:': 50051, 'grpcs:': 443 } as const;
+const PORTS = {
+  'http:': 80,
+  'https:': 443,
+  'h2c:': 80,
+  'h2:': 443,
+  'grpc:': 50051,
+  'grpcs:': 443,
+} as const;
 
 const isScheme = (protocol: string): protocol is ReplicaUrl['protocol'] => Object.hasOwn(PORTS, protocol);
 
@@ -27,9 +37,13 @@ const isScheme = (protocol: string): protocol is ReplicaUrl['protocol'] => Objec
 export const speaksGrpc = ({ protocol }: { readonly protocol: string }): boolean =>
   protocol === 'grpc:' || protocol === 'grpcs:';
 
+/** True if the replica serves plain requests over HTTP/2. */
+export const speaksHttp2 = ({ protocol }: { readonly protocol: string }): boolean =>
+  protocol === 'h2c:' || protocol === 'h2:';
+
 /** True if connections to the replica use TLS. */
 export const speaksTls = ({ protocol }: { readonly protocol: string }): boolean =>
-  protocol === 'https:' || protocol === 'grpcs:';
+  protocol === 'https:' || protocol === 'h2:' || protocol === 'grpcs:';
 
 /** Where to connect to a replica, as `net.connect` takes it. */
 export const targetOf = ({
@@ -39,26 +53,35 @@ export const targetOf = ({
 }: ReplicaUrl): { path: string } | { host: string; port: number } =>
   path === undefined ? { host, port } : { path };
 
-/** `unix:/run/vllm.sock`, or `grpc+unix:/run/model.sock` for gRPC. `undefined` for a text of another form. */
+/**
+ * `unix:/run/vllm.sock`, `h2c+unix:…` for HTTP/2, or `grpc+unix:/run/model.sock` for gRPC. `undefined` for a text of
+ * another form.
+ */
 function parseSocketUrl(input: string): { value: ReplicaUrl } | { problem: string } | undefined {
-  const isGrpc = input.startsWith(GRPC);
-  const written = socketPathIn(isGrpc ? input.slice(GRPC.length) : input);
+  const [prefix, protocol] = SOCKET_SCHEMES.find(([text]) => input.startsWith(text))!;
+  const written = socketPathIn(input.slice(prefix.length));
   if (written === undefined) return undefined;
   const read = readSocketPath(written);
   if ('problem' in read) return { problem: `is ${JSON.stringify(input)}: ${read.problem}` };
   return {
     value: {
-      protocol: isGrpc ? 'grpc:' : 'http:',
+      protocol,
       host: 'localhost',
       path: read.path,
       name: 'localhost',
       authority: 'localhost',
       port: 0,
-      href: `${isGrpc ? GRPC : ''}unix:${read.path}`,
+      href: `${prefix}unix:${read.path}`,
     },
   };
 }
-const GRPC = 'grpc+';
+
+/** What comes before `unix:`, and the protocol on the socket. */
+const SOCKET_SCHEMES = [
+  ['grpc+', 'grpc:'],
+  ['h2c+', 'h2c:'],
+  ['', 'http:'],
+] as const;
 
 /** Parses `http://host:port` or `unix:/path`. A path, a query and a user name of a URL with a host are errors. */
 export function parseReplicaUrl(input: string): { value: ReplicaUrl } | { problem: string } {
@@ -72,7 +95,7 @@ export function parseReplicaUrl(input: string): { value: ReplicaUrl } | { proble
   const { protocol } = url;
   if (!isScheme(protocol))
     return {
-      problem: `is ${shown}, ${like}: the scheme must be http, https, grpc, grpcs, unix or grpc+unix`,
+      problem: `is ${shown}, ${like}: the scheme must be http, https, h2c, h2, grpc, grpcs, unix, h2c+unix or grpc+unix`,
     };
   if (url.hostname === '') return { problem: `is ${shown}, ${like}: the host is missing` };
   if (url.username || url.password)

@@ -23,6 +23,9 @@ function schemes(deployments: readonly ServedDeployment[]): string[] {
   return byIndex;
 }
 
+/** Schemes of replicas that the fast lane connects to. */
+const FAST = new Set(['http:', 'h2c:', 'h2:']);
+
 const isGrpc = (scheme: string | undefined): boolean => scheme === 'grpc:' || scheme === 'grpcs:';
 
 export class ProtocolRouter {
@@ -62,7 +65,7 @@ export class ProtocolRouter {
    */
   routeFast(method: string, target: string): RouteDecision | undefined {
     const route = this.#router.route(method, target, false);
-    return route.kind === 'forward' && this.#schemes[route.deployment] === 'http:' ? route : undefined;
+    return route.kind === 'forward' && FAST.has(this.#schemes[route.deployment]!) ? route : undefined;
   }
 
   /** Routes an HTTP request. `isUpgrade`: it is a WebSocket upgrade. */

@@ -3,7 +3,7 @@
 // A replica may respond before it has read the whole request, and close the connection. The next write then fails while
 // the response is in the receive buffer, and Node would destroy the socket with the response. Linux keeps received
 // bytes after a reset, and reports the end of the connection after them. Other errors are reported at once.
-import type { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
 
 /** Write errors that mean that the other side has closed the connection. */
 const CLOSED = new Set(['ECONNRESET', 'EPIPE']);
@@ -18,7 +18,7 @@ export class WriteGuard {
    */
   onFailed: (() => void) | undefined;
 
-  constructor(socket: Socket) {
+  constructor(socket: Writable) {
     // Node passes the same callback to every call of _write and _writev, so it is wrapped once.
     let guarded: ((error?: Error | null) => void) | undefined;
     const guard = (done: (error?: Error | null) => void) =>

@@ -166,7 +166,7 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
   send({ replica }: Lease, isFresh: boolean): void {
     // The client may have been paused for the connection that was lost.
     if (isFresh) this.resume();
-    const connection = this.#response.connect(replica.url, isFresh);
+    const connection = this.#response.connect(replica, isFresh);
     this.#request.writeTo(connection);
     if (connection.socket.writableNeedDrain && connection.isWritable) this.#reads.pause();
     else this.replicaDrained();

@@ -15,9 +15,9 @@ import {
 import { INCOMPLETE, READY } from '../../../protocol/http/head-result.ts';
 import { readResponseHead, ResponseHead } from '../../../protocol/http/response-head-parser.ts';
 import { Http1StreamSocket } from '../../../protocol/http2/http1/http1-stream-socket.ts';
-import type { ReplicaUrl } from '../../replicas/pool.ts';
+import type { Replica } from '../../replicas/pool.ts';
 import type { Attempt } from '../attempt.ts';
-import { isRefusal } from '../connection-error.ts';
+import { isOfStream, isRefusal } from '../connection-error.ts';
 import { interimText, MAX_RESPONSE_HEAD_BYTES } from '../response-head.ts';
 import { serverTiming } from '../server-timing.ts';
 import { responseSink } from './fast-capture.ts';
@@ -98,8 +98,8 @@ export class FastResponse implements ConnectionUser {
   }
 
   /** Takes a connection to a replica, for the request to be written to. `isFresh`: a new one. */
-  connect(url: ReplicaUrl, isFresh: boolean): ReplicaConnection {
-    const connection = this.#connections.take(url, isFresh);
+  connect(replica: Replica, isFresh: boolean): ReplicaConnection {
+    const connection = this.#connections.take(replica, isFresh);
     connection.user = this;
     this.connection = connection;
     return connection;
@@ -160,9 +160,10 @@ export class FastResponse implements ConnectionUser {
     this.connection = undefined;
     const detail = describe(error ?? 'closed');
     if (!connection.isConnected) return this.#attempt.unreachable(detail, error);
+    if (error !== undefined && isOfStream(error)) return this.#attempt.connectionFailed(error, false);
     const { status } = this.#attempt.exchange!;
     const isRefused = this.hasBegun && isRefusal(status, this.#body.endsWithConnection());
-    this.#attempt.connectionLost(detail, connection.isReused, isRefused);
+    this.#attempt.connectionLost(detail, connection.mayBeStale, isRefused);
   }
 
   // ── The head ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,7 +1,8 @@
 // Buffers that sockets of the fast lane read into. Hot path.
 // Invariant: bytes of the shared buffer are used or copied before the next read of any socket. A large body is read into
 // a buffer of its own, which is not read into again before what was written from it is out.
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { askForBuffer } from '../../../protocol/http/socket-reads.ts';
 
 /** Size of the shared buffer: what libuv reads at a time. */
@@ -24,7 +25,7 @@ class Bulk {
     this.#resume = resume;
   }
 
-  write(socket: Socket, from: number, to: number): void {
+  write(socket: Duplex, from: number, to: number): void {
     socket.write(this.bytes.subarray(from, to), this.#onWritten);
     this.isPending = socket.writableLength > 0;
   }
@@ -39,12 +40,13 @@ class Bulk {
 /** What one socket reads into: the shared buffer, until a large body comes. */
 export class ReadBuffer {
   #bulk: Bulk | undefined;
-  readonly #socket: Socket;
+  /** undefined: bytes that were read are in buffers of their own. */
+  readonly #socket: Socket | undefined;
   readonly #resume: () => void;
 
   /** `resume` is called when `isPending` ends. */
-  constructor(socket: Socket, resume: () => void) {
-    this.#socket = socket;
+  constructor(socket: Duplex, resume: () => void) {
+    this.#socket = socket instanceof Socket ? socket : undefined;
     this.#resume = resume;
   }
 
@@ -57,7 +59,11 @@ export class ReadBuffer {
    * Writes bytes[from, to) of a body, which were read just now, to `socket`. Once they fill the buffer, the rest of the
    * body comes in larger pieces.
    */
-  forward(bytes: Buffer, from: number, to: number, socket: Socket): void {
+  forward(bytes: Buffer, from: number, to: number, socket: Duplex): void {
+    if (this.#socket === undefined) {
+      socket.write(bytes.subarray(from, to));
+      return;
+    }
     if (bytes === this.#bulk?.bytes) return this.#bulk.write(socket, from, to);
     socket.write(Buffer.from(bytes.subarray(from, to)));
     if (to === bytes.length && this.#bulk === undefined && askForBuffer(this.#socket, this.#next))
@@ -78,7 +84,7 @@ export class ReadBuffer {
 
   readonly #next = (): Buffer => {
     if (this.#bulk !== undefined) return this.#bulk.bytes;
-    askForBuffer(this.#socket, undefined);
+    askForBuffer(this.#socket!, undefined);
     return sharedBuffer;
   };
 }

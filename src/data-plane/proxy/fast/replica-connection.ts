@@ -1,9 +1,12 @@
 // The fast lane's connections to replicas, in use and kept. Hot path.
 // Invariant: a connection serves one request at a time, and is not used again unless its last response ended cleanly.
 import { connect, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { SWEEP_MS, type Deadlines, type Expiring } from '../../../core/deadlines.ts';
 import { WriteGuard } from '../../../protocol/http/write-guard.ts';
-import { targetOf, type ReplicaUrl } from '../../replicas/pool.ts';
+import { Http2ReplicaSocket } from '../../../protocol/http2/http1/http2-replica-socket.ts';
+import { speaksHttp2, targetOf, type Replica, type ReplicaUrl } from '../../replicas/pool.ts';
+import type { Http2Replicas } from '../http2/http2-replicas.ts';
 import { ReadBuffer, sharedBuffer } from './read-buffer.ts';
 
 /** The response that a connection is used for. */
@@ -21,36 +24,35 @@ export interface ConnectionUser {
 }
 
 export class ReplicaConnection {
-  readonly socket: Socket;
-  /** It has served a request before, so if it breaks now, the replica may just have closed it. */
-  isReused = false;
-  isConnected = false;
+  readonly socket: Duplex;
   /** performance.now() of its creation, and when it was connected; 0 before that. */
   readonly sinceMs = performance.now();
   connectedMs = 0;
   idleSinceMs = 0;
+  /** It is kept for another request, or was. */
+  wasKept = false;
   user: ConnectionUser | undefined;
   readonly buffer: ReadBuffer;
   #error: NodeJS.ErrnoException | undefined;
+  #isConnected = false;
+  /** undefined: HTTP/1.1 over a connection of its own. */
+  readonly #http2: Http2ReplicaSocket | undefined;
   readonly #guard: WriteGuard;
   readonly #gone: (connection: ReplicaConnection) => void;
 
-  constructor(url: ReplicaUrl, gone: (connection: ReplicaConnection) => void) {
+  /** `http2`: to a replica that speaks HTTP/2; undefined: connects to `url` for HTTP/1.1. */
+  constructor(url: ReplicaUrl, gone: (connection: ReplicaConnection) => void, http2?: Http2ReplicaSocket) {
     this.#gone = gone;
-    this.socket = connect({
-      ...targetOf(url),
-      noDelay: true,
-      keepAlive: true,
-      onread: {
-        buffer: sharedBuffer,
-        callback: (size, bytes) => this.#onRead(bytes as Buffer, size),
-      },
+    this.#http2 = http2;
+    this.socket = http2 ?? this.#connect(url);
+    http2?.on('data', (bytes: Buffer) => {
+      if (!this.#onRead(bytes, bytes.length)) this.socket.pause();
     });
     this.buffer = new ReadBuffer(this.socket, () => this.resume());
     this.#guard = new WriteGuard(this.socket);
     this.#guard.onFailed = () => this.user?.onWriteFailed();
-    this.socket.once('connect', () => {
-      this.isConnected = true;
+    this.socket.on('connect', () => {
+      this.#isConnected = true;
       this.connectedMs = performance.now();
     });
     this.socket.on('drain', () => this.user?.onDrain());
@@ -65,6 +67,33 @@ export class ReplicaConnection {
       this.#gone(this);
       this.user?.onLost(this.#error);
     });
+  }
+
+  #connect(url: ReplicaUrl): Socket {
+    return connect({
+      ...targetOf(url),
+      noDelay: true,
+      keepAlive: true,
+      onread: {
+        buffer: sharedBuffer,
+        callback: (size, bytes) => this.#onRead(bytes as Buffer, size),
+      },
+    });
+  }
+
+  /** True if it has its connection to the replica. */
+  get isConnected(): boolean {
+    return this.#http2 === undefined ? this.#isConnected : !this.#http2.connecting;
+  }
+
+  /** The connection to the replica was made for an earlier request. */
+  get isReused(): boolean {
+    return this.#http2 === undefined ? this.wasKept : !this.#http2.hasWaited;
+  }
+
+  /** It has served a request before, so if it broke now, the replica may just have closed it. */
+  get mayBeStale(): boolean {
+    return this.#http2 === undefined ? this.wasKept : this.#http2.mayBeStale;
   }
 
   /** True while bytes can be sent. */
@@ -105,25 +134,30 @@ export class ReplicaConnections implements Expiring {
   readonly #ageLimitMs: number;
   #sweptMs = 0;
   #count = 0;
+  readonly #http2: Http2Replicas;
 
   /** `ageLimitMs`: older connections are not kept; 0 means no limit. */
-  constructor(deadlines: Deadlines, idleLimitMs: number, ageLimitMs: number) {
+  constructor(deadlines: Deadlines, idleLimitMs: number, ageLimitMs: number, http2: Http2Replicas) {
     this.#deadlines = deadlines;
+    this.#http2 = http2;
     this.#idleLimitMs = idleLimitMs;
     this.#ageLimitMs = ageLimitMs || Infinity;
   }
 
   /** The kept connection that was used last, or a new one if none is kept or `isFresh`. */
-  take(url: ReplicaUrl, isFresh: boolean): ReplicaConnection {
+  take(replica: Replica, isFresh: boolean): ReplicaConnection {
+    const { url } = replica;
     const connection = isFresh ? undefined : this.#kept.get(url)?.pop();
     if (connection !== undefined) return connection;
-    this.#count++;
-    return new ReplicaConnection(url, (gone) => {
-      this.#count--;
+    const http2 = speaksHttp2(url) ? new Http2ReplicaSocket(this.#http2.of(replica), isFresh) : undefined;
+    if (http2 === undefined) this.#count++;
+    const gone = (connection: ReplicaConnection): void => {
+      if (http2 === undefined) this.#count--;
       const idle = this.#kept.get(url);
-      const at = idle?.indexOf(gone) ?? -1;
+      const at = idle?.indexOf(connection) ?? -1;
       if (at !== -1) idle!.splice(at, 1);
-    });
+    };
+    return new ReplicaConnection(url, gone, http2);
   }
 
   /** Keeps a connection whose response has ended cleanly, unless it is too old. */
@@ -135,7 +169,7 @@ export class ReplicaConnections implements Expiring {
     // The time of the last sweep is exact enough, since the limits are much coarser.
     if (this.#sweptMs - connection.sinceMs > this.#ageLimitMs) return connection.destroy();
     connection.user = undefined;
-    connection.isReused = true;
+    connection.wasKept = true;
     connection.idleSinceMs = this.#sweptMs;
     this.#keptOf(url).push(connection);
   }
@@ -154,10 +188,10 @@ export class ReplicaConnections implements Expiring {
     if (kept === 0) this.#deadlines.unwatch(this);
   }
 
-  /** Connections in use and kept. */
+  /** Connections with HTTP/1.1, in use and kept. */
   count(): { active: number; idle: number } {
     let idle = 0;
-    for (const kept of this.#kept.values()) idle += kept.length;
+    for (const [url, kept] of this.#kept) if (!speaksHttp2(url)) idle += kept.length;
     return { active: this.#count - idle, idle };
   }
 

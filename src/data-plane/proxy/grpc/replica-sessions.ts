@@ -18,7 +18,7 @@ import type { Http2Stream } from '../../../protocol/http2/stream.ts';
 import type { StreamListener } from '../../../protocol/http2/stream-listener.ts';
 import type { Http2Counters } from '../../../protocol/http2/http2-counters.ts';
 import type { Http2HeldBytes } from '../../../protocol/http2/http2-held-bytes.ts';
-import { connectHttp2, type Replica } from '../../replicas/pool.ts';
+import { connectHttp2, noHttp2, type Replica } from '../../replicas/pool.ts';
 import type { ProxyOptions } from '../options.ts';
 import { MAX_RESPONSE_METADATA } from './grpc-failure.ts';
 
@@ -87,6 +87,8 @@ export class ReplicaSession implements ConnectionListener, Expiring {
   waiting: SessionUser[] = [];
   /** Streams whose client does not read the response. */
   unread = 0;
+  /** Streams were opened on it. */
+  wasUsed = false;
   readonly replica: Replica;
   readonly #options: SessionOptions;
   readonly #owner: ReplicaSessions;
@@ -116,6 +118,11 @@ export class ReplicaSession implements ConnectionListener, Expiring {
   /** Why the connection was lost; `undefined` while it is open, or if it was closed as planned. */
   get error(): Http2ConnectionError | undefined {
     return this.#connection?.error;
+  }
+
+  /** The replica offers WebSockets (RFC 8441). */
+  get allowsExtendedConnect(): boolean {
+    return this.#connection!.peer.allowsExtendedConnect;
   }
 
   get scheme(): 'http' | 'https' {
@@ -157,6 +164,7 @@ export class ReplicaSession implements ConnectionListener, Expiring {
 
   /** Opens a stream on a connection that `hasRoom`. */
   open(listener: StreamListener): Http2Stream {
+    this.wasUsed = true;
     return this.#connection!.openStream(listener);
   }
 
@@ -218,9 +226,7 @@ export class ReplicaSession implements ConnectionListener, Expiring {
     this.#owner.gone(this);
     const users = this.waiting;
     this.waiting = [];
-    const refusal =
-      this.#socketError ??
-      Object.assign(new Error(this.error?.message ?? 'the connection closed'), { code: 'ECONNREFUSED' });
+    const refusal = this.#socketError ?? noHttp2(this.error);
     for (const user of users) user.unreachable(refusal);
   }
 
@@ -240,10 +246,13 @@ export class ReplicaSessions {
     this.#options = options;
   }
 
-  /** Gives `user` a connection to a replica for one stream, at once if there is one that can take it. */
-  take(replica: Replica, user: SessionUser): void {
+  /**
+   * Gives `user` a connection to a replica for one stream, at once if there is one that can take it. `isFresh`: a new
+   * connection.
+   */
+  take(replica: Replica, user: SessionUser, isFresh = false): void {
     const its = this.#sessions.get(replica);
-    let session = its === undefined ? undefined : choose(its);
+    let session = its === undefined || isFresh ? undefined : choose(its);
     if (session === undefined) {
       const known = its?.find(({ isReady }) => isReady)?.limit ?? Infinity;
       session = new ReplicaSession(replica, Math.max(1, known), this.#options, this);
@@ -253,6 +262,14 @@ export class ReplicaSessions {
     }
     if (session.isReady) user.connected(session);
     else session.waiting.push(user);
+  }
+
+  /** `user` no longer waits. */
+  leave(replica: Replica, user: SessionUser): void {
+    for (const { waiting } of this.#sessions.get(replica) ?? []) {
+      const at = waiting.indexOf(user);
+      if (at !== -1) waiting.splice(at, 1);
+    }
   }
 
   /** Connections with streams, and without. */

@@ -30,7 +30,7 @@ import { serverTiming } from '../server-timing.ts';
 import type { Progress } from '../timeout-tracker.ts';
 import type { HttpProxyAdapter, ReplicaRequest } from './http-proxy-adapter.ts';
 import type { ReplicaAgents } from './replica-agents.ts';
-import { readResponse, type ReplicaSocket } from './replica-socket.ts';
+import { mayBeStale, onConnected, readResponse, type ReplicaSocket } from './replica-socket.ts';
 import { RequestBody } from './request-body.ts';
 
 export interface HttpContext extends ForwarderContext {
@@ -148,7 +148,7 @@ export class HttpForwarder implements Expiring, ActiveRequest, AttemptListener, 
   send({ replica }: Lease): void {
     const { adapter, agents } = this.#context;
     const { attempts } = this.#exchange;
-    adapter.send(this.#req, this.#res, replica, agents.of(replica.url.protocol), this.#request, {
+    adapter.send(this.#req, this.#res, replica, agents.of(replica), this.#request, {
       created: (to) => this.#onCreated(to),
       failed: (error) => this.#onReplicaError(error, attempts),
     });
@@ -163,10 +163,7 @@ export class HttpForwarder implements Expiring, ActiveRequest, AttemptListener, 
     });
     // The head must not wait for the first of the body: some replicas respond before they read.
     sendHead(to);
-    to.on('socket', (socket) => {
-      if (socket.connecting) socket.once('connect', () => (this.#exchange.connectedMs = performance.now()));
-      else this.#exchange.connectedMs = 0;
-    });
+    onConnected(to, (isNew) => (this.#exchange.connectedMs = isNew ? performance.now() : 0));
     // In a later tick: by then Node has reported if the rest of the same bytes is malformed, and an error can still be
     // sent.
     to.on('response', (response) =>
@@ -287,7 +284,7 @@ export class HttpForwarder implements Expiring, ActiveRequest, AttemptListener, 
     if (!this.#exchange.isOpen || attempts !== this.#exchange.attempts || this.#attempt.lease === undefined)
       return;
     if (this.#response === undefined) {
-      this.#attempt.connectionFailed(error, this.#toReplica?.reusedSocket === true);
+      this.#attempt.connectionFailed(error, this.#toReplica !== undefined && mayBeStale(this.#toReplica));
       return;
     }
     // Node takes the end of the connection for the end of a body without a length, also when it was a reset.

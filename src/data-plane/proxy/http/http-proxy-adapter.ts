@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
 import httpProxy, { type ProxyServer } from 'http-proxy';
 import { headersToReplica, type ForwardedRequest } from '../../../protocol/http/forwarded-headers.ts';
 import type { RemovedHeaders } from '../../../protocol/http/removed-headers.ts';
-import type { Replica } from '../../replicas/pool.ts';
+import { speaksHttp2, type Replica } from '../../replicas/pool.ts';
 
 /** Methods for which the absence of a body is sent as Content-Length: 0 (RFC 9110 8.6). */
 const METHODS_WITH_BODY = new Set(['POST', 'PUT', 'PATCH']);
@@ -88,12 +88,14 @@ export class HttpProxyAdapter {
 
   /**
    * Asks a replica to upgrade. `head`: bytes of the client that came with its request; they are put back into `socket`.
+   * `agent`: undefined means a connection of its own.
    */
   upgrade(
     req: IncomingMessage,
     socket: Duplex,
     head: Buffer,
     replica: Replica,
+    agent: Agent | undefined,
     request: ReplicaRequest,
     listener: UpgradeListener,
   ): void {
@@ -109,7 +111,9 @@ export class HttpProxyAdapter {
     };
     this.#server.once('proxyReqWs', onCreated);
     try {
-      this.#server.ws(req, socket, head, proxyTargetOf(replica), (error) => listener.failed(error));
+      this.#server.ws(req, socket, head, { ...proxyTargetOf(replica), ...(agent && { agent }) }, (error) =>
+        listener.failed(error),
+      );
     } finally {
       // If `ws` made no request, the next one must not reach this listener.
       this.#server.off('proxyReqWs', onCreated);
@@ -135,11 +139,16 @@ function prepare(req: IncomingMessage): void {
   req.url = '/';
 }
 
-const proxyTargetOf = ({ url: { protocol, host, port, path }, tls }: Replica) => ({
-  target: { protocol, host, hostname: host, port, ...(path !== undefined && { socketPath: path }) },
-  // A copy, since http-proxy adds the options of its request to it.
-  ...(tls && { ssl: { ...tls } }),
-});
+function proxyTargetOf({ url, tls }: Replica) {
+  const { host, port, path } = url;
+  // The sockets of an agent for HTTP/2 take HTTP/1.1 in clear text.
+  const protocol = speaksHttp2(url) ? 'http:' : url.protocol;
+  return {
+    target: { protocol, host, hostname: host, port, ...(path !== undefined && { socketPath: path }) },
+    // A copy, since http-proxy adds the options of its request to it.
+    ...(protocol === 'https:' && { ssl: { ...tls } }),
+  };
+}
 
 /** Replaces the path and all headers that http-proxy has set. */
 function setHead(

@@ -3,13 +3,35 @@ import type { Agent as HttpAgentType } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { Agent as HttpAgent } from '../../../protocol/http/node-http.ts';
+import { Http2ReplicaSocket } from '../../../protocol/http2/http1/http2-replica-socket.ts';
+import type { ConnectionSource } from '../../../protocol/http2/http1/shared-connection.ts';
+import { speaksHttp2, type Replica } from '../../replicas/pool.ts';
+import type { Http2Replicas } from '../http2/http2-replicas.ts';
 import type { ProxyOptions } from '../options.ts';
+
+/** Gives each request a socket of its own, whose connection is shared. */
+class Http2Agent extends HttpAgent {
+  readonly #source: ConnectionSource;
+
+  constructor(source: ConnectionSource) {
+    super({ keepAlive: false });
+    this.#source = source;
+  }
+
+  override createConnection(): Http2ReplicaSocket {
+    return new Http2ReplicaSocket(this.#source);
+  }
+}
 
 export class ReplicaAgents {
   readonly #http: HttpAgentType;
   readonly #https: HttpsAgent;
 
-  constructor({ replica_idle_timeout, replica_connection_age }: ProxyOptions) {
+  readonly #replicas: Http2Replicas;
+  readonly #http2 = new WeakMap<Replica, HttpAgentType>();
+
+  constructor({ replica_idle_timeout, replica_connection_age }: ProxyOptions, replicas: Http2Replicas) {
+    this.#replicas = replicas;
     const options = {
       keepAlive: true,
       scheduling: 'lifo' as const,
@@ -24,12 +46,18 @@ export class ReplicaAgents {
       for (const agent of [this.#http, this.#https]) limitAge(agent, replica_connection_age);
   }
 
-  /** `protocol`: of the replica's URL, with its colon. */
-  of(protocol: string): HttpAgentType {
-    return protocol === 'https:' ? this.#https : this.#http;
+  of(replica: Replica): HttpAgentType {
+    if (speaksHttp2(replica.url)) return this.#http2Of(replica);
+    return replica.url.protocol === 'https:' ? this.#https : this.#http;
   }
 
-  /** Connections in use and kept. */
+  #http2Of(replica: Replica): HttpAgentType {
+    let agent = this.#http2.get(replica);
+    if (agent === undefined) this.#http2.set(replica, (agent = new Http2Agent(this.#replicas.of(replica))));
+    return agent;
+  }
+
+  /** Connections with HTTP/1.1, in use and kept. */
   count(): { active: number; idle: number } {
     let active = 0;
     let idle = 0;

@@ -10,6 +10,7 @@ import type { Socket } from 'node:net';
 import { BodyScanner, BROKEN } from '../../../protocol/http/body-framing.ts';
 import { INCOMPLETE, READY } from '../../../protocol/http/head-result.ts';
 import { readResponseHead, ResponseHead } from '../../../protocol/http/response-head-parser.ts';
+import { Http2ReplicaSocket } from '../../../protocol/http2/http1/http2-replica-socket.ts';
 import { WriteGuard } from '../../../protocol/http/write-guard.ts';
 import { cleanHead, MAX_RESPONSE_HEAD_BYTES } from '../response-head.ts';
 
@@ -53,6 +54,19 @@ export function readResponse(to: ClientRequest, events: ResponseHeadEvents): voi
     if (replica === undefined) sockets.set(socket, (replica = new ReplicaSocket(socket)));
     replica.begin(to, events);
   });
+}
+
+/** Calls `connected` when the request has its connection. `isNew`: it was made for this request. */
+export function onConnected(to: ClientRequest, connected: (isNew: boolean) => void): void {
+  to.on('socket', (socket) => {
+    if (!socket.connecting) return connected(false);
+    socket.once('connect', () => connected(!(socket instanceof Http2ReplicaSocket) || socket.hasWaited));
+  });
+}
+
+/** True if the connection had served another request, so that the replica may have closed it before it got this one. */
+export function mayBeStale({ socket, reusedSocket }: ClientRequest): boolean {
+  return socket instanceof Http2ReplicaSocket ? socket.mayBeStale : reusedSocket;
 }
 
 /** A head without Content-Length and Transfer-Encoding: a 1xx response has no body (RFC 9112 6.1, RFC 9110 8.6). */

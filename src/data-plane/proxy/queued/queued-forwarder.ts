@@ -18,7 +18,7 @@ import { Attempt, type AttemptListener } from '../attempt.ts';
 import { announcedLength, endsWithConnection, isRefusal } from '../connection-error.ts';
 import type { ActiveRequest } from '../forwarder.ts';
 import type { HttpContext } from '../http/http-forwarder.ts';
-import { readResponse, type ResponseHeadEvents } from '../http/replica-socket.ts';
+import { mayBeStale, onConnected, readResponse, type ResponseHeadEvents } from '../http/replica-socket.ts';
 
 export interface QueuedRequest {
   readonly id: string;
@@ -135,17 +135,18 @@ export class QueuedForwarder implements Expiring, ActiveRequest, AttemptListener
 
   // ── The request ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  send({ replica: { url, tls } }: Lease): void {
+  send({ replica }: Lease): void {
+    const { url, tls } = replica;
     const { id, body } = this.#request!;
     const exchange = this.#exchange!;
     this.#isConnected = false;
-    const to = (tls === undefined ? httpRequest : httpsRequest)({
+    const to = (url.protocol === 'https:' ? httpsRequest : httpRequest)({
       host: url.host,
       port: url.port,
       ...(url.path !== undefined && { socketPath: url.path }),
       path: exchange.target,
       method: 'POST',
-      agent: this.#context.agents.of(url.protocol),
+      agent: this.#context.agents.of(replica),
       headers: {
         host: url.authority,
         'content-type': 'application/json',
@@ -160,18 +161,14 @@ export class QueuedForwarder implements Expiring, ActiveRequest, AttemptListener
     });
     this.#toReplica = to;
     readResponse(to, EVENTS);
-    to.on('socket', (socket) => {
-      if (!socket.connecting) this.#isConnected = true;
-      else
-        socket.once('connect', () => {
-          this.#isConnected = true;
-          exchange.connectedMs = performance.now();
-        });
+    onConnected(to, (isNew) => {
+      this.#isConnected = true;
+      if (isNew) exchange.connectedMs = performance.now();
     });
     to.on('response', (response) => this.#onResponse(response));
     to.on('error', (error) => {
       if (to !== this.#toReplica || !exchange.isOpen || exchange.headMs !== 0) return;
-      this.#attempt.connectionFailed(error, to.reusedSocket);
+      this.#attempt.connectionFailed(error, mayBeStale(to));
     });
     to.end(body);
   }

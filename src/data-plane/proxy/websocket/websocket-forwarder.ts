@@ -14,8 +14,8 @@ import { hasNoBody } from '../../../protocol/http/body-framing.ts';
 import { closeFrame, FrameCounter } from '../../../protocol/websocket/frame-counter.ts';
 import type { ResponseHead } from '../../../protocol/http/response-head-parser.ts';
 import { headersToClient, type ForwardedRequest } from '../../../protocol/http/forwarded-headers.ts';
-import { refusalBytes } from '../../../protocol/http/error-response.ts';
-import type { Lease } from '../../replicas/pool.ts';
+import { publicDetail, refusalBytes } from '../../../protocol/http/error-response.ts';
+import { speaksHttp2, type Lease } from '../../replicas/pool.ts';
 import { Attempt, type AttemptListener } from '../attempt.ts';
 import type { ActiveRequest } from '../forwarder.ts';
 import type { HttpContext } from '../http/http-forwarder.ts';
@@ -93,7 +93,10 @@ export class WebSocketForwarder implements Expiring, ActiveRequest, AttemptListe
     // Put back into the socket, so only once.
     const head = this.#head;
     this.#head = NOTHING;
-    this.#context.adapter.upgrade(this.#req, this.#socket, head, replica, this.#request, {
+    const { adapter, agents } = this.#context;
+    // A WebSocket over HTTP/1.1 has a connection of its own.
+    const agent = speaksHttp2(replica.url) ? agents.of(replica) : undefined;
+    adapter.upgrade(this.#req, this.#socket, head, replica, agent, this.#request, {
       created: (to) => this.#onCreated(to),
       upgraded: (response, replicaSocket, early) => this.#onUpgrade(response, replicaSocket, early),
       refused: (response) => this.#onRefusal(response),
@@ -310,7 +313,8 @@ export class WebSocketForwarder implements Expiring, ActiveRequest, AttemptListe
     this.#attempt.leaveQueue();
     // Contract 1.3: 408 if no replica was free in time.
     const told = failure === 'queue_timeout' ? 'upgrade_timeout' : failure;
-    this.#socket.end(refusalBytes(told, this.#exchange, { timing: serverTiming(this.#exchange) }));
+    const reply = { detail: publicDetail(told, detail), timing: serverTiming(this.#exchange) };
+    this.#socket.end(refusalBytes(told, this.#exchange, reply));
     this.#attempt.fail(told, detail);
     (this.#socket as Socket).destroySoon();
   }

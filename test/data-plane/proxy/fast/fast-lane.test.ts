@@ -9,6 +9,9 @@ import { Pool } from '../../../../src/data-plane/replicas/pool.ts';
 import { FastLane } from '../../../../src/data-plane/proxy/fast/fast-lane.ts';
 import { RetryBudget } from '../../../../src/data-plane/proxy/retry.ts';
 import { ReplicaConnections } from '../../../../src/data-plane/proxy/fast/replica-connection.ts';
+import { Http2Replicas } from '../../../../src/data-plane/proxy/http2/http2-replicas.ts';
+import { Http2HeldBytes } from '../../../../src/protocol/http2/http2-held-bytes.ts';
+import { Http2Counters } from '../../../../src/protocol/http2/http2-counters.ts';
 import { closeReplicas, startRawReplica, type Replica } from '../../../kit/replica.ts';
 import { until } from '../../../kit/until.ts';
 
@@ -66,7 +69,8 @@ beforeEach(async () => {
   });
   await pool.start();
   const deadlines = new Deadlines();
-  connections = new ReplicaConnections(deadlines, 60_000, 0);
+  const http2 = new Http2Replicas(loaded.config.proxy, new Http2HeldBytes(1024), new Http2Counters());
+  connections = new ReplicaConnections(deadlines, 60_000, 0, http2);
   exchanges = new Exchanges({ trust_inbound: false });
   lane = new FastLane({
     pool,

@@ -58,7 +58,7 @@ async function openConnection(taken: { of: Taken }) {
   const url = parseReplicaUrl(`http://127.0.0.1:${port}`);
   if ('problem' in url) throw new Error(url.problem);
   const connection = new ReplicaConnection(url.value, () => undefined);
-  sockets.push(connection.socket);
+  sockets.push(connection.socket as Socket);
   connection.user = {
     onBytes: (bytes, size) => taken.of(connection, bytes, size),
     onDrain: () => undefined,

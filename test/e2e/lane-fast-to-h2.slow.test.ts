@@ -1,0 +1,5 @@
+// The contract of all lanes, for the fast lane with a replica that speaks HTTP/2.
+import { laneContract } from '../contract/lane.ts';
+import { startHttp2Replica } from '../kit/http2-replica.ts';
+
+laneContract('the fast lane to HTTP/2', [], undefined, { start: startHttp2Replica, hasReasons: false });
