@@ -307,7 +307,7 @@ it.each([
   ],
   [
     ['--replica=http://x', '--deployment-tls-server-name=y'],
-    /tls_ca and tls_server_name need a replica with an https:\/\/ or grpcs:\/\/ URL/,
+    /tls_ca and tls_server_name need a replica with an https:\/\/, h2:\/\/ or grpcs:\/\/ URL/,
   ],
   [['--replica=http://x', '--deployment-liveness-service=y'], /liveness_service is for gRPC/],
   [
