@@ -24,7 +24,7 @@ import type { ActiveRequest } from './forwarder.ts';
 import type { Caller } from './grpc/caller.ts';
 import { GrpcForwarder, type GrpcContext } from './grpc/grpc-forwarder.ts';
 import { RequestHeaders } from './grpc/grpc-headers.ts';
-import { ReplicaSessions, sessionOptions } from './grpc/replica-sessions.ts';
+import { ReplicaSessions, sessionOptions } from './http2/replica-sessions.ts';
 import {
   NodeGrpcForwarder,
   type NodeGrpcContext,

@@ -34,7 +34,7 @@ import {
   type CallFailure,
 } from './grpc-failure.ts';
 import type { RequestHeaders } from './grpc-headers.ts';
-import type { ReplicaSession, ReplicaSessions, SessionUser } from './replica-sessions.ts';
+import type { ReplicaSession, ReplicaSessions, SessionUser } from '../http2/replica-sessions.ts';
 import { RequestMessages } from './request-messages.ts';
 
 /**

@@ -4,7 +4,7 @@ import type { Http2HeldBytes } from '../../../protocol/http2/http2-held-bytes.ts
 import type { Http2Counters } from '../../../protocol/http2/http2-counters.ts';
 import type { ConnectionSource, ConnectionTaker } from '../../../protocol/http2/http1/shared-connection.ts';
 import type { Replica } from '../../replicas/pool.ts';
-import { ReplicaSessions, sessionOptions } from '../grpc/replica-sessions.ts';
+import { ReplicaSessions, sessionOptions } from './replica-sessions.ts';
 import type { ProxyOptions } from '../options.ts';
 import { MAX_RESPONSE_HEAD_BYTES } from '../response-head.ts';
 

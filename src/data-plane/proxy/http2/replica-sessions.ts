@@ -20,7 +20,7 @@ import type { Http2Counters } from '../../../protocol/http2/http2-counters.ts';
 import type { Http2HeldBytes } from '../../../protocol/http2/http2-held-bytes.ts';
 import { connectHttp2, noHttp2, type Replica } from '../../replicas/pool.ts';
 import type { ProxyOptions } from '../options.ts';
-import { MAX_RESPONSE_METADATA } from './grpc-failure.ts';
+import { MAX_RESPONSE_METADATA } from '../grpc/grpc-failure.ts';
 
 /** Most streams of a connection, with those that were reset lately, and how many resets are forgotten per second. */
 const MAX_RESETS = 900;
