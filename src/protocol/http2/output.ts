@@ -12,15 +12,26 @@ import {
 
 /** Size of a buffer. One header section can make it larger. */
 const BUFFER_BYTES = 64 * 1024;
+/** Size of the buffer that a connection begins with, since many connections have little to write in the same turn. */
+const SMALL_BUFFER_BYTES = 4 * 1024;
+/** Most unused buffers: 2 MiB of each size. */
 const MAX_SPARE = 32;
+const MAX_SPARE_SMALL = 512;
 const spare: Buffer[] = [];
+const spareSmall: Buffer[] = [];
 const NONE = Buffer.alloc(0);
 /** Below this size a loop is faster than a call of `copy`. */
 const SMALL_BYTES = 64;
 
-const takeBuffer = (): Buffer => spare.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
+/** A buffer of at least `bytes`, which are at most BUFFER_BYTES. */
+const takeBuffer = (bytes: number): Buffer =>
+  bytes <= SMALL_BUFFER_BYTES
+    ? (spareSmall.pop() ?? Buffer.allocUnsafeSlow(SMALL_BUFFER_BYTES))
+    : (spare.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES));
 const giveBuffer = (buffer: Buffer): void => {
   if (buffer.length === BUFFER_BYTES && spare.length < MAX_SPARE) spare.push(buffer);
+  else if (buffer.length === SMALL_BUFFER_BYTES && spareSmall.length < MAX_SPARE_SMALL)
+    spareSmall.push(buffer);
 };
 
 /** Outputs with something to write in this turn. */
@@ -58,7 +69,7 @@ export class Output {
     const before = this.bytes;
     this.bytes =
       at + count <= BUFFER_BYTES
-        ? takeBuffer()
+        ? takeBuffer(at + count)
         : Buffer.allocUnsafeSlow(Math.max(before.length * 2, at + count));
     before.copy(this.bytes, 0, 0, at);
     giveBuffer(before);
