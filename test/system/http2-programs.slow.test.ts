@@ -1,5 +1,5 @@
 // Plain HTTP/2 requests of programs of others: curl, nghttp, h2load, and httpx of Python.
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -160,6 +160,10 @@ async def main(url):
 asyncio.run(main(sys.argv[1]))
 `;
 
-it.skipIf(isMissing('/usr/bin/python3'))('httpx sends and reads bodies, also as streams', async () => {
+/** True if Python's httpx must be skipped. In CI it must be there. */
+const hasNoHttpx =
+  !process.env['CI'] && spawnSync('/usr/bin/python3', ['-c', 'import httpx, h2']).status !== 0;
+
+it.skipIf(hasNoHttpx)('httpx sends and reads bodies, also as streams', async () => {
   expect(await run('/usr/bin/python3', '-c', HTTPX, plain.url)).toBe('ok\n');
 });

@@ -141,7 +141,7 @@ export const dataServerOptions = section({
     default: 1024,
     min: 1,
     max: 1_000_000,
-    doc: 'Maximum concurrent gRPC calls on one client connection.',
+    doc: 'Maximum concurrent requests and gRPC calls on one HTTP/2 connection of a client.',
   }),
   http2: http2Options,
   max_connections: int({
