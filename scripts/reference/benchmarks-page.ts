@@ -124,6 +124,10 @@ export const benchmarksPage = (): string =>
       ['command', 'what it does'],
       [
         ['`npm run soak`', 'sends a million mixed requests with random aborts, then compares all counters'],
+        [
+          '`npm run soak:grpc`',
+          'makes a million gRPC calls of random kinds with random cancels and failures, then compares all counters, and the memory',
+        ],
         ['`npm run chaos`', 'kills, stops and restarts replicas under load'],
         [
           '`npm run fuzz`',
