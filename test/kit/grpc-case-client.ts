@@ -1,16 +1,6 @@
 // Makes the calls of conformance cases with @grpc/grpc-js, with raw bytes as messages.
 import grpc from '@grpc/grpc-js';
-import { fieldOf, type ClientSteps, type GrpcCase } from './grpc-case.ts';
-
-/** What the client of a call has. Fields are `name: value`, in the order in which they came. */
-export interface CaseResult {
-  readonly code: number;
-  readonly message: string;
-  /** `null`: there was no initial metadata. */
-  readonly initial: readonly string[] | null;
-  readonly messages: readonly string[];
-  readonly trailers: readonly string[];
-}
+import { fieldOf, type CaseResult, type ClientSteps, type GrpcCase } from './grpc-case.ts';
 
 const bytes = (value: Buffer): Buffer => value;
 
@@ -80,7 +70,13 @@ export function callCase(client: grpc.Client, path: string, { kind, client: step
     events.on('status', ({ code, details, metadata: trailers }: grpc.StatusObject) =>
       // The callback of a unary call comes after its status.
       setImmediate(() =>
-        resolve({ code, message: String(details), initial, messages, trailers: fieldsOf(trailers) }),
+        resolve({
+          code,
+          message: (details as string | undefined) ?? '',
+          initial,
+          messages,
+          trailers: fieldsOf(trailers),
+        }),
       ),
     );
     // Without a side to end, the request ends with its only message.

@@ -27,6 +27,7 @@ export type Step =
   /** Closes the connection. */
   | { readonly close: true };
 
+export type CaseClient = 'grpc-js' | 'grpcio';
 export type CallKind = 'unary' | 'client' | 'server' | 'bidi';
 
 export interface ClientSteps {
@@ -57,15 +58,25 @@ export interface Expected {
 export interface GrpcCase {
   readonly name: string;
   readonly kind: CallKind;
-  /** How @grpc/grpc-js departs from what is expected. Its result is then only compared. */
-  readonly grpc_js_differs?: string;
-  /** @grpc/grpc-js does not end this call. */
-  readonly grpc_js_hangs?: true;
+  /** How a client departs from what is expected: its results are only compared with each other. */
+  readonly differs?: Readonly<Partial<Record<CaseClient, string>>>;
+  /** Why a client cannot make this call. */
+  readonly unable?: Readonly<Partial<Record<CaseClient, string>>>;
   readonly client?: ClientSteps;
   readonly replica: readonly Step[];
   readonly expect: Expected;
   /** Where the result through weir differs, and why it must. */
   readonly through_weir?: Partial<Expected> & { readonly because: string };
+}
+
+/** What the client of a call has. Fields are `name: value`, in the order in which they came. */
+export interface CaseResult {
+  readonly code: number;
+  readonly message: string;
+  /** `null`: there was no initial metadata. */
+  readonly initial: readonly string[] | null;
+  readonly messages: readonly string[];
+  readonly trailers: readonly string[];
 }
 
 interface CaseFile {
@@ -75,10 +86,10 @@ interface CaseFile {
 const read = (name: string): unknown =>
   parse(readFileSync(`${ROOT}test/fixtures/grpc-conformance/${name}.yaml`, 'utf8'));
 
-export const readCases = (name: string): readonly GrpcCase[] => (read(name) as CaseFile).cases;
+const readCases = (name: string): readonly GrpcCase[] => (read(name) as CaseFile).cases;
 
 /** A table of statuses, and how calls of each kind end with one. */
-export function readStatusCases(): GrpcCase[] {
+function readStatusCases(): GrpcCase[] {
   const { statuses, replicas } = read('statuses') as {
     statuses: Record<string, string>;
     replicas: { name: string; kind: CallKind; client?: ClientSteps; replica: Step[]; expect: object }[];
@@ -100,7 +111,7 @@ export function readStatusCases(): GrpcCase[] {
 }
 
 /** A table of HTTP statuses without grpc-status, and the gRPC statuses that they stand for. */
-export function readHttpCases(): GrpcCase[] {
+function readHttpCases(): GrpcCase[] {
   const { http, because } = read('http-statuses') as { http: Record<string, number>; because: string };
   return Object.entries(http).map(([status, code]) => ({
     name: `http/${status}`,
@@ -115,4 +126,38 @@ export function readHttpCases(): GrpcCase[] {
 export function fieldOf(text: string): [string, string] {
   const at = text.indexOf(': ', 1);
   return at === -1 ? [text.slice(0, text.indexOf(':', 1)), ''] : [text.slice(0, at), text.slice(at + 2)];
+}
+
+/** All cases, by what they are about. */
+export const readSuites = (): Readonly<Record<string, readonly GrpcCase[]>> => ({
+  'a complete call': readCases('calls'),
+  'a status': readStatusCases(),
+  'a call that is cancelled, or overdue': readCases('cancellations'),
+  'an HTTP status': readHttpCases(),
+  'a faulty replica': readCases('broken-replicas'),
+});
+
+/** What weir adds to a response, besides the request id. */
+const ADDED_TO_RESPONSE = /^(x-baseten-request-id|x-baseten-model-prediction-attempts|x-weir-cause): /;
+
+/** Messages about a deadline: those of the clients, with times and addresses, and weir's. */
+const DEADLINE = /^(Deadline exceeded|The deadline that the client set has passed)/i;
+
+/** A result without what weir adds. */
+export function comparable(result: CaseResult): CaseResult {
+  const kept = (fields: readonly string[]) => fields.filter((field) => !ADDED_TO_RESPONSE.test(field));
+  const { message, initial, trailers } = result;
+  return {
+    ...result,
+    // The client's own deadline may pass before or after that of weir.
+    message: DEADLINE.test(message) ? 'deadline' : message,
+    initial: initial && kept(initial),
+    trailers: kept(trailers),
+  };
+}
+
+/** What a client must have through weir, by what it had of the replica itself. */
+export function throughWeir(one: GrpcCase, direct: CaseResult): CaseResult {
+  const { because: _, ...different } = one.through_weir ?? {};
+  return { ...comparable(direct), ...(different as Partial<CaseResult>) };
 }
