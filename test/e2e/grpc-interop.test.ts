@@ -1,6 +1,6 @@
 // gRPC interoperability with replicas that reset, leave, ping and pad at each point of a call, by single frames.
-// Sources: grpc/doc/negative-http2-test-descriptions.md and interop-test-descriptions.md (names in brackets). The other
-// cases of the latter are in test/contract/grpc-calls.ts.
+// Sources: the negative HTTP/2 tests and the interop tests of the gRPC project (names in brackets). The other cases of the
+// latter are in test/contract/grpc-calls.ts.
 import { status } from '@grpc/grpc-js';
 import { once } from 'node:events';
 import { connect } from 'node:http2';

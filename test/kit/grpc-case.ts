@@ -141,7 +141,7 @@ export const readSuites = (): Readonly<Record<string, readonly GrpcCase[]>> => (
 const ADDED_TO_RESPONSE = /^(x-baseten-request-id|x-baseten-model-prediction-attempts|x-weir-cause): /;
 
 /** Messages about a deadline: those of the clients, with times and addresses, and weir's. */
-const DEADLINE = /^(Deadline exceeded|The deadline that the client set has passed)/i;
+const DEADLINE = /^(Deadline [Ee]xceeded|The deadline that the client set has passed)/;
 
 /** A result without what weir adds. */
 export function comparable(result: CaseResult): CaseResult {

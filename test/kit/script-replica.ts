@@ -39,7 +39,7 @@ function lengthOf(text: Buffer): Buffer {
 }
 
 /** Fields as literals without indexing, whatever their names and values are. Values are latin1. */
-export const blockOf = (fields: readonly (readonly [string, string])[]): Buffer =>
+const blockOf = (fields: readonly (readonly [string, string])[]): Buffer =>
   Buffer.concat(
     fields.flatMap(([name, value]) => {
       const [first, second] = [Buffer.from(name, 'latin1'), Buffer.from(value, 'latin1')];
@@ -48,7 +48,7 @@ export const blockOf = (fields: readonly (readonly [string, string])[]): Buffer 
   );
 
 /** HEADERS, with CONTINUATIONs if they are large. */
-export function headersFrames(stream: number, block: Buffer, isEnd: boolean): Buffer {
+function headersFrames(stream: number, block: Buffer, isEnd: boolean): Buffer {
   const parts: Buffer[] = [];
   for (let at = 0; at === 0 || at < block.length; at += MAX_FRAME) {
     const isLast = at + MAX_FRAME >= block.length;
@@ -59,7 +59,7 @@ export function headersFrames(stream: number, block: Buffer, isEnd: boolean): Bu
 }
 
 /** A gRPC message with its prefix. */
-export function prefixed(text: string): Buffer {
+function prefixed(text: string): Buffer {
   const body = Buffer.from(text);
   const head = Buffer.alloc(5);
   head.writeUInt32BE(body.length, 1);
