@@ -100,6 +100,19 @@ for (const [lane, args] of [
         expect(response.headers[name]).toBeUndefined();
     });
 
+    it('gets each value with all its bytes, also one that ends with a letter of UTF-8', async () => {
+      const value = Buffer.from('voilà').toString('latin1');
+      handler = (_, res) => {
+        res.writeHead(200, ['Set-Cookie', `v=${value}`, 'Trailer', 'x-sum']);
+        res.write('body');
+        res.addTrailers({ 'x-sum': value });
+        res.end();
+      };
+      const { headers, trailers } = await callH2(session, ['x-mine', value]);
+      expect(headers['set-cookie']).toBe(`v=${value}`);
+      expect(trailers['x-sum']).toBe(value);
+    });
+
     it('gets interim responses and trailers', async () => {
       handler = (_, res) => {
         res.writeEarlyHints({ link: '</a>; rel=preload' });

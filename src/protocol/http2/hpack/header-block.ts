@@ -86,7 +86,7 @@ export class HeaderBlock {
     if (!this.#has(METHOD)) return 'a request has no :method';
     if (this.#has(PROTOCOL) && this.method !== 'CONNECT')
       return `a request with the method ${this.method} has :protocol`;
-    if (this.method === 'CONNECT' && !this.#has(PROTOCOL)) {
+    if (this.method === 'CONNECT' && this.protocol === '') {
       if (this.#has(SCHEME) || this.#has(PATH)) return 'a CONNECT request has :scheme or :path';
       if (this.authority === '') return 'a CONNECT request has no :authority';
     } else if (!this.#has(SCHEME)) return 'a request has no :scheme';

@@ -5,6 +5,10 @@ import { Field } from '../hpack/field.ts';
 import { HeaderBlock } from '../hpack/header-block.ts';
 import { intern } from '../hpack/interned-fields.ts';
 
+const TAB = 9;
+const CR = 13;
+const SP = 32;
+
 // What is done with a field.
 const PASS = 0;
 /** Passes; its value differs each time. */
@@ -64,6 +68,18 @@ export function nameOf(spelled: string): SpelledName {
 export const isUnique = ({ action }: SpelledName, value: string): boolean =>
   action === VARIES || value.length > MAX_RECURRING;
 
+const isSpace = (byte: number): boolean => byte === SP || byte === TAB || byte === CR;
+
+/**
+ * The value in text[from, to), without the spaces and tabs around it (RFC 9110 5.5) and the CR of its line end. All other
+ * characters stay, since `trim` would cut a letter of UTF-8 that ends with the byte 0xa0.
+ */
+export function valueIn(text: string, from: number, to: number): string {
+  while (from < to && isSpace(text.charCodeAt(from))) from++;
+  while (to > from && isSpace(text.charCodeAt(to - 1))) to--;
+  return text.slice(from, to);
+}
+
 /** Passes every field. */
 export const FORWARD_ALL: FieldFilter = { drops: () => false };
 
@@ -99,7 +115,7 @@ function parse(status: number, lines: string, recurs: boolean): HeaderBlock {
     const colon = lines.indexOf(':', at);
     const end = lines.indexOf('\n', colon);
     const name = nameOf(lines.slice(at, colon));
-    const value = lines.slice(colon + 1, end).trim();
+    const value = valueIn(lines, colon + 1, end);
     at = end + 1;
     if (name.action !== PASS && name.action !== VARIES && name.action !== CONTENT_LENGTH) continue;
     if (recurs || !isUnique(name, value)) block.add(intern(name.lower, value), true);

@@ -13,7 +13,15 @@ import type { FieldFilter } from '../hpack/encoder.ts';
 import type { Field } from '../hpack/field.ts';
 import type { HeaderBlock } from '../hpack/header-block.ts';
 import { intern } from '../hpack/interned-fields.ts';
-import { blockOf, FIELD_ACTION, FORWARD_ALL, isUnique, nameOf, type SpelledName } from './response-block.ts';
+import {
+  blockOf,
+  FIELD_ACTION,
+  FORWARD_ALL,
+  isUnique,
+  nameOf,
+  valueIn,
+  type SpelledName,
+} from './response-block.ts';
 
 const CR = 13;
 const LF = 10;
@@ -274,10 +282,7 @@ export class StreamResponse {
     for (const trailer of trailers.split('\r\n')) {
       if (trailer === '') continue;
       const colon = trailer.indexOf(':');
-      head.add(
-        trailer.slice(0, colon).toLowerCase(),
-        trailer.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, ''),
-      );
+      head.add(trailer.slice(0, colon).toLowerCase(), valueIn(trailer, colon + 1, trailer.length));
     }
     head.send(true);
   }

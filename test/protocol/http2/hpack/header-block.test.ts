@@ -135,6 +135,11 @@ describe('the head of a request', () => {
       raw: [':method', 'CONNECT', ':path', '/'],
       problem: 'has :scheme or :path',
     },
+    {
+      title: 'CONNECT with an empty :protocol, which is no extended CONNECT',
+      raw: [':method', 'CONNECT', ':protocol', '', ':scheme', 'http', ':path', '/'],
+      problem: 'has :scheme or :path',
+    },
     { title: 'CONNECT without :authority', raw: [':method', 'CONNECT'], problem: 'no :authority' },
     {
       title: 'extended CONNECT without :path',
