@@ -2,7 +2,7 @@
 // Invariant: the peer is never given more than the window, and not more than there is room for on all connections
 // together. Only the smallest window is always given, for what this connection has consumed.
 import type { Http2Options } from './connection-options.ts';
-import { DEFAULT_WINDOW, FRAME } from './frame-types.ts';
+import { DEFAULT_WINDOW, FRAME, WINDOW_GROWTH } from './frame-types.ts';
 import type { CreditHolder, Http2HeldBytes } from './http2-held-bytes.ts';
 import type { Output } from './output.ts';
 
@@ -63,7 +63,7 @@ export class ConnectionWindow implements CreditHolder {
     // Other connections may be given as much before any of it comes.
     const room = (this.#heldBytes.maxBytes - this.#heldBytes.bytes) / ROOM_SHARE;
     if (room >= this.#size) {
-      if (this.#size < this.#maxBytes) this.#size = Math.min(this.#maxBytes, this.#size * 2);
+      if (this.#size < this.#maxBytes) this.#size = Math.min(this.#maxBytes, this.#size * WINDOW_GROWTH);
       return this.#give(this.#size - this.#credit);
     }
     this.#heldBytes.await(this);

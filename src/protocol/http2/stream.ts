@@ -15,7 +15,7 @@
 import { CLOSED } from './closed-streams.ts';
 import type { Http2Connection } from './connection.ts';
 import { ERROR_CODE } from './error-code.ts';
-import { DEFAULT_WINDOW, FRAME } from './frame-types.ts';
+import { DEFAULT_WINDOW, FRAME, WINDOW_GROWTH } from './frame-types.ts';
 import type { DeferredHead, HeaderWriter } from './header-writer.ts';
 import type { SendQueue } from './send-queue.ts';
 import type { StreamListener } from './stream-listener.ts';
@@ -185,7 +185,7 @@ export class Http2Stream {
     const { heldBytes, maxStreamWindow } = this.connection.options;
     let by = used;
     if (this.#window < maxStreamWindow && this.#held * 4 <= this.#window && !heldBytes.isOver) {
-      const larger = Math.min(maxStreamWindow, this.#window * 2);
+      const larger = Math.min(maxStreamWindow, this.#window * WINDOW_GROWTH);
       by += larger - this.#window;
       this.#window = larger;
     }
