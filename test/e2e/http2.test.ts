@@ -247,6 +247,7 @@ for (const [lane, args] of [
         return stream;
       });
       const responses = await Promise.all(streams.map(readH2));
+      expect(responses.map(({ status, code }) => [status, code])).toEqual(bodies.map(() => [200, 0]));
       expect(responses.map(({ body }) => hash(body))).toEqual(bodies.map(hash));
     });
   });

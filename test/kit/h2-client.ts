@@ -8,7 +8,12 @@ const sessions = new Set<ClientHttp2Session>();
 
 /** Opens a connection. `ca`: for https. Resolves when the settings of the server have come. */
 export async function openH2(url: string, ca?: string): Promise<ClientHttp2Session> {
-  const session = connect(url, { ca, settings: { initialWindowSize: 256 * 1024 } });
+  const session = connect(url, {
+    ca,
+    settings: { initialWindowSize: 256 * 1024 },
+    // With ten megabytes that are not sent yet, Node's client would reset streams that get a response.
+    maxSessionMemory: 100,
+  });
   sessions.add(session);
   session.on('error', () => undefined);
   session.on('close', () => sessions.delete(session));
