@@ -102,6 +102,10 @@ export class SoakClients {
     let end: Record<string, unknown> = {};
     stream.on('response', (headers) => (end = headers));
     stream.on('trailers', (headers) => (end = headers));
+    if (kind === 'large' && Math.random() < 0.3) {
+      stream.pause();
+      setTimeout(() => stream.resume(), Math.random() * 50);
+    }
     let echoes = 0;
     stream.on('data', () => {
       if (kind !== 'echo') return;
@@ -120,10 +124,10 @@ export class SoakClients {
 
   /** Makes a call that its replica does not end, and cancels it at a random point. */
   async #cancelled(session: ClientHttp2Session): Promise<void> {
-    const stream = this.#begin(session, 'steady', 'hold');
+    const point = pick(['sent', 'later', 'head', 'message', 'upload', 'unread'] as const);
+    const stream = this.#begin(session, 'steady', point === 'unread' ? 'hold-large' : 'hold');
     const closed = new Promise((resolve) => stream.once('close', resolve));
-    const point = pick(['sent', 'later', 'head', 'message', 'upload'] as const);
-    if (point === 'head') await once(stream, 'response');
+    if (point === 'head' || point === 'unread') await once(stream, 'response');
     else if (point === 'message') await once(stream, 'data');
     else {
       stream.write(point === 'upload' ? LARGE : SMALL);

@@ -131,6 +131,7 @@ for (const gauge of [
   'weir_replica_outstanding_requests',
   'weir_queue_length',
   'weir_http2_streams',
+  'weir_http2_held_bytes',
 ])
   check(`${gauge} at the end`, sum(text, gauge, ''), 0);
 

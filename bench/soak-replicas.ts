@@ -18,6 +18,8 @@ export function messageOf(bytes: number): Buffer {
 
 const SMALL = messageOf(200);
 const LARGE = messageOf(LARGE_BYTES);
+/** More than the window of a client that does not read. */
+const UNREAD = messageOf(500_000);
 
 function respond(stream: ServerHttp2Stream, trailers: Record<string, string>): void {
   stream.respond(HEAD, { waitForTrailers: true });
@@ -81,6 +83,11 @@ const behaviours: Record<string, (stream: ServerHttp2Stream) => void> = {
   hold: (stream) => {
     stream.respond(HEAD);
     stream.write(SMALL);
+    stream.resume();
+  },
+  'hold-large': (stream) => {
+    stream.respond(HEAD);
+    stream.write(UNREAD);
     stream.resume();
   },
   lost: (stream) => {
