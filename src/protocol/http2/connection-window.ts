@@ -52,7 +52,13 @@ export class ConnectionWindow implements CreditHolder {
   consumed(bytes: number): void {
     this.#held -= bytes;
     this.#heldBytes.release(bytes);
-    if (this.isStarved) this.#refill();
+    // Also with room, a small credit may have been left as it was.
+    if (this.isStarved || this.#credit < this.#minBytes / 4) this.#refill();
+  }
+
+  /** The connection has ended: it waits for no room. */
+  close(): void {
+    this.#heldBytes.leave(this);
   }
 
   refill(): void {

@@ -364,6 +364,7 @@ export class Http2Connection {
       this.closeStream(stream, CLOSED.resetByPeer);
       stream.listener.onReset(stream, code, true);
     }
+    this.window.close();
     this.#reads.stop();
     this.options.counters.connectionEnded(error?.problem);
     this.listener.onGone(this, error);

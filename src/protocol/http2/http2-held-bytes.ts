@@ -39,10 +39,22 @@ export class Http2HeldBytes {
     }
   }
 
-  /** Calls `holder.refill` when there is room again. */
+  /** Connections that wait for room. */
+  get waiting(): number {
+    return this.#starved.length;
+  }
+
+  /** Calls `holder.refill` once half of the maximum is free, unless it is. */
   await(holder: CreditHolder): void {
-    if (holder.isStarved) return;
+    if (holder.isStarved || this.bytes <= this.maxBytes / 2) return;
     holder.isStarved = true;
     this.#starved.push(holder);
+  }
+
+  /** The connection has ended. */
+  leave(holder: CreditHolder): void {
+    if (!holder.isStarved) return;
+    holder.isStarved = false;
+    this.#starved.splice(this.#starved.indexOf(holder), 1);
   }
 }

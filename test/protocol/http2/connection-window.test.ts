@@ -1,0 +1,88 @@
+// Credit of a connection: how it waits for room, and that it never waits for none.
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { ConnectionWindow } from '../../../src/protocol/http2/connection-window.ts';
+import { Http2HeldBytes } from '../../../src/protocol/http2/http2-held-bytes.ts';
+import type { Output } from '../../../src/protocol/http2/output.ts';
+import { optionsFor } from './kit/endpoints.ts';
+
+const MIB = 1024 ** 2;
+
+/** A window whose peer knows its credit. */
+function windowOf(heldBytes: Http2HeldBytes) {
+  const peer = { credit: 65_535 };
+  const output = { frame32: (_type: number, _id: number, by: number) => (peer.credit += by) };
+  return {
+    peer,
+    window: new ConnectionWindow(output as unknown as Output, optionsFor('server', { heldBytes })),
+  };
+}
+
+/** The peer sends bytes, and they are used up. */
+function pass({ peer, window }: ReturnType<typeof windowOf>, bytes: number): void {
+  peer.credit -= bytes;
+  expect(window.received(bytes)).toBe(true);
+  window.hold(bytes);
+  window.consumed(bytes);
+}
+
+it('a connection that has all it needs is not on the list of those that wait, although others hold bytes', () => {
+  const heldBytes = new Http2HeldBytes(64 * MIB);
+  heldBytes.add(1);
+  const pair = windowOf(heldBytes);
+  for (let i = 0; i < 1000; i++) pass(pair, Math.min(MIB, pair.peer.credit));
+  expect(heldBytes.waiting).toBe(0);
+  expect(pair.peer.credit).toBeGreaterThan(7 * MIB);
+});
+
+it('a connection that ends while it waits for room is forgotten', () => {
+  const heldBytes = new Http2HeldBytes(64 * MIB);
+  heldBytes.add(63 * MIB);
+  const pair = windowOf(heldBytes);
+  pass(pair, pair.peer.credit);
+  expect(heldBytes.waiting).toBe(1);
+  pair.window.close();
+  expect(heldBytes.waiting).toBe(0);
+  const { credit } = pair.peer;
+  heldBytes.release(63 * MIB);
+  expect(pair.peer.credit).toBe(credit);
+});
+
+it('a credit that was left small is filled up once bytes are used up', () => {
+  const pair = windowOf(new Http2HeldBytes(2 * MIB));
+  // The second time half of the maximum is held, and a quarter of the window less a byte is not worth an update.
+  for (let i = 0; i < 2; i++) {
+    expect(pair.window.received(MIB - 1)).toBe(true);
+    pair.peer.credit -= MIB - 1;
+    pair.window.hold(MIB - 1);
+  }
+  expect(pair.peer.credit).toBe(1);
+  pair.window.consumed(2 * (MIB - 1));
+  expect(pair.peer.credit).toBe(MIB);
+});
+
+it('a peer may always send more once what it sent is used up', () => {
+  const step = fc.record({ bytes: fc.nat(4 * MIB), other: fc.nat(8 * MIB), isUsedUp: fc.boolean() });
+  fc.assert(
+    fc.property(fc.constantFrom(1, 2, 3, 8, 64), fc.array(step, { maxLength: 60 }), (max, steps) => {
+      const heldBytes = new Http2HeldBytes(max * MIB);
+      const pair = windowOf(heldBytes);
+      let held = 0;
+      let others = 0;
+      for (const { bytes, other, isUsedUp } of steps) {
+        if (other > others) heldBytes.add(other - others);
+        else heldBytes.release(others - other);
+        others = other;
+        const sent = Math.min(bytes, pair.peer.credit);
+        pair.peer.credit -= sent;
+        expect(pair.window.received(sent)).toBe(true);
+        pair.window.hold(sent);
+        held += sent;
+        if (!isUsedUp) continue;
+        pair.window.consumed(held);
+        held = 0;
+        expect(pair.peer.credit).toBeGreaterThanOrEqual(MIB / 4);
+      }
+    }),
+  );
+});
