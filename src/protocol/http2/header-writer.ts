@@ -20,7 +20,8 @@ export class DeferredHead {
 export class HeaderWriter {
   readonly #output: Output;
   readonly #encoder: Encoder;
-  #stream!: Http2Stream;
+  /** `undefined` between two sections, so that an idle connection keeps no stream, and its owner, in memory. */
+  #stream: Http2Stream | undefined;
   #deferred: DeferredHead | undefined;
   #at = 0;
 
@@ -75,7 +76,8 @@ export class HeaderWriter {
 
   /** Sends the section. `isEnd`: the stream ends with it. If data of the stream waits, it is sent after the data. */
   send(isEnd: boolean): void {
-    const stream = this.#stream;
+    const stream = this.#stream!;
+    this.#stream = undefined;
     if (this.#deferred === undefined) {
       stream.headSent(this.#at, isEnd);
       return;

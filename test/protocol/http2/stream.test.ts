@@ -2,6 +2,8 @@
 import { once } from 'node:events';
 import { connect as connectTls, createServer as createTls, type TLSSocket } from 'node:tls';
 import type { AddressInfo } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Http2Connection } from '../../../src/protocol/http2/connection.ts';
 import { ERROR_CODE } from '../../../src/protocol/http2/error-code.ts';
@@ -21,6 +23,9 @@ import {
   track,
 } from './kit/endpoints.ts';
 import { data, get, post, RawPeer, rst, setting, windowUpdate } from './kit/raw-peer.ts';
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
 
 afterEach(async () => {
   removeFolders();
@@ -318,5 +323,16 @@ describe('over TLS', () => {
     client.connection.destroy();
     await until('the server knows', () => heard[0]!.timesGone === 1);
     server.close();
+  });
+});
+
+it('is not kept in memory by an idle connection, and neither is its owner', async () => {
+  const { peer, connection } = await start(get(1));
+  const owner = new WeakRef(connection.streams.pop()!);
+  owner.deref()!.stream.head().add(':status', '200').send(true);
+  await peer.sync();
+  await until('the owner is collected', () => {
+    collect();
+    return owner.deref() === undefined;
   });
 });
