@@ -6,6 +6,7 @@ import type { ClientHttp2Session } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocketServer } from 'ws';
+import { closeH2, frame, H2Socket, hpack } from '../kit/h2.ts';
 import { beginH2, callH2, closeH2Clients, openH2, openH2WebSocket, readH2 } from '../kit/h2-client.ts';
 import {
   closeReplicas,
@@ -318,6 +319,7 @@ describe('a WebSocket over HTTP/2', () => {
 
 describe('a connection of HTTP/2', () => {
   afterEach(async () => {
+    closeH2();
     closeH2Clients();
     await stopAll();
     await closeReplicas();
@@ -339,6 +341,22 @@ describe('a connection of HTTP/2', () => {
     stream!.end('last');
     expect((await response).text).toBe('first last');
     expect(await exit).toBe(0);
+  });
+
+  it('has its client as the recorded cause if it reads nothing, also once the replica has sent all', async () => {
+    const replica = await startReplica((_, res) => res.end('answer'));
+    const weir = await startWeir([
+      '--replica',
+      replica.url,
+      '--proxy-idle-timeout=1s',
+      '--proxy-fast-lane=false',
+    ]);
+    const noWindow = Buffer.from([0, 4, 0, 0, 0, 0]);
+    const client = new H2Socket(weir.port, noWindow);
+    const head = hpack([':method', 'GET'], [':scheme', 'http'], [':path', '/'], [':authority', 'x']);
+    client.socket.write(Buffer.concat([frame(4, 1, 0), frame(1, 5, 1, head)]));
+    const line = await weir.expectLine('the request', ({ event }) => event === 'exchange');
+    expect(line).toMatchObject({ cause: 'client_stalled', response_bytes: 6 });
   });
 
   it('serves pages of other origins with its own preflights', async () => {

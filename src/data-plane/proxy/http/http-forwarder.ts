@@ -127,7 +127,8 @@ export class HttpForwarder implements Expiring, ActiveRequest, AttemptListener, 
   }
 
   get waitsForClient(): boolean {
-    return this.#res.writableNeedDrain;
+    // After `end` it waits for no one else, and `writableNeedDrain` is false.
+    return this.#res.writableNeedDrain || this.#res.writableEnded;
   }
 
   // ── The request to the replica ───────────────────────────────────────────────────────────────────────────────────
