@@ -140,7 +140,7 @@ for (const load of chosen) figures.push(await measure(load, files));
 const report: GrpcReport & Record<string, unknown> = {
   at: new Date().toISOString(),
   machine: { processor: cpus()[0]!.model, cores: cpus().length, node: process.version },
-  load: execFileSync('h2load', ['--version']).toString().trim(),
+  load: execFileSync('sh', ['-c', 'h2load --version']).toString().trim(),
   figures,
 };
 if (!isQuick && only.length === 0 && beside.length === 0) {

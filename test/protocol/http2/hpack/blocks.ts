@@ -85,7 +85,7 @@ const value = fc.oneof(
 );
 
 /** A field: a name and a value, of which many come again. */
-export const field: fc.Arbitrary<[name: string, value: string]> = fc.tuple(name, value);
+const field: fc.Arbitrary<[name: string, value: string]> = fc.tuple(name, value);
 
 /** Sections of fields. */
 export const sections = fc.array(fc.array(field, { maxLength: 12 }), { minLength: 1, maxLength: 12 });
