@@ -138,7 +138,7 @@ describe('a lifecycle event', () => {
 
   it('has a lower case name and a log line', () => {
     for (const [name, { line }] of Object.entries(EVENTS)) {
-      expect(name).toMatch(/^[a-z]+(_[a-z]+)+$/);
+      expect(name).toMatch(/^[a-z][a-z0-9]*(_[a-z0-9]+)+$/);
       expect(line).not.toBe('');
     }
   });
