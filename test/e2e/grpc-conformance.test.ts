@@ -4,7 +4,7 @@ import type { Client } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { comparable, readSuites, throughWeir, type GrpcCase } from '../kit/grpc-case.ts';
 import { callCase, openCaseClient } from '../kit/grpc-case-client.ts';
-import { ScriptReplica, type SeenCall } from '../kit/script-replica.ts';
+import { countMessages, ScriptReplica, type SeenCall } from '../kit/script-replica.ts';
 import { until } from '../kit/until.ts';
 import { startWeir, stopAll, type Weir } from '../kit/weir.ts';
 
@@ -39,10 +39,18 @@ afterAll(async () => {
   replica.close();
 });
 
+/** Waits until the replica has the messages of a request, and its end if that comes before the cancel. */
+const requestCame = ({ client: steps = {} }: GrpcCase): Promise<true> =>
+  until('the request has come', () => {
+    const seen = replica.seen.at(-1);
+    if (seen === undefined || (steps.cancel === 'after_end' && seen.request !== 'ended')) return false;
+    return countMessages(seen.body) >= (steps.messages ?? ['request']).length;
+  });
+
 /** Makes a call, and waits until the replica has seen the end of the request, if the case says which. */
 async function run(client: Client, one: GrpcCase) {
   replica.seen = [];
-  const result = await callCase(client, pathOf(one), one);
+  const result = await callCase(client, pathOf(one), one, () => requestCame(one));
   const seen = replica.seen.at(-1)!;
   const { request } = one.expect;
   if (request !== undefined) await until(`the request is ${request}`, () => seen.request === request);

@@ -22,8 +22,13 @@ function metadataOf({ metadata = [] }: ClientSteps): grpc.Metadata {
   return out;
 }
 
-/** Makes the call of a case, and resolves to its result. */
-export function callCase(client: grpc.Client, path: string, { kind, client: steps = {} }: GrpcCase) {
+/** Makes the call of a case, and resolves to its result. `arrived`: resolves when the replica has what comes before a cancel. */
+export function callCase(
+  client: grpc.Client,
+  path: string,
+  { kind, client: steps = {} }: GrpcCase,
+  arrived: () => Promise<unknown>,
+) {
   return new Promise<CaseResult>((resolve) => {
     const metadata = metadataOf(steps);
     const options = steps.timeout_ms === undefined ? {} : { deadline: Date.now() + steps.timeout_ms };
@@ -46,7 +51,7 @@ export function callCase(client: grpc.Client, path: string, { kind, client: step
     } else if (kind === 'client') {
       const writer = client.makeClientStreamRequest(path, bytes, bytes, metadata, options, done);
       for (const message of sent) writer.write(message);
-      end(writer, steps);
+      end(writer, steps, arrived);
       call = writer;
     } else {
       const both = client.makeBidiStreamRequest(path, bytes, bytes, metadata, options);
@@ -54,13 +59,13 @@ export function callCase(client: grpc.Client, path: string, { kind, client: step
       const next = () => {
         const message = sent.shift();
         if (message !== undefined) both.write(message);
-        if (sent.length === 0) end(both, steps);
+        if (sent.length === 0) end(both, steps, arrived);
       };
       both.on('data', (message: Buffer) => {
         got(message);
         if (steps.full_duplex === true && sent.length > 0) next();
       });
-      if (sent.length === 0) end(both, steps);
+      if (sent.length === 0) end(both, steps, arrived);
       else if (steps.full_duplex === true) next();
       else while (sent.length > 0) next();
     }
@@ -80,17 +85,19 @@ export function callCase(client: grpc.Client, path: string, { kind, client: step
       ),
     );
     // Without a side to end, the request ends with its only message.
-    if ((kind === 'unary' || kind === 'server') && steps.cancel === 'after_end') cancelSoon(call);
+    if ((kind === 'unary' || kind === 'server') && steps.cancel === 'after_end') cancelAfter(call, arrived);
   });
 }
 
-/** Time for the end of a request to arrive before it is cancelled, as in the cases of connectrpc. */
-const CANCEL_MS = 5;
+const cancelAfter = (call: grpc.Call, arrived: () => Promise<unknown>): void =>
+  void arrived().then(() => call.cancel());
 
-const cancelSoon = (call: grpc.Call): void => void setTimeout(() => call.cancel(), CANCEL_MS);
-
-function end(call: grpc.ClientWritableStream<Buffer>, { keep_open, cancel }: ClientSteps): void {
-  if (cancel === 'before_end') return cancelSoon(call);
+function end(
+  call: grpc.ClientWritableStream<Buffer>,
+  { keep_open, cancel }: ClientSteps,
+  arrived: () => Promise<unknown>,
+): void {
+  if (cancel === 'before_end') return cancelAfter(call, arrived);
   if (keep_open !== true) call.end();
-  if (cancel === 'after_end') cancelSoon(call);
+  if (cancel === 'after_end') cancelAfter(call, arrived);
 }

@@ -66,7 +66,8 @@ function prefixed(text: string): Buffer {
   return Buffer.concat([head, body]);
 }
 
-function countMessages(body: Buffer): number {
+/** Whole messages in a body. */
+export function countMessages(body: Buffer): number {
   let count = 0;
   for (let at = 0; at + 5 <= body.length; at += 5 + body.readUInt32BE(at + 1))
     if (at + 5 + body.readUInt32BE(at + 1) <= body.length) count++;
