@@ -5,13 +5,14 @@
 //
 //   HEAD ─► BODY ─► ENDED           HEAD of a WebSocket upgrade ─► TUNNEL
 import { BROKEN, ChunkScanner, MORE } from '../../http/chunked.ts';
+import { valueIn } from './header-line.ts';
 
 /** The head of a request. */
 export class RequestParts {
   method = '';
   /** `:path`: target in origin form, or `*`. */
   path = '';
-  /** `:authority`: the value of Host. */
+  /** `:authority`: the value of Host; `NO_AUTHORITY` if it is empty or missing. */
   authority = '';
   /** It asks for a WebSocket: `method` is CONNECT, and bytes pass both ways after the response. */
   isWebSocket = false;
@@ -39,6 +40,8 @@ const ENDED = 3;
 /** A head that is longer is an error, since weir limits what clients send. */
 const MAX_HEAD_CHARACTERS = 1024 * 1024;
 const NOTHING = Buffer.alloc(0);
+/** For requests of HTTP/1.0, since servers of HTTP/2 refuse a request without :authority. */
+const NO_AUTHORITY = 'localhost';
 
 /** Fields for one HTTP/1.1 connection (RFC 9113 8.2.2), and those that become something else. */
 const DROPPED = new Set([
@@ -176,7 +179,7 @@ function readParts(text: string, end: number): number {
     const colon = text.indexOf(':', at);
     if (colon === -1 || colon >= next) throw new Error('a header line of the request is malformed');
     const name = text.slice(at, colon).toLowerCase();
-    const value = text.slice(colon + 1, next - 2).trim();
+    const value = valueIn(text, colon + 1, next - 2);
     at = next;
     if (DROPPED.has(name)) {
       if (name === 'host') parts.authority = value;
@@ -188,6 +191,7 @@ function readParts(text: string, end: number): number {
     if (name === 'sec-websocket-key') parts.webSocketKey = value;
     else fields.push(name, value);
   }
+  if (parts.authority === '') parts.authority = NO_AUTHORITY;
   // An upgrade to a WebSocket is a CONNECT in HTTP/2, without a key (RFC 8441 5).
   if (parts.isWebSocket) parts.method = 'CONNECT';
   else if (parts.webSocketKey !== '') fields.push('sec-websocket-key', parts.webSocketKey);
@@ -200,7 +204,7 @@ function fieldsOf(lines: string): string[] {
   const fields: string[] = [];
   for (const line of lines.split('\r\n')) {
     const colon = line.indexOf(':');
-    if (colon > 0) fields.push(line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim());
+    if (colon > 0) fields.push(line.slice(0, colon).toLowerCase(), valueIn(line, colon + 1, line.length));
   }
   return fields;
 }

@@ -4,10 +4,7 @@ import type { FieldFilter } from '../hpack/encoder.ts';
 import { Field } from '../hpack/field.ts';
 import { HeaderBlock } from '../hpack/header-block.ts';
 import { intern } from '../hpack/interned-fields.ts';
-
-const TAB = 9;
-const CR = 13;
-const SP = 32;
+import { valueIn } from './header-line.ts';
 
 // What is done with a field.
 const PASS = 0;
@@ -67,18 +64,6 @@ export function nameOf(spelled: string): SpelledName {
 /** True for a field that is not expected to come again with this value. */
 export const isUnique = ({ action }: SpelledName, value: string): boolean =>
   action === VARIES || value.length > MAX_RECURRING;
-
-const isSpace = (byte: number): boolean => byte === SP || byte === TAB || byte === CR;
-
-/**
- * The value in text[from, to), without the spaces and tabs around it (RFC 9110 5.5) and the CR of its line end. All other
- * characters stay, since `trim` would cut a letter of UTF-8 that ends with the byte 0xa0.
- */
-export function valueIn(text: string, from: number, to: number): string {
-  while (from < to && isSpace(text.charCodeAt(from))) from++;
-  while (to > from && isSpace(text.charCodeAt(to - 1))) to--;
-  return text.slice(from, to);
-}
 
 /** Passes every field. */
 export const FORWARD_ALL: FieldFilter = { drops: () => false };

@@ -13,15 +13,8 @@ import type { FieldFilter } from '../hpack/encoder.ts';
 import type { Field } from '../hpack/field.ts';
 import type { HeaderBlock } from '../hpack/header-block.ts';
 import { intern } from '../hpack/interned-fields.ts';
-import {
-  blockOf,
-  FIELD_ACTION,
-  FORWARD_ALL,
-  isUnique,
-  nameOf,
-  valueIn,
-  type SpelledName,
-} from './response-block.ts';
+import { valueIn } from './header-line.ts';
+import { blockOf, FIELD_ACTION, FORWARD_ALL, isUnique, nameOf, type SpelledName } from './response-block.ts';
 
 const CR = 13;
 const LF = 10;

@@ -64,6 +64,19 @@ it('reads a request without a body', () => {
   expect(seen.ends).toBe(1);
 });
 
+it('keeps all bytes of values, also one that ends with a letter of UTF-8', () => {
+  const value = Buffer.from('voilà').toString('latin1');
+  const head = lines('POST / HTTP/1.1', 'Host: m', `X-A: \t${value}\t `, 'Transfer-Encoding: chunked');
+  const seen = read(head, `0\r\nX-B: ${value}\r\n\r\n`);
+  expect(seen.requests[0]!.fields).toEqual(['x-a', value]);
+  expect(seen.trailers).toEqual(['x-b', value]);
+});
+
+it('gives a request without a host one, since a server of HTTP/2 would refuse it', () => {
+  expect(read(lines('GET / HTTP/1.1', 'Accept: */*')).requests[0]!.authority).toBe('localhost');
+  expect(read(lines('GET / HTTP/1.1', 'Host:')).requests[0]!.authority).toBe('localhost');
+});
+
 it('drops the fields of an HTTP/1.1 connection', () => {
   const seen = read(
     lines(
