@@ -70,6 +70,27 @@ describe('request metadata', () => {
     await weir.expectMetric('baseten_concurrent_requests', 0);
   });
 
+  it('without :authority reaches the replica with one, which would else reset it', async () => {
+    const replica = await startGrpcReplica();
+    const weir = await startWeir(['--replica', replica.url]);
+    const client = new H2Socket(weir.port);
+    const call = [
+      [':method', 'POST'],
+      [':scheme', 'http'],
+      [':path', '/example.TestService/EmptyCall'],
+      ['content-type', 'application/grpc'],
+    ] as const;
+    client.socket.write(frame(1, 4, 1, hpack(...call)));
+    client.socket.write(frame(1, 4, 3, hpack(...call, ['host', 'model.internal'])));
+    for (const id of [1, 3]) client.socket.write(frame(0, 1, id, message(0)));
+    const ended = () => weir.lines.filter(({ event }) => event === 'exchange');
+    await until('the calls have ended', () => ended().length === 2);
+    expect(ended().map(({ cause, status }) => [cause, status])).toEqual([
+      ['ok', 0],
+      ['ok', 0],
+    ]);
+  });
+
   it('above ingress.max_header gets RESOURCE_EXHAUSTED with an id, and other calls of the connection go on', async () => {
     const replica = await startGrpcReplica();
     const weir = await startWeir(['--replica', replica.url]);

@@ -22,6 +22,9 @@ const POST = intern(':method', 'POST');
 /** Fields for the first numbers of attempts. */
 const ATTEMPTS = Array.from({ length: 17 }, (_, n) => intern(ATTEMPTS_HEADER_LOWER, String(n)));
 
+/** For a client that names no host, since many servers reset a call without :authority. */
+const NO_AUTHORITY = 'localhost';
+
 /** Headers that weir sets for the replica. The client's are dropped. */
 const SET_FOR_REPLICA = new Set([
   ID_HEADER_LOWER,
@@ -34,25 +37,25 @@ const SET_FOR_REPLICA = new Set([
 /** What of the metadata of a request a replica does not get. */
 class RequestFilter implements FieldFilter {
   readonly #isClientTrace: boolean;
-  readonly #hasScheme: boolean;
+  readonly #hasPseudo: boolean;
   readonly #subject: SubjectHeader | undefined;
   readonly #removed: RemovedMetadata | undefined;
 
-  /** `hasScheme`: the pseudo-headers pass, else weir writes them. */
+  /** `hasPseudo`: the pseudo-headers pass, else weir writes them. */
   constructor(
     isClientTrace: boolean,
-    hasScheme: boolean,
+    hasPseudo: boolean,
     subject: SubjectHeader | undefined,
     removed: RemovedMetadata | undefined,
   ) {
     this.#isClientTrace = isClientTrace;
-    this.#hasScheme = hasScheme;
+    this.#hasPseudo = hasPseudo;
     this.#subject = subject;
     this.#removed = removed;
   }
 
   drops({ name }: Field): boolean {
-    if (name.startsWith(':')) return !this.#hasScheme;
+    if (name.startsWith(':')) return !this.#hasPseudo;
     return (
       SET_FOR_REPLICA.has(name) ||
       isLookalike(name) ||
@@ -87,12 +90,12 @@ export class RequestHeaders {
     scheme: 'http' | 'https',
     timeout: string,
   ): void {
-    const isSameScheme = block.scheme === scheme;
-    if (!isSameScheme) {
+    const isSame = block.scheme === scheme && block.authority !== '';
+    if (!isSame) {
       writer.field(POST).field(intern(':scheme', scheme)).field(intern(':path', block.path));
-      if (block.authority !== '') writer.field(intern(':authority', block.authority));
+      writer.field(intern(':authority', block.authority || block.value('host') || NO_AUTHORITY));
     }
-    writer.forward(block, this.#filters[(exchange.isClientTrace ? 1 : 0) | (isSameScheme ? 2 : 0)]!);
+    writer.forward(block, this.#filters[(exchange.isClientTrace ? 1 : 0) | (isSame ? 2 : 0)]!);
     if (timeout !== '') writer.add(TIMEOUT_HEADER, timeout);
     writer.add(ID_HEADER_LOWER, exchange.id);
     if (block.value(REQUEST_ID_HEADER_LOWER) === undefined) writer.add(REQUEST_ID_HEADER_LOWER, exchange.id);
