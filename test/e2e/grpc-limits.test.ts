@@ -91,6 +91,22 @@ describe('request metadata', () => {
     ]);
   });
 
+  it('with an :authority that replicas refuse gets INVALID_ARGUMENT, and does not count against a replica', async () => {
+    const replica = await startGrpcReplica();
+    const weir = await startWeir(['--replica', replica.url]);
+    const client = new H2Socket(weir.port);
+    const call = [
+      [':method', 'POST'],
+      [':scheme', 'http'],
+      [':path', '/example.TestService/EmptyCall'],
+      [':authority', 'model<1>'],
+      ['content-type', 'application/grpc'],
+    ] as const;
+    client.socket.write(frame(1, 5, 1, hpack(...call)));
+    const line = await weir.expectLine('the call', ({ event }) => event === 'exchange');
+    expect(line).toMatchObject({ status: 3, cause: 'bad_request', attempts: 0 });
+  });
+
   it('above ingress.max_header gets RESOURCE_EXHAUSTED with an id, and other calls of the connection go on', async () => {
     const replica = await startGrpcReplica();
     const weir = await startWeir(['--replica', replica.url]);

@@ -20,6 +20,7 @@ import type { Logger } from '../../core/logger.ts';
 import { waitAtMost } from '../../core/wait.ts';
 import { isGrpc } from '../../protocol/grpc/metadata.ts';
 import { grpcStatusOf } from '../../protocol/grpc/refusal.ts';
+import { isAuthority } from '../../protocol/http/authority.ts';
 import { errorResponse } from '../../protocol/http/error-response.ts';
 import { peerOf, type Peer } from '../../protocol/http/peer.ts';
 import { Http2Connection, type ConnectionListener } from '../../protocol/http2/connection.ts';
@@ -164,6 +165,10 @@ export class Http2Server {
     if (denied !== undefined) return refuseCall(caller, exchange, denied.failure, denied.detail);
     if (exchange.method !== 'POST')
       return refuseCall(caller, exchange, 'method_not_allowed', 'gRPC requires POST');
+    // Servers of HTTP/2 reset a call with another value, which would count against the replica.
+    const authority = block.authority || (block.value('host') ?? '');
+    if (authority !== '' && !isAuthority(authority))
+      return refuseCall(caller, exchange, 'bad_request', ':authority must be a host, or host:port');
     if (route.kind === 'refuse') return refuseCall(caller, exchange, route.failure, route.detail);
     exchange.route(route.deployment);
     route.picker.take(route.deployment);
