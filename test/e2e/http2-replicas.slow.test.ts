@@ -194,6 +194,24 @@ describe.each([
     expect(requests).toBe(2);
   });
 
+  it('does not send a request again that is lost with others on its connection', async () => {
+    const seen: string[] = [];
+    const replica = await startHttp2Replica((req, res) => {
+      seen.push(req.url!);
+      if (req.url === '/before') res.end();
+      // The replica is at work on both when it ends.
+      if (seen.includes('/first') && seen.includes('/second')) replica.drop();
+    });
+    const weir = await start(replica.url);
+    await call(weir.url, '/before');
+    const first = call(weir.url, '/first', { method: 'POST', body: 'x' });
+    await until('the replica has the first', () => seen.includes('/first'));
+    const second = await call(weir.url, '/second', { method: 'POST', body: 'x' });
+    expect([second.status, second.headers['x-weir-cause']]).toEqual([502, 'reset_midway']);
+    expect(seen.filter((path) => path === '/second')).toEqual(['/second']);
+    await first;
+  });
+
   it('sends a request again when a kept connection turns out to be closed', async () => {
     let requests = 0;
     const replica = await startHttp2Replica((req, res) => {

@@ -48,7 +48,7 @@ const OPTIONS: Http2Options = {
 /** A connection for one request. */
 export class OwnConnection implements ConnectionSource, SharedConnection, ConnectionListener {
   readonly scheme: 'http' | 'https';
-  readonly wasUsed = false;
+  readonly isKept = false;
   unread = 0;
   readonly #target: ProbeTarget;
   #socket: Socket | undefined;

@@ -87,8 +87,6 @@ export class ReplicaSession implements ConnectionListener, Expiring {
   waiting: SessionUser[] = [];
   /** Streams whose client does not read the response. */
   unread = 0;
-  /** Streams were opened on it. */
-  wasUsed = false;
   readonly replica: Replica;
   readonly #options: SessionOptions;
   readonly #owner: ReplicaSessions;
@@ -99,6 +97,8 @@ export class ReplicaSession implements ConnectionListener, Expiring {
   #connection: Http2Connection | undefined;
   #socketError: NodeJS.ErrnoException | undefined;
   #isOver = false;
+  /** Streams were opened on it. */
+  #hasServed = false;
   #resets = 0;
   #resetsMs = 0;
 
@@ -162,9 +162,14 @@ export class ReplicaSession implements ConnectionListener, Expiring {
       : '';
   }
 
+  /** It has served requests and serves none now, so the replica may just have closed it. */
+  get isKept(): boolean {
+    return this.#hasServed && this.streams === 0;
+  }
+
   /** Opens a stream on a connection that `hasRoom`. */
   open(listener: StreamListener): Http2Stream {
-    this.wasUsed = true;
+    this.#hasServed = true;
     return this.#connection!.openStream(listener);
   }
 

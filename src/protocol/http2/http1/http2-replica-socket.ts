@@ -59,7 +59,7 @@ export class Http2ReplicaSocket extends Duplex implements RequestSink, StreamLis
   readonly #writer = new Http1ResponseWriter();
   #connection: SharedConnection | undefined;
   /** It had served another request when it was taken. */
-  #wasUsed = false;
+  #wasKept = false;
   #stream: Http2Stream | undefined;
   /** What was written before there was a connection. */
   #pending: readonly Piece[] | undefined;
@@ -163,7 +163,7 @@ export class Http2ReplicaSocket extends Duplex implements RequestSink, StreamLis
   connected(connection: SharedConnection): void {
     this.#isWaiting = false;
     this.#connection = connection;
-    this.#wasUsed = connection.wasUsed;
+    this.#wasKept = connection.isKept;
     if (this.connecting) {
       this.connecting = false;
       this.emit('connect');
@@ -355,7 +355,7 @@ export class Http2ReplicaSocket extends Duplex implements RequestSink, StreamLis
       return;
     }
     if (this.#isFlushing) this.flush();
-    this.mayBeStale = isLost && this.#wasUsed;
+    this.mayBeStale = isLost && this.#wasKept;
     this.destroy(resetError(stream, code, isLost));
   }
 

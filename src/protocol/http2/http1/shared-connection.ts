@@ -17,8 +17,8 @@ export const REPLICA_ERROR = {
 
 /** A connection as its users see it. */
 export interface SharedConnection {
-  /** Streams were opened on it before, so the replica may just have closed it. */
-  readonly wasUsed: boolean;
+  /** It has served requests and serves none now, so the replica may just have closed it. */
+  readonly isKept: boolean;
   /** Requests whose client does not read the response. */
   unread: number;
   /** The replica offers WebSockets. */

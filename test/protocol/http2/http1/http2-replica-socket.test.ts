@@ -87,7 +87,7 @@ class Connections implements ConnectionSource, SharedConnection {
   readonly ended: RecordedStream[] = [];
   readonly takers: ConnectionTaker[] = [];
   readonly left: ConnectionTaker[] = [];
-  wasUsed = false;
+  isKept = false;
   unread = 0;
   allowsExtendedConnect = false;
   /** Takers wait until `ready`. */
@@ -254,7 +254,7 @@ it.each([
 it('tells whether a lost connection had served other requests', async () => {
   const connections = new Connections();
   const first = begun(GET, connections);
-  connections.wasUsed = true;
+  connections.isKept = true;
   const second = begun(GET, connections);
   connections.streams[0]!.lose(ERROR_CODE.internalError, true);
   connections.streams[1]!.lose(ERROR_CODE.internalError, true);
