@@ -21,6 +21,7 @@ import { startWeir, stopAll, type Weir } from '../kit/weir.ts';
 
 const MIB = 1024 * 1024;
 const CANCEL = 8;
+const [DATA, HEADERS, END_STREAM, END_HEADERS] = [0, 1, 1, 4];
 const ID = /^[0-9a-f]{37}$/;
 
 for (const [lane, args] of [
@@ -178,6 +179,28 @@ for (const [lane, args] of [
         cause: 'client_gone',
       });
       await weir.expectMetric('baseten_concurrent_requests', 0);
+    });
+
+    it('is recorded with the rule of HTTP/2 that its client broke', async () => {
+      let arrived = 0;
+      handler = (req) => {
+        arrived++;
+        req.resume();
+      };
+      const { socket } = new H2Socket(weir.port);
+      const head: [string, string][] = [
+        [':method', 'POST'],
+        [':scheme', 'http'],
+        [':authority', 'a'],
+        [':path', '/short'],
+        ['content-length', '9'],
+      ];
+      socket.write(frame(HEADERS, END_HEADERS, 1, hpack(...head)));
+      await until('the replica has the request', () => arrived === 1);
+      socket.write(frame(DATA, END_STREAM, 1, Buffer.from('four')));
+      const line = await weir.expectLine('the request', (one) => one['path'] === '/short');
+      expect(line['cause']).toBe('client_gone');
+      expect(line['detail']).toContain('the content is not as long as content-length says');
     });
 
     it('is reset if the replica breaks off, and not ended', async () => {

@@ -303,7 +303,10 @@ export class HttpForwarder implements Expiring, ActiveRequest, AttemptListener, 
 
   // ── The end ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  readonly #onClientGone = (): void => this.fail('client_gone');
+  readonly #onClientGone = (): void => {
+    const { errored } = this.#req.socket;
+    this.fail('client_gone', errored === null ? '' : describe(errored));
+  };
 
   fail(failure: Failure, detail = ''): void {
     if (!this.#exchange.isOpen) return;

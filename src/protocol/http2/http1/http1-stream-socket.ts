@@ -181,7 +181,9 @@ export class Http1StreamSocket extends Duplex implements StreamListener {
   onReset(stream: Http2Stream): void {
     if (stream !== this.#stream) return;
     this.#stream = undefined;
-    this.destroy();
+    const { problem, connection } = stream;
+    if (problem !== '') this.destroy(new Error(`the client broke a rule of HTTP/2: ${problem}`));
+    else this.destroy(connection.error);
   }
 
   // ── From the lane ────────────────────────────────────────────────────────────────────────────────────────────────
