@@ -123,6 +123,9 @@ describe.skipIf(browserIsMissing)('connections', () => {
       await page.keyboard.press('Escape');
       await question.waitFor({ state: 'detached' });
       // The focus is where it was: Enter asks again.
+      await until('the focus is back', () =>
+        page.evaluate(() => document.activeElement?.textContent === 'Remove'),
+      );
       await page.keyboard.press('Enter');
       await question.waitFor();
     }
