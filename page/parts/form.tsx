@@ -182,6 +182,17 @@ export const Confirm = ({
     setAsked(false);
     setName('');
   };
+  // On the whole page, since the second click of a double click may have moved the focus out of the question.
+  useEffect(() => {
+    if (!isAsked) return undefined;
+    const onKey = (event: KeyboardEvent): void => {
+      if (event.key !== 'Escape') return;
+      event.stopPropagation();
+      close();
+    };
+    document.addEventListener('keydown', onKey, true);
+    return () => document.removeEventListener('keydown', onKey, true);
+  }, [isAsked]);
   const confirm = (event: MouseEvent): void => {
     // The second click of a double click on the first button may land here.
     if (event.detail > 1) return;
@@ -204,9 +215,6 @@ export const Confirm = ({
       aria-label={label ?? `${children}?`}
       onKeyDown={(event) => {
         if (event.key === 'Enter' && event.target instanceof HTMLInputElement) event.preventDefault();
-        if (event.key !== 'Escape') return;
-        event.stopPropagation();
-        close();
       }}
     >
       <span class="mid">{effect}</span>
