@@ -55,7 +55,7 @@ const MODULES: Record<string, string[]> = {
   'async/webhook': [],
   'protocol/http': [],
   'protocol/http2': ['protocol/http'],
-  'protocol/grpc': [],
+  'protocol/grpc': ['protocol/http2'],
   'protocol/llm': ['protocol/http'],
   'protocol/otlp': [],
   'protocol/websocket': [],

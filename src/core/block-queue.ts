@@ -1,6 +1,6 @@
 // FIFO queue of copied bytes. Hot path.
 // Invariant: memory is proportional to the number of bytes, and nothing of a caller's buffer is kept. Blocks are used again,
-// since memory that is new for each request costs more than the copy: nobody may use what `front` and `writeTo` gave after
+// since new memory for each request costs more than the copy: what `front` and `writeTo` gave must not be used after
 // `shift` and `release`.
 
 /** Blocks that are used again have one of two sizes: for a small message, and for large bodies. */

@@ -17,11 +17,8 @@ afterEach(async () => {
   await closeReplicas();
 });
 
-const FAST_PROBES = [
-  '--pool-probe-interval=50ms',
-  '--pool-probe-retry-interval=50ms',
-  '--pool-probe-timeout=100ms',
-];
+const FREQUENT_PROBES = ['--pool-probe-interval=50ms', '--pool-probe-retry-interval=50ms'];
+const FAST_PROBES = [...FREQUENT_PROBES, '--pool-probe-timeout=100ms'];
 
 const expectState = (weir: Weir, replica: string, state: string) =>
   weir.expectMetric(`weir_replica_state{deployment_id="local",replica="${replica}",state="${state}"}`, 1);
@@ -48,7 +45,8 @@ it('marks a replica as down after probe_failures failed probes in a row, and not
   };
   const weir = await startWeir([
     ...args,
-    ...FAST_PROBES,
+    // With the default time limit, so that only the replica fails probes, and not a busy machine.
+    ...FREQUENT_PROBES,
     '--deployment-readiness-path=/health',
     '--pool-probe-failures=5',
   ]);

@@ -68,7 +68,7 @@ it('say who resets streams', async () => {
 it('show the bytes that are held for a client that does not read, and their limit', async () => {
   const held = async () => (await weir.page()).value('weir_http2_held_bytes{}')!;
   expect(await held()).toBe(0);
-  // Nobody reads the response.
+  // The client does not read the response.
   client.request(CALL).end();
   await until('much is held', async () => (await held()) > MIB / 2);
   expect((await weir.page()).value('weir_http2_held_limit_bytes{}')).toBe(8 * MIB);

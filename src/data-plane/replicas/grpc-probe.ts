@@ -10,44 +10,18 @@ import {
   readHealthStatus,
   SERVING,
 } from '../../protocol/grpc/health-message.ts';
-import { resetName, readStatus, statusNames } from '../../protocol/grpc/status.ts';
+import { readStatus, statusNames } from '../../protocol/grpc/status.ts';
 import { Http2Connection, type ConnectionListener } from '../../protocol/http2/connection.ts';
-import type { Http2Options } from '../../protocol/http2/connection-options.ts';
-import { Http2HeldBytes } from '../../protocol/http2/http2-held-bytes.ts';
-import { Http2Counters } from '../../protocol/http2/http2-counters.ts';
+import { errorCodeName } from '../../protocol/http2/error-code.ts';
 import type { HeaderBlock } from '../../protocol/http2/hpack/header-block.ts';
 import type { Http2Stream } from '../../protocol/http2/stream.ts';
 import type { StreamListener } from '../../protocol/http2/stream-listener.ts';
+import { OWN_CONNECTION } from './own-connection.ts';
 import { probeProblem, type Probe, type ProbeResult, type ProbeTarget } from './probe.ts';
 import { connectHttp2 } from './replica-h2.ts';
 
 /** A longer response is invalid: its messages have a few bytes. */
 const MAX_RESPONSE_BYTES = 1024;
-const WINDOW_BYTES = 65_535;
-
-const OPTIONS: Http2Options = {
-  role: 'client',
-  maxStreams: 0,
-  maxHeaderListBytes: 64 * 1024,
-  streamWindow: WINDOW_BYTES,
-  maxStreamWindow: WINDOW_BYTES,
-  connectionWindow: WINDOW_BYTES,
-  heldBytes: new Http2HeldBytes(Infinity),
-  // Probes are not in the metrics of connections.
-  counters: new Http2Counters(),
-  maxUnreadBytes: WINDOW_BYTES,
-  resetBurst: 1,
-  resetsPerSecond: 0,
-  controlBurst: 1000,
-  controlPerSecond: 100,
-  allowsExtendedConnect: false,
-  // The probe has a limit for all of it.
-  settingsTimeoutMs: 0,
-  idleMs: 0,
-  pingIntervalMs: 0,
-  pingTimeoutMs: 0,
-  maxAgeMs: 0,
-};
 
 /** Succeeds if the status of `service` is SERVING. An empty `service` means the whole server. */
 export const grpcProbe =
@@ -79,7 +53,9 @@ class HealthCheck implements ConnectionListener, StreamListener {
       () => this.#done(`no response to the health check within ${timeoutMs} ms`, true),
       timeoutMs,
     );
-    this.#socket = connectHttp2(target, (socket) => this.#ask(new Http2Connection(socket, OPTIONS, this)));
+    this.#socket = connectHttp2(target, (socket) =>
+      this.#ask(new Http2Connection(socket, OWN_CONNECTION, this)),
+    );
     this.#socket.on('error', (error) => this.#done(probeProblem(error)));
     this.#socket.on('close', () => this.#done('connection closed before the health check ended'));
   }
@@ -118,7 +94,7 @@ class HealthCheck implements ConnectionListener, StreamListener {
     const how = isLost
       ? 'connection closed before the health check ended'
       : problem === ''
-        ? `the health check was reset (${resetName(code)})`
+        ? `the health check was reset (${errorCodeName(code)})`
         : `malformed response to the health check: ${problem}`;
     this.#done(how);
   }

@@ -22,7 +22,8 @@ import { speaksHttp2 } from './replica-url.ts';
 
 const KIB = 1024;
 
-const OPTIONS: Http2Options = {
+/** Options of a connection that one probe or one request has for itself. It is not in the metrics of connections. */
+export const OWN_CONNECTION: Http2Options = {
   role: 'client',
   maxStreams: 0,
   maxHeaderListBytes: 64 * KIB,
@@ -37,7 +38,7 @@ const OPTIONS: Http2Options = {
   controlBurst: 1000,
   controlPerSecond: 100,
   allowsExtendedConnect: false,
-  // The requests have time limits of their own.
+  // Probes and requests have time limits of their own.
   settingsTimeoutMs: 0,
   idleMs: 0,
   pingIntervalMs: 0,
@@ -68,7 +69,7 @@ export class OwnConnection implements ConnectionSource, SharedConnection, Connec
   take(taker: ConnectionTaker): void {
     this.#taker = taker;
     const socket = connectHttp2(this.#target, () => {
-      this.#connection = new Http2Connection(socket, OPTIONS, this);
+      this.#connection = new Http2Connection(socket, OWN_CONNECTION, this);
     });
     this.#socket = socket;
     socket.on('error', (error) => (this.#error = error));

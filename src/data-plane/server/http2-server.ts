@@ -176,7 +176,7 @@ export class Http2Server {
     proxy.grpc(exchange, caller, this.#headers);
   }
 
-  /** A request that is no gRPC call. What HTTP/1.1 cannot express is refused. */
+  /** A request other than a gRPC call. What HTTP/1.1 cannot express is refused. */
   #serveHttp(client: ClientConnection, stream: Http2Stream, block: HeaderBlock, isEnd: boolean): void {
     if (block.isTooLarge) {
       const detail = `more than ${this.#options.maxHeaderListBytes} bytes (ingress.max_header)`;
@@ -268,7 +268,7 @@ function refuseCall(caller: Http2Caller, exchange: Exchange, failure: Failure, d
   caller.refuse(failure, detail, status, '');
 }
 
-/** Refuses a request that is no gRPC call. */
+/** Refuses a request other than a gRPC call. */
 function refuseHttp(stream: Http2Stream, exchange: Exchange, failure: Failure, detail: string): void {
   const { status, headers, body } = errorResponse(failure, exchange.id, { detail });
   const sent = Buffer.from(exchange.method === 'HEAD' ? '' : body);

@@ -1,6 +1,7 @@
 // gRPC statuses: names, numbers, the mapping from HTTP and HTTP/2 errors, and the encoding of grpc-message.
 // Invariant: decoding an encoded message returns the same text.
 // Sources: statuscodes.md; PROTOCOL-HTTP2.md (Status-Message, Errors); http-grpc-status-mapping.md, all of grpc/doc.
+import { ERROR_CODE } from '../http2/error-code.ts';
 
 /** Names in the order of their numbers, from 0. */
 export const statusNames = [
@@ -53,40 +54,16 @@ const FROM_HTTP: Record<number, StatusName> = {
 /** The gRPC status of a response without grpc-status, by its HTTP status. */
 export const statusOfHttp = (http: number): number => statusNumber(FROM_HTTP[http] ?? 'UNKNOWN');
 
-/** Names of HTTP/2 error codes in the order of their numbers (RFC 9113 7). */
-const HTTP2_ERRORS = [
-  'NO_ERROR',
-  'PROTOCOL_ERROR',
-  'INTERNAL_ERROR',
-  'FLOW_CONTROL_ERROR',
-  'SETTINGS_TIMEOUT',
-  'STREAM_CLOSED',
-  'FRAME_SIZE_ERROR',
-  'REFUSED_STREAM',
-  'CANCEL',
-  'COMPRESSION_ERROR',
-  'CONNECT_ERROR',
-  'ENHANCE_YOUR_CALM',
-  'INADEQUATE_SECURITY',
-  'HTTP_1_1_REQUIRED',
-] as const;
-
 /** HTTP/2 error codes that do not map to INTERNAL (PROTOCOL-HTTP2.md, Errors). */
-const FROM_RESET: Partial<Record<(typeof HTTP2_ERRORS)[number], StatusName>> = {
-  REFUSED_STREAM: 'UNAVAILABLE',
-  CANCEL: 'CANCELLED',
-  ENHANCE_YOUR_CALM: 'RESOURCE_EXHAUSTED',
-  INADEQUATE_SECURITY: 'PERMISSION_DENIED',
+const FROM_RESET: Readonly<Record<number, StatusName>> = {
+  [ERROR_CODE.refusedStream]: 'UNAVAILABLE',
+  [ERROR_CODE.cancel]: 'CANCELLED',
+  [ERROR_CODE.enhanceYourCalm]: 'RESOURCE_EXHAUSTED',
+  [ERROR_CODE.inadequateSecurity]: 'PERMISSION_DENIED',
 };
 
-/** The name of an HTTP/2 error code; `code 99` for an unknown code. */
-export const resetName = (code: number): string => HTTP2_ERRORS[code] ?? `code ${code}`;
-
 /** The gRPC status of a stream that was reset with an HTTP/2 error code. */
-export function statusOfReset(code: number): number {
-  const name = HTTP2_ERRORS[code];
-  return statusNumber((name !== undefined && FROM_RESET[name]) || 'INTERNAL');
-}
+export const statusOfReset = (code: number): number => statusNumber(FROM_RESET[code] ?? 'INTERNAL');
 
 /** Encodes a text as grpc-message: UTF-8, with `%` and all bytes outside printable ASCII percent-encoded. */
 export function encodeMessage(text: string): string {

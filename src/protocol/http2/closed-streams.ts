@@ -12,7 +12,7 @@ export type ClosedHow = (typeof CLOSED)[keyof typeof CLOSED];
 export class ClosedStreams {
   readonly #ring = new Float64Array(REMEMBERED);
   #next = 0;
-  /** Largest id that is no longer remembered. */
+  /** Largest forgotten id. */
   #forgotten = 0;
 
   add(id: number, how: ClosedHow): void {

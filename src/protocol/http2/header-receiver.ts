@@ -1,6 +1,6 @@
 // Receives header sections: puts HEADERS and CONTINUATION together, decodes them and checks them (RFC 9113 4.3, 6.2, 6.10,
 // 8.1). Hot path.
-// Invariant: every block is decoded, also one that nobody wants, since the blocks after it depend on it.
+// Invariant: every block is decoded, also one that is dropped, since the blocks after it depend on it.
 import { CLOSED } from './closed-streams.ts';
 import type { Http2Connection } from './connection.ts';
 import { ERROR_CODE } from './error-code.ts';

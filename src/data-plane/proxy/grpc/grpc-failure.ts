@@ -2,8 +2,8 @@
 // Invariant: a message says what was received; the status is the one that gRPC maps it to.
 import { describe, type Failure } from '../../../core/errors.ts';
 import { grpcStatusOf, missingStatusText } from '../../../protocol/grpc/refusal.ts';
-import type { Http2ConnectionError } from '../../../protocol/http2/error-code.ts';
-import { resetName, statusOfHttp, statusOfReset } from '../../../protocol/grpc/status.ts';
+import { errorCodeName, type Http2ConnectionError } from '../../../protocol/http2/error-code.ts';
+import { statusOfHttp, statusOfReset } from '../../../protocol/grpc/status.ts';
 
 /** Node's error code if a peer violates HTTP/2 or exceeds the limits of nghttp2. */
 const BROKEN_HTTP2 = 'ERR_HTTP2_ERROR';
@@ -49,7 +49,7 @@ export const endedWithoutStatus = (trailers: readonly string[] | undefined): Cal
 
 /** RST_STREAM by the replica, with an error code of HTTP/2. */
 export function resetBy(code: number): CallFailure {
-  const text = `The replica reset the stream (${resetName(code)})`;
+  const text = `The replica reset the stream (${errorCodeName(code)})`;
   return { failure: 'reset_midway', detail: text, status: statusOfReset(code), text };
 }
 

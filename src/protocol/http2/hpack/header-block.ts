@@ -137,7 +137,7 @@ export class HeaderBlock {
   }
 
   #addPseudo({ kind, name, value }: Field): void {
-    if (this.#hasRegular) this.#blame(`${name} comes after a field that is no pseudo-header`);
+    if (this.#hasRegular) this.#blame(`${name} comes after a field that is not a pseudo-header`);
     if (this.#has(kind)) return this.#blame(`two ${name} fields`);
     this.#pseudo |= 1 << kind;
     switch (kind) {

@@ -195,7 +195,7 @@ function readParts(text: string, end: number): number {
   // An upgrade to a WebSocket is a CONNECT in HTTP/2, without a key (RFC 8441 5).
   if (parts.isWebSocket) parts.method = 'CONNECT';
   else if (parts.webSocketKey !== '') fields.push('sec-websocket-key', parts.webSocketKey);
-  if (Number.isNaN(length)) throw new Error('Content-Length is no number');
+  if (Number.isNaN(length)) throw new Error('Content-Length is not a number');
   return length;
 }
 

@@ -85,7 +85,7 @@ export class Http1ResponseWriter {
   /** Chooses how the body is framed. Returns the header line for it. */
   #frame(block: HeaderBlock, status: number, isEnd: boolean): string {
     const { contentLength } = block;
-    if (contentLength === -2) return this.#refuse('content-length is no number, or there are several');
+    if (contentLength === -2) return this.#refuse('content-length is not a number, or is repeated');
     const length = contentLength === -1 ? '' : `content-length: ${contentLength}\r\n`;
     if (status === 204) return '';
     if (this.#isToHead || status === 304) return length;

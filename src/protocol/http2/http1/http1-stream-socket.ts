@@ -6,7 +6,7 @@
 //
 //   stream ─► begin ─► request bytes ─► lane ─► response bytes ─► complete ─► used for another stream
 //                                                                   └► request not whole, or the lane closes: destroyed
-import { Duplex } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import { hasPeerOf } from '../../http/peer.ts';
 import type { ResponseHead } from '../../http/response-head-parser.ts';
 import { ERROR_CODE } from '../error-code.ts';
@@ -15,6 +15,7 @@ import type { StreamListener } from '../stream-listener.ts';
 import type { Http2Stream } from '../stream.ts';
 import { discardRest } from './discarded-request.ts';
 import { RequestWriter } from './request-writer.ts';
+import { SocketDuplex } from './socket-duplex.ts';
 import { StreamResponse } from './stream-response.ts';
 
 /** Bytes that may wait in a stream when the lane is asked for more. */
@@ -37,7 +38,7 @@ export interface SocketOwner {
 
 const ignore: Written = () => undefined;
 
-export class Http1StreamSocket extends Duplex implements StreamListener {
+export class Http1StreamSocket extends SocketDuplex implements StreamListener {
   readonly #client: Duplex;
   readonly #owner: SocketOwner;
   readonly #request = new RequestWriter();
@@ -256,7 +257,7 @@ export class Http1StreamSocket extends Duplex implements StreamListener {
     if (this.#request.isWhole) this.push(null);
   }
 
-  /** The lane wrote something that is no part of the response. */
+  /** The lane wrote bytes that do not belong to the response. */
   #refuse(done: Written): void {
     done(new Error('more bytes than the HTTP/1.1 response has'));
   }
@@ -312,34 +313,5 @@ export class Http1StreamSocket extends Duplex implements StreamListener {
 
   get remoteAddress(): string | undefined {
     return (this.#client as Partial<{ remoteAddress: string }>).remoteAddress;
-  }
-
-  /** Ends it after all written bytes are sent. */
-  destroySoon(): void {
-    if (this.writable) this.end();
-    if (this.writableFinished) this.destroy();
-    else this.once('finish', () => this.destroy());
-  }
-
-  /** Does nothing: the connection has time limits of its own. */
-  setTimeout(): this {
-    return this;
-  }
-
-  /** Does nothing, like the next ones: these are matters of the connection. */
-  setNoDelay(): this {
-    return this;
-  }
-
-  setKeepAlive(): this {
-    return this;
-  }
-
-  ref(): this {
-    return this;
-  }
-
-  unref(): this {
-    return this;
   }
 }

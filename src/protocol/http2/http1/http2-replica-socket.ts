@@ -6,7 +6,6 @@
 //   IDLE ─ bytes ─► WAITING ─ a connection ─► OPEN ─ response and request whole ─► IDLE
 //                      │ none can be made        │ reset, connection lost, malformed
 //                      └────────► destroyed ◄────┘
-import { Duplex } from 'node:stream';
 import { errorCodeName, ERROR_CODE } from '../error-code.ts';
 import type { HeaderBlock } from '../hpack/header-block.ts';
 import { intern } from '../hpack/interned-fields.ts';
@@ -20,6 +19,7 @@ import {
 } from './shared-connection.ts';
 import { Http1RequestReader, type RequestParts, type RequestSink } from './http1-request-reader.ts';
 import { Http1ResponseWriter } from './http1-response-writer.ts';
+import { SocketDuplex } from './socket-duplex.ts';
 
 type Done = (error?: Error | null) => void;
 interface Piece {
@@ -45,7 +45,7 @@ const CHANGING = new Set([
 const failed = (code: string, message: string): NodeJS.ErrnoException =>
   Object.assign(new Error(message), { code });
 
-export class Http2ReplicaSocket extends Duplex implements RequestSink, StreamListener, ConnectionTaker {
+export class Http2ReplicaSocket extends SocketDuplex implements RequestSink, StreamListener, ConnectionTaker {
   /** The request waits for a connection, or none was sent yet. 'connect' is emitted when that ends. */
   connecting = true;
   /** A connection was made for the current request. */
@@ -84,32 +84,6 @@ export class Http2ReplicaSocket extends Duplex implements RequestSink, StreamLis
     super({ decodeStrings: false, allowHalfOpen: false });
     this.#source = source;
     this.#isFresh = isFresh;
-  }
-
-  // ── As a socket ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-  // What Node calls on sockets to servers: connections are shared, so that no request may change them.
-  setTimeout(): this {
-    return this;
-  }
-  setNoDelay(): this {
-    return this;
-  }
-  setKeepAlive(): this {
-    return this;
-  }
-  ref(): this {
-    return this;
-  }
-  unref(): this {
-    return this;
-  }
-
-  /** Destroys it when everything is written. */
-  destroySoon(): void {
-    this.end();
-    if (this.writableFinished) this.destroy();
-    else this.once('finish', () => this.destroy());
   }
 
   // ── The request ──────────────────────────────────────────────────────────────────────────────────────────────────

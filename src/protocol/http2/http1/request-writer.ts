@@ -35,7 +35,7 @@ export class RequestWriter {
   problem = '';
   /** It is a WebSocket (extended CONNECT). */
   isTunnel = false;
-  /** Its method is CONNECT: what follows the head is no body. */
+  /** Its method is CONNECT: a tunnel follows the head, not a body. */
   isConnect = false;
   #body = ENDED;
   /** Bytes until the end of a body that is framed by length. */

@@ -64,7 +64,7 @@ export const http2Families: readonly Family[] = [
   {
     name: 'weir_http2_held_limit_bytes',
     type: 'gauge',
-    help: 'Bytes that HTTP/2 connections may hold (proxy.http2.max_held). Above it, nobody may send more than was read.',
+    help: 'Bytes that HTTP/2 connections may hold (proxy.http2.max_held). Above it, peers may send only as much as was read.',
     labels: [],
     samples: ({ proxy }) => [{ labels: {}, value: proxy.heldBytes.maxBytes }],
   },

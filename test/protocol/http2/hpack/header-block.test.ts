@@ -68,7 +68,11 @@ describe('a block is malformed', () => {
     },
     { title: 'with a scheme that is none', raw: [':scheme', 'ht tp'], problem: ':scheme is not a scheme' },
     { title: 'with the status 101', raw: [':status', '101'], problem: ':status is not a status' },
-    { title: 'with a status that is no number', raw: [':status', 'ok'], problem: ':status is not a status' },
+    {
+      title: 'with a status that is not a number',
+      raw: [':status', 'ok'],
+      problem: ':status is not a status',
+    },
     { title: 'with two host fields', raw: ['host', 'a', 'host', 'a'], problem: 'two host fields' },
     {
       title: 'with a negative content-length',
@@ -136,7 +140,7 @@ describe('the head of a request', () => {
       problem: 'has :scheme or :path',
     },
     {
-      title: 'CONNECT with an empty :protocol, which is no extended CONNECT',
+      title: 'CONNECT with an empty :protocol, which is not extended CONNECT',
       raw: [':method', 'CONNECT', ':protocol', '', ':scheme', 'http', ':path', '/'],
       problem: 'has :scheme or :path',
     },

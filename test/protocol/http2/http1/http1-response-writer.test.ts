@@ -98,7 +98,7 @@ it.each([
   ['Transfer-Encoding', block(':status', '200', 'transfer-encoding', 'chunked'), /transfer-encoding/],
   ['Connection', block(':status', '200', 'connection', 'close'), /connection/],
   ['two lengths', block(':status', '200', 'content-length', '5', 'content-length', '6'), /content-length/],
-  ['a length that is no number', block(':status', '200', 'content-length', '5, 5x'), /content-length/],
+  ['a length that is not a number', block(':status', '200', 'content-length', '5, 5x'), /content-length/],
 ])('refuses a response with %s', (_what, head, problem) => {
   const writer = begun();
   expect(writer.head(head, false)).toBe('');

@@ -71,7 +71,7 @@ describe('the head', () => {
     ['no status', 'HTTP/1.1 abc OK\r\n\r\n'],
     ['a line without a colon', 'HTTP/1.1 200 OK\r\nabc\r\n\r\n'],
     ['a bare carriage return', 'HTTP/1.1 200 OK\r\na: b\rc\r\n\r\n'],
-    ['a length that is no number', 'HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n'],
+    ['a length that is not a number', 'HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n'],
     ['an upgrade that was not asked for', 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n'],
   ])('is broken with %s', (_, response) => {
     expect(read(response).events).toEqual(['broken', 'open']);
