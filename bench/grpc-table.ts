@@ -10,6 +10,14 @@ export interface GrpcFigure {
   readonly peers: readonly { readonly name: string; readonly values: readonly number[] }[];
   /** What weir's ratio to another peer, or its value, is meant to be. Nothing fails if it is not. */
   readonly goal?: { readonly is: 'at most' | 'at least'; readonly value: number; readonly to?: string };
+  /** When and where this figure was measured. */
+  readonly measured?: {
+    readonly at: string;
+    readonly processor: string;
+    readonly cores: number;
+    readonly node: string;
+    readonly load: string;
+  };
 }
 
 /** The part of grpc.ts's results that the table needs. */

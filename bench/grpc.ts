@@ -1,12 +1,12 @@
 // npm run bench:grpc: what gRPC and HTTP/2 cost through weir, HAProxy, nginx and node:http2. Needs h2load. Prints the table
-// and writes results/grpc.json.
+// and writes results/grpc.json, load by load: a run of some loads replaces only their figures there.
 // Invariant: CPU time is that of the whole proxy process, divided by what the replica received. Rounds of all peers are
 // interleaved, and a ratio is the median of the ratios within each round.
 // Options: --quick (one short round), --only LOAD (by its name in grpc-loads.ts; can be repeated), --beside ROOT (folder of
 // another built weir; can be repeated).
 import { execFileSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -132,20 +132,36 @@ async function measure(load: Load, files: CertificateFiles | undefined): Promise
   return { name, title, unit, peers, ...(goal && { goal }) };
 }
 
+const RESULTS = path('results/grpc.json');
+
+/** The figures of earlier runs in the results, by load. */
+function earlierFigures(): Map<string, GrpcFigure> {
+  if (!existsSync(RESULTS)) return new Map();
+  const { figures } = JSON.parse(readFileSync(RESULTS, 'utf8')) as GrpcReport;
+  return new Map(figures.map((figure) => [figure.name, figure]));
+}
+
+function write(figures: readonly GrpcFigure[]): void {
+  const known = earlierFigures();
+  for (const figure of figures) known.set(figure.name, figure);
+  const inOrder = loads.flatMap(({ name }) => known.get(name) ?? []);
+  mkdirSync(path('results'), { recursive: true });
+  writeFileSync(RESULTS, `${JSON.stringify({ figures: inOrder } satisfies GrpcReport, null, 1)}\n`);
+}
+
 const chosen = loads.filter(({ name }) => only.length === 0 || only.includes(name));
 const files = chosen.some(({ isTls }) => isTls === true) ? certificate() : undefined;
-const figures: GrpcFigure[] = [];
-for (const load of chosen) figures.push(await measure(load, files));
-
-const report: GrpcReport & Record<string, unknown> = {
+const measured = {
   at: new Date().toISOString(),
-  machine: { processor: cpus()[0]!.model, cores: cpus().length, node: process.version },
+  processor: cpus()[0]!.model,
+  cores: cpus().length,
+  node: process.version,
   load: execFileSync('sh', ['-c', 'h2load --version']).toString().trim(),
-  figures,
 };
-if (!isQuick && only.length === 0 && beside.length === 0) {
-  mkdirSync(path('results'), { recursive: true });
-  writeFileSync(path('results/grpc.json'), `${JSON.stringify(report, null, 1)}\n`);
+const figures: GrpcFigure[] = [];
+for (const load of chosen) {
+  figures.push({ ...(await measure(load, files)), measured });
+  if (!isQuick && beside.length === 0) write(figures);
 }
-console.log(grpcTable(report));
+console.log(grpcTable({ figures }));
 process.exit(0);
