@@ -12,7 +12,17 @@ function tenths(ms: number): string {
   return SHORT[count] ?? inTenths(count);
 }
 
-const NO_QUEUE = 'queue;dur=0.0, replica;dur=';
+/** The value for a request that did not wait, by tenths of a millisecond, once it is used. */
+const WITHOUT_QUEUE: string[] = Array.from(SHORT, () => '');
+
+function withoutQueue(replicaMs: number): string {
+  const count = Math.round(replicaMs * 10);
+  const known = WITHOUT_QUEUE[count];
+  if (known) return known;
+  const value = `queue;dur=0.0, replica;dur=${inTenths(count)}`;
+  if (known === '') WITHOUT_QUEUE[count] = value;
+  return value;
+}
 
 /**
  * The header's value. `queue`: time in the wait queue; `replica`: from the last reservation of a replica to the head of
@@ -22,8 +32,8 @@ const NO_QUEUE = 'queue;dur=0.0, replica;dur=';
 export function serverTiming({ startMs, waitedMs, leasedMs, headMs, attempts }: Exchange): string {
   if (leasedMs === 0) return `queue;dur=${tenths(waitedMs)}`;
   const replicaMs = (headMs === 0 ? performance.now() : headMs) - leasedMs;
-  const queue = waitedMs === 0 ? NO_QUEUE : `queue;dur=${tenths(waitedMs)}, replica;dur=`;
-  const timing = queue + tenths(replicaMs);
+  if (waitedMs === 0 && attempts < 2) return withoutQueue(replicaMs);
+  const timing = `queue;dur=${tenths(waitedMs)}, replica;dur=${tenths(replicaMs)}`;
   if (attempts < 2) return timing;
   return `${timing}, retry;dur=${tenths(Math.max(0, leasedMs - startMs - waitedMs))}`;
 }

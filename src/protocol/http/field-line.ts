@@ -63,6 +63,13 @@ function isWord(bytes: Uint8Array, at: number, word: string): boolean {
   return true;
 }
 
+/** True if bytes[from, to) are this text of Latin-1 characters. */
+export function isText(bytes: Uint8Array, from: number, to: number, text: string): boolean {
+  if (text.length !== to - from) return false;
+  for (let i = 0; i < text.length; i++) if (bytes[from + i] !== text.charCodeAt(i)) return false;
+  return true;
+}
+
 // Kinds of header names.
 /** Any name that is not listed below. */
 const OTHER = 0;

@@ -5,17 +5,18 @@
 import { isAuthority } from './authority.ts';
 import { BY_CHUNKS, BY_LENGTH, NO_BODY, type Framing } from './body-framing.ts';
 import { charTable, tokenTable } from './character-tables.ts';
-import { DroppedLines } from './dropped-lines.ts';
 import {
   FIELD_KINDS,
   fieldKind,
   FieldLine,
   isChunked,
   isLookalikeAt,
+  isText,
   readDecimal,
   readField,
 } from './field-line.ts';
 import { DECLINED, INCOMPLETE, READY, type HeadResult } from './head-result.ts';
+import { KeptLines } from './kept-lines.ts';
 
 const {
   ATTEMPTS,
@@ -49,7 +50,7 @@ const TOKEN = tokenTable();
 const TARGET = charTable(/[A-Za-z0-9\-._~!$&'()*+,;=:@%/?]/);
 
 /** Methods of the fast lane. Requests with another method are rare, and Node knows which methods exist. */
-const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+const METHODS = ['POST', 'GET', 'PUT', 'HEAD', 'PATCH', 'DELETE', 'OPTIONS'];
 const LONGEST_METHOD = 7;
 
 /** Position of a value that occurs more than once. */
@@ -57,7 +58,18 @@ const REPEATED = -2;
 
 const isSimpleConnection = /^(keep-alive|close)$/i;
 
-/** A request head. One object is reused for every head. */
+const NOTHING = Buffer.alloc(0);
+
+/** The method in bytes[from, to), or undefined. */
+function methodOf(bytes: Uint8Array, from: number, to: number): string | undefined {
+  for (const method of METHODS) if (isText(bytes, from, to, method)) return method;
+  return undefined;
+}
+
+/**
+ * A request head. One object is reused for every head. What is rarely asked for is read from the bytes when it is, so it
+ * must be asked for before their buffer is read into again.
+ */
 export class RequestHead {
   method = '';
   target = '';
@@ -84,20 +96,38 @@ export class RequestHead {
   hasRequestId = false;
   /** `kept` has a header of core/exchange/request-notes.ts. */
   hasNotes = false;
-  /** The value of `Authorization`; `undefined` without one, empty if there are several. */
-  authorization: string | undefined = undefined;
-  /** The first Content-Type; empty without one. `kept` has it too, like the next one. */
-  type = '';
-  /** The values of Content-Encoding, joined with ", "; empty without one. */
+  /** The values of Content-Encoding, joined with ", "; empty without one. `kept` has them too. */
   coding = '';
+  /** Header lines to pass on unchanged. */
+  readonly lines = new KeptLines();
+  bytes: Buffer = NOTHING;
+  /** Positions of values, -1 without one. */
+  keyStart = -1;
+  keyEnd = -1;
+  typeStart = -1;
+  typeEnd = -1;
+
+  /** The value of `Authorization`; `undefined` without one, empty if there are several. */
+  get authorization(): string | undefined {
+    if (this.keyStart === REPEATED) return '';
+    return this.keyStart === -1 ? undefined : this.bytes.latin1Slice(this.keyStart, this.keyEnd);
+  }
+
+  /** The first Content-Type; empty without one. `kept` has it too. */
+  get type(): string {
+    return this.typeStart === -1 ? '' : this.bytes.latin1Slice(this.typeStart, this.typeEnd);
+  }
+
   /** Header lines to pass on unchanged, each with its line end. */
-  kept = '';
+  get kept(): string {
+    return this.lines.text;
+  }
 }
 
 const line = new FieldLine();
-const dropped = new DroppedLines();
-/** The last valid Host, so that the same value is not checked again. */
+/** The last valid Host and the last target: most requests have the same ones, which then need no new text. */
 let validHost = '';
+let lastTarget = '';
 
 /**
  * Parses the request head that begins at `start` in bytes[0, size). READY sets all fields of `head`. `dropsKey`:
@@ -142,7 +172,8 @@ export function readRequestHead(
 
   let framing: Framing = NO_BODY;
   let length = 0;
-  dropped.reset();
+  const { lines } = head;
+  lines.begin(bytes, linesStart);
   let hostStart = -1;
   let hostEnd = -1;
   let connectionStart = -1;
@@ -258,36 +289,39 @@ export function readRequestHead(
       default:
         return DECLINED;
     }
-    if (isDropped && !dropped.add(i, next)) return DECLINED;
+    if (isDropped && !lines.drop(i, next)) return DECLINED;
     i = next;
   }
   // Only a chunked body can have trailers (RFC 9110 6.5).
   if (hostStart === -1 || (hasTrailer && framing !== BY_CHUNKS)) return DECLINED;
 
-  const text = bytes.latin1Slice(start, i);
-  const method = text.slice(0, methodEnd - start);
-  if (!METHODS.has(method)) return DECLINED;
+  const method = methodOf(bytes, start, methodEnd);
+  if (method === undefined) return DECLINED;
   head.keepAlive = true;
   if (connectionStart !== -1) {
-    const connection = text.slice(connectionStart - start, connectionEnd - start);
+    const connection = bytes.latin1Slice(connectionStart, connectionEnd);
     // Headers that Connection names must be removed. That is rare, so the full lane does it.
     if (!isSimpleConnection.test(connection)) return DECLINED;
     head.keepAlive = connection.length !== 5;
   }
-  const host = text.slice(hostStart - start, hostEnd - start);
-  if (host !== validHost) {
+  if (!isText(bytes, hostStart, hostEnd, validHost)) {
+    const host = bytes.latin1Slice(hostStart, hostEnd);
     // The full lane refuses an invalid Host with an error text.
     if (!isAuthority(host)) return DECLINED;
     validHost = host;
   }
+  if (!isText(bytes, targetStart, targetEnd, lastTarget))
+    lastTarget = bytes.latin1Slice(targetStart, targetEnd);
+  lines.end(i);
   head.method = method;
-  head.target = text.slice(targetStart - start, targetEnd - start);
-  head.host = host;
+  head.target = lastTarget;
+  head.host = validHost;
+  head.bytes = bytes;
   head.end = i + 2;
   head.framing = framing;
   head.length = length;
-  head.inboundId = idStart === -1 ? '' : text.slice(idStart - start, idEnd - start);
-  head.traceparent = traceStart === -1 ? '' : text.slice(traceStart - start, traceEnd - start);
+  head.inboundId = idStart === -1 ? '' : bytes.latin1Slice(idStart, idEnd);
+  head.traceparent = traceStart === -1 ? '' : bytes.latin1Slice(traceStart, traceEnd);
   head.hasTracestate = hasTracestate;
   head.forwardedFor = forwardedFor;
   head.forwarded = forwarded;
@@ -295,10 +329,10 @@ export function readRequestHead(
   head.hasForwardedHost = hasForwardedHost;
   head.hasRequestId = hasRequestId;
   head.hasNotes = hasNotes;
-  head.authorization =
-    keyStart < 0 ? (keyStart === REPEATED ? '' : undefined) : text.slice(keyStart - start, keyEnd - start);
-  head.type = typeStart === -1 ? '' : text.slice(typeStart - start, typeEnd - start);
+  head.keyStart = keyStart;
+  head.keyEnd = keyEnd;
+  head.typeStart = typeStart;
+  head.typeEnd = typeEnd;
   head.coding = coding;
-  head.kept = dropped.remove(text, start, linesStart, i);
   return READY;
 }

@@ -4,12 +4,12 @@
 // Sources: RFC 9112 4 (status line), 6.3 (length of the body), RFC 9110 7.6.1 (Connection), 8.6 (Content-Length).
 import { BY_CHUNKS, BY_CLOSE, BY_LENGTH, NO_BODY, type Framing } from './body-framing.ts';
 import { textTable } from './character-tables.ts';
-import { DroppedLines } from './dropped-lines.ts';
 import {
   FIELD_KINDS,
   fieldKind,
   FieldLine,
   isLookalikeAt,
+  isText,
   readDecimal,
   readField,
   readRepeatedDecimal,
@@ -17,6 +17,7 @@ import {
 } from './field-line.ts';
 import { namesInConnection } from './forwarded-headers.ts';
 import { INCOMPLETE, MALFORMED, READY, type HeadResult } from './head-result.ts';
+import { KeptLines } from './kept-lines.ts';
 
 const {
   ATTEMPTS,
@@ -38,7 +39,12 @@ const SP = 32;
 
 const VALUE = textTable();
 
-/** A response head. One object is reused for every head. */
+const NOTHING = Buffer.alloc(0);
+
+/**
+ * A response head. One object is reused for every head. What is rarely asked for is read from the bytes when it is, so it
+ * must be asked for before their buffer is read into again.
+ */
 export class ResponseHead {
   /** Minor version of HTTP: 0 or 1. */
   minor = 1;
@@ -50,16 +56,29 @@ export class ResponseHead {
   /** Bytes of the body, if it is framed by length. */
   length = 0;
   keepAlive = true;
-  /** The first Content-Type; empty without one. `kept` has it too, like the next one. */
-  type = '';
-  /** The values of Content-Encoding, joined with ", "; empty without one. */
+  /** The values of Content-Encoding, joined with ", "; empty without one. `kept` has them too. */
   coding = '';
+  /** Header lines to pass on unchanged. */
+  readonly lines = new KeptLines();
+  bytes: Buffer = NOTHING;
+  /** Position of the first Content-Type, -1 without one. */
+  typeStart = -1;
+  typeEnd = -1;
+
+  /** The first Content-Type; empty without one. `kept` has it too. */
+  get type(): string {
+    return this.typeStart === -1 ? '' : this.bytes.latin1Slice(this.typeStart, this.typeEnd);
+  }
+
   /** Header lines to pass on unchanged, each with its line end. */
-  kept = '';
+  get kept(): string {
+    return this.lines.text;
+  }
 }
 
 const line = new FieldLine();
-const dropped = new DroppedLines();
+/** The last reason, such as `OK`. */
+let lastReason = '';
 
 const LENGTH_NAME = new Set(['content-length']);
 const TRAILER_NAME = new Set(['trailer']);
@@ -112,7 +131,8 @@ export function readResponseHead(
   let typeStart = -1;
   let typeEnd = -1;
   let contentCoding = '';
-  dropped.reset();
+  const { lines } = head;
+  lines.begin(bytes, linesStart);
   for (;;) {
     if (i + 1 >= size) return INCOMPLETE;
     if (bytes[i] === CR) {
@@ -165,7 +185,7 @@ export function readResponseHead(
       default:
         isDropped = false;
     }
-    if (isDropped && !dropped.add(i, next)) return MALFORMED;
+    if (isDropped && !lines.drop(i, next)) return MALFORMED;
     i = next;
   }
   if (!isFramed) coding = '';
@@ -174,24 +194,27 @@ export function readResponseHead(
   const hasNoBody = isToHead || !isFramed || status === 304;
   if (coding !== '' && length !== -1 && !hasNoBody) return MALFORMED;
 
-  const text = bytes.latin1Slice(start, i);
+  if (!isText(bytes, reasonStart, reasonEnd, lastReason))
+    lastReason = bytes.latin1Slice(reasonStart, reasonEnd);
+  lines.end(i);
   head.minor = minor;
   head.status = status;
-  head.reason = text.slice(reasonStart - start, reasonEnd - start);
+  head.reason = lastReason;
+  head.bytes = bytes;
   head.end = i + 2;
-  head.type = typeStart === -1 ? '' : text.slice(typeStart - start, typeEnd - start);
+  head.typeStart = typeStart;
+  head.typeEnd = typeEnd;
   head.coding = contentCoding;
-  head.kept = dropped.remove(text, start, linesStart, i);
   head.keepAlive = minor === 1 || connection === 'keep-alive';
   if (connection !== '' && connection !== 'keep-alive') {
     if (/(^|[\s,])close([\s,]|$)/i.test(connection)) head.keepAlive = false;
     else if (minor === 0) head.keepAlive = /(^|[\s,])keep-alive([\s,]|$)/i.test(connection);
     const names = namesInConnection(connection);
-    if (names !== undefined) head.kept = withoutLines(head.kept, names);
+    if (names !== undefined) lines.text = withoutLines(lines.text, names);
   }
   // Transfer-Encoding overrides Content-Length, which must then be removed (RFC 9112 6.3).
-  if (coding !== '' && length !== -1) head.kept = withoutLines(head.kept, LENGTH_NAME);
-  else if (isFramed && length !== -1 && !hasLengthLine) head.kept += `Content-Length: ${length}\r\n`;
+  if (coding !== '' && length !== -1) lines.text = withoutLines(lines.text, LENGTH_NAME);
+  else if (isFramed && length !== -1 && !hasLengthLine) lines.text += `Content-Length: ${length}\r\n`;
   head.length = 0;
   // In the order of RFC 9112 6.3.
   if (hasNoBody) head.framing = NO_BODY;
@@ -201,6 +224,6 @@ export function readResponseHead(
     head.length = length;
   } else head.framing = BY_CLOSE;
   // Only a chunked body can have trailers (RFC 9110 6.5).
-  if (hasTrailer && head.framing !== BY_CHUNKS) head.kept = withoutLines(head.kept, TRAILER_NAME);
+  if (hasTrailer && head.framing !== BY_CHUNKS) lines.text = withoutLines(lines.text, TRAILER_NAME);
   return READY;
 }

@@ -71,14 +71,11 @@ export class HeadWriter {
   write(head: RequestHead, path: string, exchange: Exchange): string {
     if (head.hasNotes) exchange.notes = readNotes((name) => valuesOf(head.kept, name));
     const traceparent = exchange.trace(head.traceparent === '' ? undefined : head.traceparent);
-    let { kept } = head;
-    if (head.hasTracestate && !exchange.isClientTrace) kept = withoutLines(kept, TRACESTATE_NAME);
-    if (this.#removed !== undefined) kept = this.#removed.from(kept);
-    if (this.#subjectHeader !== undefined) kept = this.#subjectHeader.withoutLines(kept);
+    this.#keepLines(head, exchange);
     const { id } = exchange;
     return (
       `${head.method} ${path} HTTP/1.1\r\n` +
-      kept +
+      head.kept +
       ID_BEGIN +
       id +
       // vLLM and other servers read this name. A client's own value is kept, since the client identifies its request by
@@ -90,6 +87,14 @@ export class HeadWriter {
       // RFC 9110 8.6: methods that usually have a body get Content-Length: 0 without one.
       (head.framing === NO_BODY && /^P(?:OST|UT|ATCH)$/.test(head.method) ? EMPTY_BODY : '\r\n')
     );
+  }
+
+  /** Removes lines of the client that only weir may write, and those that settings name. */
+  #keepLines(head: RequestHead, { isClientTrace }: Exchange): void {
+    const { lines } = head;
+    if (head.hasTracestate && !isClientTrace) lines.text = withoutLines(lines.text, TRACESTATE_NAME);
+    if (this.#removed !== undefined) lines.text = this.#removed.from(lines.text);
+    if (this.#subjectHeader !== undefined) lines.text = this.#subjectHeader.withoutLines(lines.text);
   }
 
   /** Lines, with the line end before them. */
