@@ -8,14 +8,14 @@ import { catalogue, type Cause, type Failure } from '../errors.ts';
 import { spanId } from '../request-id.ts';
 import {
   childSpanId,
-  derivedSpanId,
-  derivedTraceId,
   formatFlags,
   identify,
   isRandom,
   isSampled,
   isValidTraceparent,
   newTraceId,
+  ownSpanId,
+  ownTraceId,
   REPLICA_SPAN,
   spanIdOf,
   traceIdOf,
@@ -230,9 +230,10 @@ export class Exchange {
     this.isClientTrace = sampler === undefined ? given !== '' : caller !== '';
     if (sampler === undefined) return (this.traceparent = given);
     const traceId = this.notes?.traceId || (caller === '' ? this.#newTraceId() : traceIdOf(caller));
-    this.spanId = this.notes?.spanId || ((this.#hasOwnId ? derivedSpanId(this.id) : undefined) ?? spanId());
+    this.spanId = this.notes?.spanId || ((this.#hasOwnId ? ownSpanId(this.id) : undefined) ?? spanId());
     this.isSampled = sampler(traceId, caller === '' ? undefined : isSampled(caller));
-    const flags = formatFlags(this.isSampled, caller !== '' && isRandom(caller));
+    const flags =
+      caller === '' ? (this.isSampled ? '01' : '00') : formatFlags(this.isSampled, isRandom(caller));
     return (this.traceparent = `00-${traceId}-${childSpanId(this.spanId, REPLICA_SPAN)}-${flags}`);
   }
 
@@ -243,7 +244,7 @@ export class Exchange {
   }
 
   #newTraceId(): string {
-    return (this.#hasOwnId ? derivedTraceId(this.id) : undefined) ?? newTraceId();
+    return (this.#hasOwnId ? ownTraceId(this.id) : undefined) ?? newTraceId();
   }
 
   /**

@@ -15,8 +15,9 @@ const RANGE = 16 ** DIGITS;
 /** Samples `ratio` (0 to 1) of traces. With `followsParent`, the client's decision replaces the ratio. */
 export function ratioSampler(ratio: number, followsParent: boolean): RatioSampler {
   const threshold = Math.round((1 - ratio) * RANGE);
+  const isAll = threshold === 0;
   return (traceId, parent) =>
     followsParent && parent !== undefined
       ? parent
-      : parseInt(traceId.slice(FIRST_DIGIT, FIRST_DIGIT + DIGITS), 16) >= threshold;
+      : isAll || parseInt(traceId.slice(FIRST_DIGIT, FIRST_DIGIT + DIGITS), 16) >= threshold;
 }

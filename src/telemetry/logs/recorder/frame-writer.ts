@@ -6,7 +6,7 @@ import type { RawBodies, RawBody } from '../../../core/exchange/body-capture.ts'
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import type { LlmFacts } from '../../../core/exchange/llm-facts.ts';
 import { pathOf } from '../../../core/exchange/request-path.ts';
-import { derivedSpanId } from '../../../core/exchange/identity.ts';
+import { ownSpanId } from '../../../core/exchange/identity.ts';
 import type { RingWriter } from '../../../core/ring.ts';
 import { LLM_NUMBERS, sharedMembers, storedNumber } from '../store/llm-numbers.ts';
 import {
@@ -164,7 +164,7 @@ export class FrameWriter {
       }
     }
     if (spanId !== '') {
-      if ((flags & FLAG.ownId) !== 0 && spanId === derivedSpanId(id)) flags |= FLAG.ownSpan;
+      if ((flags & FLAG.ownId) !== 0 && spanId === ownSpanId(id)) flags |= FLAG.ownSpan;
       else {
         flags |= FLAG.span;
         packHex(spanId, 0, 16, u8, end);
