@@ -63,14 +63,16 @@ function stream(
 ): void {
   socket.write('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n');
   let sent = 0;
+  const stop = (): void => clearInterval(timer);
   const timer = setInterval(() => {
     socket.write(event);
     if (++sent < count) return;
-    clearInterval(timer);
+    stop();
+    socket.off('close', stop);
     socket.write(last);
     socket.write('0\r\n\r\n');
   }, everyMs);
-  socket.once('close', () => clearInterval(timer));
+  socket.once('close', stop);
 }
 
 function down(socket: Socket, size: number): void {

@@ -18,21 +18,34 @@ export class WriteGuard {
    */
   onFailed: (() => void) | undefined;
 
+  readonly #socket: Writable;
+
   constructor(socket: Writable) {
+    this.#socket = socket;
     // Node passes the same callback to every call of _write and _writev, so it is wrapped once.
     let guarded: ((error?: Error | null) => void) | undefined;
     const guard = (done: (error?: Error | null) => void) =>
       (guarded ??= (error) => {
-        if (!error || this.onFailed === undefined) return done(error);
-        if (!CLOSED.has((error as NodeJS.ErrnoException).code ?? '')) return done(error);
-        this.error ??= error as NodeJS.ErrnoException;
-        process.nextTick(() => this.onFailed?.());
+        if (!error || !this.#keeps(error)) done(error);
       });
     // _write and _writev are documented for stream implementers. A TLS socket cannot be made from a subclass.
     const write = socket._write.bind(socket);
     const writev = socket._writev!.bind(socket);
     socket._write = (chunk, encoding, done) => write(chunk, encoding, guard(done));
     socket._writev = (chunks, done) => writev(chunks, guard(done));
+  }
+
+  /** A write that was not made through the stream has failed. */
+  failed(error: NodeJS.ErrnoException): void {
+    if (!this.#keeps(error)) this.#socket.destroy(error);
+  }
+
+  /** Remembers an error after which the socket stays readable. Returns false for any other one. */
+  #keeps(error: NodeJS.ErrnoException): boolean {
+    if (this.onFailed === undefined || !CLOSED.has(error.code ?? '')) return false;
+    this.error ??= error;
+    process.nextTick(() => this.onFailed?.());
+    return true;
   }
 
   /** True if the connection was reset. After EPIPE it is false, since the other side had closed its side before. */

@@ -315,7 +315,7 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
   }
 
   get waitsForClient(): boolean {
-    return this.#socket.writableLength > 0;
+    return !this.#response.isWritten;
   }
 
   expire(nowMs: number): void {

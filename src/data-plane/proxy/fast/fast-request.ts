@@ -120,10 +120,11 @@ export class FastRequest {
   }
 
   /** Writes the head and what came of the body so far. */
-  writeTo({ socket }: ReplicaConnection): void {
+  writeTo(connection: ReplicaConnection): void {
     const kept = this.#kept;
-    if (kept === undefined || kept.length === 0) socket.write(this.#head, 'latin1');
+    if (kept === undefined || kept.length === 0) connection.writeText(this.#head);
     else {
+      const { socket } = connection;
       socket.cork();
       socket.write(this.#head, 'latin1');
       for (const piece of kept) socket.write(piece);

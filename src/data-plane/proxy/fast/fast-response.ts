@@ -12,6 +12,7 @@ import {
   BY_LENGTH,
   type PayloadSink,
 } from '../../../protocol/http/body-framing.ts';
+import { DirectWrites } from '../../../protocol/http/direct-writes.ts';
 import { INCOMPLETE, READY } from '../../../protocol/http/head-result.ts';
 import { readResponseHead, ResponseHead } from '../../../protocol/http/response-head-parser.ts';
 import { Http1StreamSocket } from '../../../protocol/http2/http1/http1-stream-socket.ts';
@@ -67,6 +68,7 @@ export class FastResponse implements ConnectionUser {
   /** Header lines of every response. */
   readonly #lines: string;
   readonly #body = new BodyScanner();
+  readonly #writes: DirectWrites;
   #isToHead = false;
   /** The replica's connection may serve another request afterwards. */
   #isReusable = false;
@@ -88,6 +90,10 @@ export class FastResponse implements ConnectionUser {
     this.#request = request;
     this.#connections = connections;
     this.#lines = responseLines;
+    this.#writes = new DirectWrites(client, {
+      written: this.onClientDrain,
+      failed: (error) => client.destroy(error),
+    });
   }
 
   /** A request begins. `isToHead`: its method is HEAD, so that the response has no body. */
@@ -121,6 +127,16 @@ export class FastResponse implements ConnectionUser {
     return this.hasBegun && this.#body.endsWithConnection();
   }
 
+  /** The operating system has all bytes that were written to the client. */
+  get isWritten(): boolean {
+    return this.#client.writableLength === 0 && !this.#writes.isPending;
+  }
+
+  /** Writes text of Latin-1 characters to the client. */
+  #write(text: string): void {
+    if (!this.#writes.write(text)) this.#client.write(text, 'latin1');
+  }
+
   /** The client has taken all bytes. */
   readonly onClientDrain = (): void => this.connection?.resume();
 
@@ -137,7 +153,7 @@ export class FastResponse implements ConnectionUser {
     }
     // After the response is complete this client does not hold the connection back any more.
     if (this.connection === undefined) return true;
-    return !this.#client.writableNeedDrain && !this.connection.buffer.isPending;
+    return !this.#client.writableNeedDrain && !this.#writes.isPending && !this.connection.buffer.isPending;
   }
 
   onDrain(): void {
@@ -241,11 +257,9 @@ export class FastResponse implements ConnectionUser {
       (attempts === 1 ? ONE_ATTEMPT : ATTEMPTS_BEGIN + attempts + TIMING_BEGIN) +
       serverTiming(exchange) +
       (owner.keepAlive ? '\r\n\r\n' : CLOSES);
-    if (this.#body.isEdited) {
-      const piece = this.#body.edited(bytes, from, end);
-      this.#client.write(text + piece.latin1Slice(), 'latin1');
-    } else if (end === from) this.#client.write(text, 'latin1');
-    else if (end - from <= ONE_PIECE_BYTES) this.#client.write(text + bytes.latin1Slice(from, end), 'latin1');
+    if (this.#body.isEdited) this.#write(text + this.#body.edited(bytes, from, end).latin1Slice());
+    else if (end === from) this.#write(text);
+    else if (end - from <= ONE_PIECE_BYTES) this.#write(text + bytes.latin1Slice(from, end));
     else {
       this.#client.cork();
       this.#client.write(text, 'latin1');
@@ -300,7 +314,7 @@ export class FastResponse implements ConnectionUser {
     if (this.#body.isEdited) this.#client.write(this.#body.edited(bytes, from, end));
     else if (end - from <= ONE_PIECE_BYTES) {
       if (this.#stream?.isClear === true) this.#stream.pass(bytes, from, end);
-      else this.#client.write(bytes.latin1Slice(from, end), 'latin1');
+      else this.#write(bytes.latin1Slice(from, end));
     } else this.connection!.buffer.forward(bytes, from, end, this.#client);
     this.#finishIfWhole(end, size);
   }
@@ -341,7 +355,7 @@ export class FastResponse implements ConnectionUser {
     this.#attempt.lease!.reportCompleted();
     connection.buffer.endBulk();
     this.#giveBack(connection, this.#isReusable);
-    if (this.#client.writableLength === 0) this.#onWritten();
+    if (this.isWritten) this.#onWritten();
     else this.#client.write('', this.#onWritten);
   }
 

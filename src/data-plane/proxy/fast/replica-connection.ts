@@ -3,6 +3,7 @@
 import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { SWEEP_MS, type Deadlines, type Expiring } from '../../../core/deadlines.ts';
+import { DirectWrites } from '../../../protocol/http/direct-writes.ts';
 import { WriteGuard } from '../../../protocol/http/write-guard.ts';
 import { Http2ReplicaSocket } from '../../../protocol/http2/http1/http2-replica-socket.ts';
 import { speaksHttp2, targetOf, type Replica, type ReplicaUrl } from '../../replicas/pool.ts';
@@ -38,6 +39,7 @@ export class ReplicaConnection {
   /** undefined: HTTP/1.1 over a connection of its own. */
   readonly #http2: Http2ReplicaSocket | undefined;
   readonly #guard: WriteGuard;
+  readonly #writes: DirectWrites;
   readonly #gone: (connection: ReplicaConnection) => void;
 
   /** `http2`: to a replica that speaks HTTP/2; undefined: connects to `url` for HTTP/1.1. */
@@ -51,6 +53,10 @@ export class ReplicaConnection {
     this.buffer = new ReadBuffer(this.socket, () => this.resume());
     this.#guard = new WriteGuard(this.socket);
     this.#guard.onFailed = () => this.user?.onWriteFailed();
+    this.#writes = new DirectWrites(this.socket, {
+      written: () => this.user?.onDrain(),
+      failed: (error) => this.#guard.failed(error),
+    });
     this.socket.on('connect', () => {
       this.#isConnected = true;
       this.connectedMs = performance.now();
@@ -103,7 +109,12 @@ export class ReplicaConnection {
 
   /** True if the operating system has taken everything that was sent. */
   get isFlushed(): boolean {
-    return this.socket.writableLength === 0;
+    return this.socket.writableLength === 0 && !this.#writes.isPending;
+  }
+
+  /** Writes text of Latin-1 characters. */
+  writeText(text: string): void {
+    if (!this.#writes.write(text)) this.socket.write(text, 'latin1');
   }
 
   /** Reads again after `onBytes` has returned false. */
