@@ -30,8 +30,7 @@ let unused = binding && new binding.WriteWrap();
 /** `undefined`: another version of Node, or its settings forbid it. */
 function findBinding(): StreamBinding | undefined {
   try {
-    const { binding: bindingOf } = process as unknown as { binding(name: string): StreamBinding };
-    const found = bindingOf('stream_wrap');
+    const found = (process as unknown as { binding(name: string): StreamBinding }).binding('stream_wrap');
     const isComplete =
       typeof found.WriteWrap === 'function' && found.kLastWriteWasAsync in found.streamBaseState;
     return isComplete ? found : undefined;
