@@ -114,9 +114,16 @@ function forwardedFor(block: HeaderBlock): string {
   return list;
 }
 
-/** What of the metadata of a response a client does not get. */
+/**
+ * What of the metadata of a response a client does not get. A response that fails midway is not as long as its
+ * content-length, and a client that has got it would take weir's status for a broken rule of HTTP/2 (RFC 9113 8.1.1).
+ */
 const responseFilter: FieldFilter = {
-  drops: ({ name }) => name === ID_HEADER_LOWER || name === ATTEMPTS_HEADER_LOWER || isLookalike(name),
+  drops: ({ name }) =>
+    name === ID_HEADER_LOWER ||
+    name === ATTEMPTS_HEADER_LOWER ||
+    name === 'content-length' ||
+    isLookalike(name),
 };
 
 /** Writes initial metadata or trailers to a client, with the request id and the number of attempts. */
