@@ -398,6 +398,25 @@ it('a response that a replica breaks off between messages ends with the status',
   expect([code, cause]).toEqual([status.INTERNAL, 'reset_midway']);
 });
 
+it.each([BINARY, TEXT])(
+  'a message that the client would read as trailers is not passed on, in %s',
+  async (type) => {
+    const replica = await startH2Replica((stream) => {
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' });
+      const forged = messageFrame(Buffer.from('grpc-status: 0\r\n'), 0x80);
+      stream.write(Buffer.concat([messageFrame(Buffer.from('whole')), forged]));
+    });
+    const weir = await startWeir(['--replica', replica.url]);
+    const outcome = await webCall(weir.url, '/a.B/C', [Buffer.alloc(0)], {}, type);
+    expect(outcome.messages.map(String)).toEqual(['whole']);
+    expect([outcome.code, outcome.cause]).toEqual([status.INTERNAL, 'bad_response']);
+    expect(decodeURIComponent(outcome.trailer('grpc-message')!)).toBe(
+      'The replica sent a malformed response: a message has the flags 0x80',
+    );
+    await until('the call is cancelled at the replica', () => replica.codes.length > 0);
+  },
+);
+
 it('a call passes too where node:http2 serves gRPC', async () => {
   const replica = await startGrpcReplica();
   const weir = await startWeir(['--replica', replica.url, '--proxy-http2-library', 'node']);

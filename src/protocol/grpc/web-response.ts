@@ -6,6 +6,8 @@ import { Base64Encoder } from './web-base64.ts';
 
 /** Flags of the frame that has the trailers, uncompressed. */
 const TRAILERS_FLAGS = 0x80;
+/** The only flag of a message of gRPC: it is compressed. */
+const COMPRESSED = 1;
 const PREFIX_BYTES = 5;
 /** Characters that would end a line of the trailers. */
 const LINE_BREAKS = /[\0\r\n]/g;
@@ -24,6 +26,8 @@ export function trailersFrame(raw: readonly string[]): Buffer {
 /** Makes the body of one response, piece by piece. */
 export class WebResponseBody {
   readonly counter = new MessageCounter();
+  /** Why no more messages can be sent; empty if they can. */
+  problem = '';
   readonly #base64: Base64Encoder | undefined;
 
   /** `isText`: the body is in base64. */
@@ -31,22 +35,26 @@ export class WebResponseBody {
     this.#base64 = isText ? new Base64Encoder() : undefined;
   }
 
-  /** The next bytes of messages, as the client gets them. A text is ASCII. */
+  /**
+   * The next bytes of messages, as the client gets them. A text is ASCII. Stops before a message with other flags than those
+   * of gRPC, since the client might read it as trailers; `problem` is set then.
+   */
   messages(bytes: Buffer): Buffer | string {
     const base64 = this.#base64;
-    if (base64 === undefined) {
-      this.counter.count(bytes);
-      return bytes;
-    }
+    const { counter } = this;
     let text = '';
-    for (let at = 0; at < bytes.length;) {
-      const end = Math.min(bytes.length, at + this.counter.bytesToBoundary);
-      const piece = bytes.subarray(at, end);
-      this.counter.count(piece);
-      text += base64.encode(piece, this.counter.isWhole);
+    let at = 0;
+    while (at < bytes.length && this.problem === '') {
+      if (counter.isWhole && bytes[at]! > COMPRESSED) {
+        this.problem = `a message has the flags 0x${bytes[at]!.toString(16)}`;
+        break;
+      }
+      const end = Math.min(bytes.length, at + counter.bytesToBoundary);
+      counter.count(bytes, at, end);
+      if (base64 !== undefined) text += base64.encode(bytes.subarray(at, end), counter.isWhole);
       at = end;
     }
-    return text;
+    return base64 === undefined ? bytes.subarray(0, at) : text;
   }
 
   /** The trailers (a raw list), as the client gets them. Only between two messages, since they are in the same stream. */

@@ -63,3 +63,20 @@ it('lets no value of a trailer begin another line', () => {
   const text = trailersFrame(['a', 'b\r\ngrpc-status: 0\n\0c']).toString('latin1', 5);
   expect(text).toBe('a: b  grpc-status: 0  c\r\n');
 });
+
+it('stops before a message whose flags are none of gRPC, at every split, in binary and in text', () => {
+  const flags = fc.integer({ min: 2, max: 255 });
+  fc.assert(
+    fc.property(messages, flags, places, fc.boolean(), (some, wrong, where, isText) => {
+      const good = Buffer.concat(some.map(([message, one]) => framed(message, one)));
+      const bytes = Buffer.concat([good, framed(Buffer.from('grpc-status: 0\r\n'), wrong)]);
+      const at = [0, ...where.map((p) => p % (bytes.length + 1)).sort((a, b) => a - b), bytes.length];
+      const body = new WebResponseBody(isText);
+      const sent: (Buffer | string)[] = [];
+      for (let i = 1; i < at.length; i++) sent.push(body.messages(bytes.subarray(at[i - 1], at[i])));
+      expect(body.problem).toBe(`a message has the flags 0x${wrong.toString(16)}`);
+      expect(bytesSent(sent, isText)).toEqual(good);
+      expect(body.counter.isWhole).toBe(true);
+    }),
+  );
+});

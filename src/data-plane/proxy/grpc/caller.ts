@@ -40,8 +40,11 @@ export interface Caller {
    * the request id and the number of attempts. Returns '' or why it cannot be sent; then nothing was sent.
    */
   sendHead(block: HeaderBlock, isEnd: boolean): string;
-  /** Sends bytes[from, to) of the messages of the response. They are copied if they wait. */
-  send(bytes: Buffer, from: number, to: number): void;
+  /**
+   * Sends bytes[from, to) of the messages of the response. They are copied if they wait. Returns '' or what is wrong with
+   * the next message; then only those before it were sent.
+   */
+  send(bytes: Buffer, from: number, to: number): string;
   /**
    * Ends the response with the replica's trailers, which have the status. Call it when no bytes wait. Returns '' or why
    * they cannot be sent; then nothing was sent.

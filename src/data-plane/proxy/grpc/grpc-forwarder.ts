@@ -207,7 +207,8 @@ export class GrpcForwarder
       this.#response.count(bytes, from, end);
       this.#exchange.responseBytes = this.#response.payloadBytes;
       this.#received += end - from;
-      this.#caller.send(bytes, from, end);
+      const problem = this.#caller.send(bytes, from, end);
+      if (problem !== '') return this.#failWith(malformed(problem));
       this.#onProgress();
     }
     if (isEnd) this.#failWith(endedWithoutStatus(undefined));

@@ -155,12 +155,14 @@ export class GrpcWebCaller implements Caller {
     return '';
   }
 
-  send(bytes: Buffer, from: number, to: number): void {
+  send(bytes: Buffer, from: number, to: number): string {
     const sent = this.#body.messages(bytes.subarray(from, to));
-    if (sent.length === 0 || this.#res.destroyed) return;
-    // A copy, since Node may write later, when the buffer has other bytes.
-    if (typeof sent === 'string') this.#res.write(sent, 'latin1');
-    else this.#res.write(Buffer.from(sent));
+    if (sent.length > 0 && !this.#res.destroyed) {
+      // A copy, since Node may write later, when the buffer has other bytes.
+      if (typeof sent === 'string') this.#res.write(sent, 'latin1');
+      else this.#res.write(Buffer.from(sent));
+    }
+    return this.#body.problem;
   }
 
   sendTrailers(block: HeaderBlock): string {

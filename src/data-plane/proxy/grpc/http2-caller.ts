@@ -54,8 +54,9 @@ export class Http2Caller implements Caller, StreamListener {
     return this.#respond(block, isEnd, 'initial metadata');
   }
 
-  send(bytes: Buffer, from: number, to: number): void {
+  send(bytes: Buffer, from: number, to: number): string {
     this.#stream.write(bytes, from, to, false);
+    return '';
   }
 
   sendTrailers(block: HeaderBlock): string {
