@@ -648,6 +648,18 @@ export function grpcFaultsContract(library: Http2Library): void {
       });
     });
 
+    it('passes a call to a replica that serves HTTP and gRPC over HTTP/2 on one port', async () => {
+      const replica = await startGrpcReplica();
+      const weir = await startWeir(['--replica', replica.url.replace('grpc:', 'h2c:')]);
+      const { code, id } = await new TestClient(weir.port).unary('emptyCall').outcome;
+      expect(code).toBe(0);
+      expect(await weir.expectExchange(id)).toMatchObject({ protocol: 'grpc', status: 0, cause: 'ok' });
+      // The replica's own answer to a request that is no call.
+      const line = weir.expectLine('the request', ({ path }) => path === '/page');
+      await fetch(`${weir.url}/page`);
+      expect(await line).toMatchObject({ protocol: 'http', cause: 'ok' });
+    });
+
     it('returns 415 with an error body for a request over HTTP/2 that is not gRPC', async () => {
       const weir = await startWeir(['--replica', (await startGrpcReplica()).url]);
       const session = connect(weir.url);

@@ -1,5 +1,5 @@
 // Routes requests of the data server, and refuses those whose protocol the deployment does not serve. Hot path.
-// Invariant: a deployment gets requests only in the protocol of its replicas: HTTP or gRPC.
+// Invariant: a deployment gets requests only in the protocols of its replicas: HTTP, gRPC, or both over HTTP/2.
 import type { RouteDecision } from '../proxy/proxy.ts';
 import { PathRouter } from './path-router.ts';
 import type { CallRoute, CallTarget, RoutableDeployment, Route, WebCallRoute } from './route.ts';
@@ -27,6 +27,10 @@ function schemes(deployments: readonly ServedDeployment[]): string[] {
 const FAST = new Set(['http:', 'h2c:', 'h2:']);
 
 const isGrpc = (scheme: string | undefined): boolean => scheme === 'grpc:' || scheme === 'grpcs:';
+
+/** Replicas that serve HTTP over HTTP/2 may serve gRPC on the same port. They get its calls as they are. */
+const takesCalls = (scheme: string | undefined): boolean =>
+  isGrpc(scheme) || scheme === 'h2c:' || scheme === 'h2:';
 
 export class ProtocolRouter {
   readonly #modelId: string;
@@ -116,7 +120,7 @@ export class ProtocolRouter {
     const refused = this.#otherModel(target);
     if (refused !== undefined) return refused;
     const route = this.#router.routeCall(target);
-    if (route.kind === 'refuse' || isGrpc(this.#schemes[route.deployment])) return route;
+    if (route.kind === 'refuse' || takesCalls(this.#schemes[route.deployment])) return route;
     const { deployment } = route;
     const detail = 'this deployment serves HTTP, the request is gRPC';
     return { kind: 'refuse', failure: 'wrong_protocol', detail, deployment };

@@ -65,3 +65,19 @@ describe('a gRPC-Web call', () => {
     expect(routed(router, '/a.B/C', { deployment: 'none' })).toBe('unknown_target');
   });
 });
+
+describe('a gRPC call', () => {
+  const target = { modelId: undefined, environment: undefined, deployment: undefined };
+
+  it.each([
+    ['grpc:', 'call'],
+    ['grpcs:', 'call'],
+    ['h2c:', 'call'],
+    ['h2:', 'call'],
+    ['http:', 'refuse'],
+    ['https:', 'refuse'],
+  ])('to replicas of %s gets a %s', (protocol, kind) => {
+    const router = new ProtocolRouter('local', [deployment(0, 'd', 'production', protocol)]);
+    expect(router.routeCall(target).kind).toBe(kind);
+  });
+});
