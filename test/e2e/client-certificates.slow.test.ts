@@ -282,19 +282,62 @@ it('shows the subject of a gRPC client, and drops its own header', async () => {
   expect(await weir.expectExchange(call.id)).toMatchObject({ protocol: 'grpc', client_subject: SUBJECT });
 });
 
-it('sends GOAWAY with the reason to a gRPC client whose certificate is not trusted', async () => {
+it('tells a gRPC client whose certificate is not trusted why it is refused, in the status of its call', async () => {
   const replica = await startGrpcReplica();
-  const weir = await startWeir([`--replica=${replica.url}`, ...tls('ingress', 'required')]);
+  for (const library of ['weir', 'node']) {
+    const weir = await startWeir([
+      `--replica=${replica.url}`,
+      `--proxy-http2-library=${library}`,
+      ...tls('ingress', 'required'),
+    ]);
+    const secure = credentials.createSsl(
+      Buffer.from(authority.cert),
+      Buffer.from(stranger.key),
+      Buffer.from(stranger.cert),
+    );
+    const call = await new TestClient(weir.port, {}, secure).unary('unaryCall', { responseSize: 5 }).outcome;
+    expect(call.code).toBe(status.PERMISSION_DENIED);
+    expect(call.details).toMatch(/Client certificate refused: [a-z ]+ \(UNABLE_TO_.*, CN=stranger\)/);
+    expect(replica.calls).toBe(0);
+    expect(weir.lines.filter(({ event }) => event === 'exchange')).toEqual([]);
+  }
+});
+
+it('answers the requests of an HTTP/2 client whose certificate is not trusted with 403, and closes', async () => {
+  const replica = await startReplica(mirror);
+  const weir = await startWeir([`--replica=${replica.url}`, ...tls('ingress', 'optional')]);
   const session = connectH2(`https://localhost:${weir.port}`, {
     ca: authority.cert,
     cert: stranger.cert,
     key: stranger.key,
   });
   session.on('error', () => undefined);
-  const [code, , data] = (await once(session, 'goaway')) as [number, number, Buffer];
-  expect(code).toBe(12);
-  expect(data.toString()).toMatch(/^Client certificate refused: .*CN=stranger/);
-  session.destroy();
+  const closed = once(session, 'close');
+  const answers = await Promise.all(
+    ['GET', 'POST', 'HEAD'].map(async (method) => {
+      const stream = session.request({ ':method': method, ':path': '/x' });
+      if (method === 'POST') stream.write('the beginning of a body');
+      else stream.end();
+      const [headers] = (await once(stream, 'response')) as [Record<string, unknown>];
+      const body = Buffer.concat((await stream.toArray()) as Buffer[]).toString();
+      return [method, headers[':status'], headers['content-type'], body === '' ? '' : JSON.parse(body)];
+    }),
+  );
+  const answer = {
+    error: expect.stringMatching(/^Client certificate refused: [a-z ]+ \(UNABLE_TO_.*, CN=stranger\)$/),
+    error_code: 'unauthorized',
+  };
+  expect(answers).toEqual([
+    ['GET', 403, 'application/json', answer],
+    ['POST', 403, 'application/json', answer],
+    ['HEAD', 403, 'application/json', ''],
+  ]);
+  await closed;
+  const out = await curl(stranger, '-i', `https://localhost:${weir.port}/x`);
+  expect(out).toMatch(/^HTTP\/2 403 /);
+  expect(out).toContain('Client certificate refused');
+  await weir.expectMetric('weir_tls_refused_total{server="ingress",reason="untrusted_certificate"}', 2);
+  expect(weir.lines.filter(({ event }) => event === 'exchange')).toEqual([]);
 });
 
 it('cuts a long subject, escapes control characters, and keeps different subjects apart', async () => {

@@ -18,6 +18,7 @@ import { loadSync } from '@grpc/proto-loader';
 import type { Address } from '../../core/address.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { ServerCertificate } from '../../core/server-certificate.ts';
+import { answerRefused } from '../../protocol/grpc/refused-http2.ts';
 import { awaitFirstBytes } from '../../protocol/http/http2-preface.ts';
 import { boundAddress, listen, type ListenOptions } from '../../protocol/http/listen.ts';
 import { ServerFront } from '../../protocol/http/server-front.ts';
@@ -97,6 +98,7 @@ export class KedaServer {
       certificate,
       log,
       protocols: () => ['h2'],
+      answerHttp2: answerRefused,
       connected: (socket, protocol) =>
         protocol === undefined
           ? this.#readFirst(socket, () => injector.injectConnection(socket))

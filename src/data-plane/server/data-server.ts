@@ -14,6 +14,7 @@ import type { Logger } from '../../core/logger.ts';
 import type { ServerCertificate } from '../../core/server-certificate.ts';
 import { waitAtMost } from '../../core/wait.ts';
 import type { Exchanges } from '../../core/exchange/exchange.ts';
+import { answerRefused } from '../../protocol/grpc/refused-http2.ts';
 import { webFormatOf } from '../../protocol/grpc/web-content-type.ts';
 import { awaitFirstBytes, protocolOf } from '../../protocol/http/http2-preface.ts';
 import { ConnectionsPerAddress } from '../../protocol/http/connections-per-address.ts';
@@ -82,6 +83,7 @@ export class DataServer {
       log,
       // With node:http2, HTTP/2 serves only gRPC. gRPC clients offer only h2; clients that offer both send HTTP requests.
       protocols: () => (proxy.usesNodeHttp2 && router.servesHttp ? ['http/1.1', 'h2'] : ['h2', 'http/1.1']),
+      answerHttp2: answerRefused,
       connected: (socket, protocol) => this.#onConnection(socket, protocol),
     });
     const proto = this.#front.isSecure ? 'https' : 'http';

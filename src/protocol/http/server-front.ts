@@ -7,7 +7,7 @@ import type { Logger } from '../../core/logger.ts';
 import type { ServerCertificate } from '../../core/server-certificate.ts';
 import type { ConnectionsPerAddress } from './connections-per-address.ts';
 import { peerOf, cameThroughUnixSocket } from './peer.ts';
-import { TlsAcceptor, type TlsRefusal } from './tls-acceptor.ts';
+import { TlsAcceptor, type Http2Refusal, type TlsRefusal } from './tls-acceptor.ts';
 
 /** Shortest time between two messages of one kind. */
 const QUIET_MS = 60_000;
@@ -23,6 +23,8 @@ export interface FrontOptions {
   readonly log: Logger;
   /** Protocols over TLS (ALPN), the preferred one first. */
   readonly protocols: () => readonly string[];
+  /** Answers HTTP/2 clients whose certificates are refused. Without it they only get GOAWAY. */
+  readonly answerHttp2?: Http2Refusal;
   /** Receives every connection to serve. `protocol`: known over TLS only. */
   readonly connected: (socket: Socket, protocol: 'http1' | 'http2' | undefined) => void;
 }
@@ -36,11 +38,12 @@ export class ServerFront {
 
   constructor(options: FrontOptions) {
     this.#options = options;
-    const { certificate, protocols, connected } = options;
+    const { certificate, protocols, answerHttp2, connected } = options;
     this.#tls =
       certificate &&
       new TlsAcceptor(certificate, {
         protocols,
+        answerHttp2,
         secured: connected,
         refused: (raw, refusal, problem) => this.#refused(raw, refusal, problem),
       });

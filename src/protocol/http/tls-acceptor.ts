@@ -4,12 +4,13 @@
 //
 //   connection ─► handshake ─► ALPN h2 ─► HTTP/2
 //                  │   │       └► http/1.1, or no ALPN ─► HTTP/1.1
-//                  │   └► a certificate that is not trusted: 403, or GOAWAY
+//                  │   └► a certificate that is not trusted: each request gets 403
 //                  ├► clear text: 400, or GOAWAY, in clear text
 //                  └► late, or broken: closed, with a TLS alert
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { subjectText } from '../../core/client-subject.ts';
+import type { Failure } from '../../core/errors.ts';
 import type { ServerCertificate } from '../../core/server-certificate.ts';
 import { protocolOf } from './http2-preface.ts';
 import { hasSubject } from './peer.ts';
@@ -28,13 +29,18 @@ const HTTP1 = /^[!#$%&'*+.^_`|~\w-]{1,32}(?: |$)/;
 /** Why a connection is not served. */
 export type TlsRefusal = keyof ServerCertificate['refusals'];
 
+/** Answers each request of an HTTP/2 client with a failure, and ends the connection. `problem`: text for the client. */
+export type Http2Refusal = (socket: Socket, failure: Failure, problem: string) => void;
+
 export interface TlsListener {
   /** Protocols that are served, the preferred one first. */
   protocols(): readonly string[];
   /** Receives every connection after its handshake. */
   secured(socket: TLSSocket, protocol: 'http1' | 'http2'): void;
-  /** A connection was closed. `problem`: the reason. */
+  /** A connection is not served. `problem`: the reason. */
   refused(raw: Socket, refusal: TlsRefusal, problem: string): void;
+  /** Answers the requests of an HTTP/2 client that is refused after its handshake. */
+  readonly answerHttp2: Http2Refusal | undefined;
 }
 
 /**
@@ -130,7 +136,10 @@ export class TlsAcceptor {
       const problem = asked === 'off' ? '' : this.#verify(socket, raw, asked === 'required');
       if (problem === '') return this.#listener.secured(socket, protocol);
       this.#listener.refused(raw, 'untrusted_certificate', problem);
-      return refuseConnection(socket, protocol, 'forbidden', `Client certificate refused: ${problem}`);
+      const text = `Client certificate refused: ${problem}`;
+      const { answerHttp2 } = this.#listener;
+      if (protocol === 'http2' && answerHttp2 !== undefined) answerHttp2(socket, 'forbidden', text);
+      else refuseConnection(socket, protocol, 'forbidden', text);
     });
   }
 
