@@ -174,7 +174,7 @@ class Client {
               : 'pieces'
             : kinds[Math.floor(random() * kinds.length)]!;
       const isChunked = random() < 0.3;
-      // Only the full lane supports the field TE: from here on it serves the connection.
+      // Only the full lane supports this value of TE: from here on it serves the connection.
       const isHandedOver = this.#number % 4 === 3 && request === 3;
       const framing = isChunked ? 'Transfer-Encoding: chunked' : `Content-Length: ${size}`;
       const head = this.#head(
@@ -182,7 +182,7 @@ class Client {
         request,
         size,
         kind,
-        isHandedOver ? `TE: trailers\r\n${framing}` : framing,
+        isHandedOver ? `TE: gzip, trailers\r\n${framing}` : framing,
       );
       await this.#write(Buffer.from(head), isChunked, body);
     }

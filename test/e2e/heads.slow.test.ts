@@ -64,7 +64,7 @@ describe.each([
   describe('bytes of 0x80 and above in a head', () => {
     it.each([
       ['plain', ''],
-      ['with trailers allowed', 'TE: trailers\r\n'],
+      ['with trailers allowed', 'TE: gzip, trailers\r\n'],
     ])('pass in a request: %s', async (_, more) => {
       const lines = `X-Name: ${NAME}\r\nX-Forwarded-For: ${NAME}\r\nForwarded: for="${NAME}"\r\n${more}`;
       const { head, got } = await exchange(requestText(lines));
@@ -76,7 +76,7 @@ describe.each([
     });
 
     it('pass in a request with a length and a file name', async () => {
-      for (const te of ['', 'TE: trailers\r\n']) {
+      for (const te of ['', 'TE: gzip, trailers\r\n']) {
         const lines = `Content-Length: 2\r\nContent-Disposition: form-data; filename="${NAME}"\r\n${te}`;
         const { head } = await exchange(requestText(lines, 'POST /x HTTP/1.1', 'hi'));
         expect(fieldValues(head, 'content-disposition')).toEqual([`form-data; filename="${NAME}"`]);
@@ -104,7 +104,7 @@ describe.each([
       replica.next = [
         `HTTP/1.1 200 ${NAME}\r\n${framing}X-Name: ${NAME}\r\nContent-Disposition: ${disposition}\r\n\r\n${body}`,
       ];
-      for (const te of ['', 'TE: trailers\r\n'])
+      for (const te of ['', 'TE: gzip, trailers\r\n'])
         for (const version of ['1.1', '1.0']) {
           const { got } = await exchange(requestText(te, `GET /x HTTP/${version}`));
           expect(got.startsWith(`HTTP/1.1 200 ${NAME}\r\n`), got).toBe(true);
@@ -120,7 +120,7 @@ describe.each([
       ['not modified', 'GET', 304],
     ])('pass in a response without a body: %s', async (_, method, status) => {
       replica.next = [`HTTP/1.1 ${status} ${NAME}\r\nX-Name: ${NAME}\r\nX-A: 1\r\n\r\n`];
-      const { got } = await exchange(requestText('TE: trailers\r\n', `${method} /x HTTP/1.1`));
+      const { got } = await exchange(requestText('TE: gzip, trailers\r\n', `${method} /x HTTP/1.1`));
       expect(got.startsWith(`HTTP/1.1 ${status} ${NAME}\r\n`), got).toBe(true);
       expect(fieldValues(got, 'x-name')).toEqual([NAME]);
     });
@@ -129,13 +129,13 @@ describe.each([
       replica.next = [
         `HTTP/1.1 200 OK\r\nTrailer: x-sum\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: ${NAME}\r\n\r\n`,
       ];
-      const { got } = await exchange(requestText('TE: trailers\r\n'));
+      const { got } = await exchange(requestText('TE: gzip, trailers\r\n'));
       expect(got.endsWith(`\r\n0\r\nX-Sum: ${NAME}\r\n\r\n`), got).toBe(true);
     });
 
     it('pass in an interim response', async () => {
       replica.next = [`HTTP/1.1 103 ${NAME}\r\nX-Name: ${NAME}\r\n\r\n${OK}`];
-      for (const te of ['', 'TE: trailers\r\n']) {
+      for (const te of ['', 'TE: gzip, trailers\r\n']) {
         const [interim, final] = responsesIn((await exchange(requestText(te))).got);
         expect(interim).toBe(`HTTP/1.1 103 ${NAME}\r\nX-Name: ${NAME}\r\n\r\n`);
         expect(statusOf(final!)).toBe(200);
@@ -198,7 +198,7 @@ describe.each([
     const state = 'tracestate: a=1\r\ntracestate: b=2\r\n';
 
     it.each(['00', '01', '02', '03', 'ff'])('pass if the traceparent is valid: flags %s', async (flags) => {
-      for (const te of ['', 'TE: trailers\r\n']) {
+      for (const te of ['', 'TE: gzip, trailers\r\n']) {
         const { head } = await exchange(requestText(`traceparent: ${valid}-${flags}\r\n${state}${te}`));
         expect(fieldValues(head, 'traceparent')).toEqual([`${valid}-${flags}`]);
         expect(fieldValues(head, 'tracestate').join(',')).toBe('a=1,b=2');
@@ -215,7 +215,7 @@ describe.each([
         `traceparent: cc-${valid.slice(3)}-01-x\r\ntraceparent: ${valid}-01\r\n`,
       ],
     ])('are both removed if the client sent %s', async (_, lines) => {
-      for (const te of ['', 'TE: trailers\r\n', UPGRADE]) {
+      for (const te of ['', 'TE: gzip, trailers\r\n', UPGRADE]) {
         const { head } = await exchange(
           te === UPGRADE
             ? `GET /ws HTTP/1.1\r\nHost: x\r\n${UPGRADE}${lines}${state}\r\n`
@@ -241,7 +241,7 @@ describe.each([
         'Server_Timing',
       ];
       const forged = lines.map((name) => `${name}: forged\r\n`).join('');
-      for (const te of ['', 'TE: trailers\r\n', UPGRADE]) {
+      for (const te of ['', 'TE: gzip, trailers\r\n', UPGRADE]) {
         const { head } = await exchange(
           te === UPGRADE
             ? `GET /ws HTTP/1.1\r\nHost: x\r\nX_Other: 1\r\n${forged}${UPGRADE}\r\n`
@@ -269,7 +269,7 @@ describe.each([
       'a#b', 'a\\b', '%zz', 'a%4', 'caf\u00c3\u00a9', '[fe80::1%25eth0]', '[fe80::1%eth0]', '[::g]', '[]', ':80',
       '<a>', 'a{b}', 'a|b', '[v1.]', '[1.2.3.4]', 'a\tb',
     ])('is rejected with 400 and an error text if it is %j', async (host) => {
-      for (const te of ['', 'TE: trailers\r\n']) {
+      for (const te of ['', 'TE: gzip, trailers\r\n']) {
         const { got } = await exchange(`GET /x HTTP/1.1\r\nHost: ${host}\r\n${te}\r\n`);
         expect(statusOf(got), got).toBe(400);
         expect(errorOf(got).error).toContain('the Host header must be a host, or host:port');
@@ -288,7 +288,7 @@ describe.each([
       'a', 'a.example', 'a.example:8443', 'a_b', 'a-b.', 'a:', '[::1]', '[::1]:8080', '[::ffff:1.2.3.4]', '10.0.0.1:80',
       'a%41', "a!$&'()*+,;=", 'xn--caf-dma.example', '[v1.a:b]', '~a', '[2001:DB8::1]:',
     ])('passes unchanged if it is %j', async (host) => {
-      for (const te of ['', 'TE: trailers\r\n']) {
+      for (const te of ['', 'TE: gzip, trailers\r\n']) {
         const { head, got } = await exchange(`GET /x HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n${te}\r\n`);
         expect(statusOf(got), got).toBe(200);
         expect(fieldValues(head, 'host')).toEqual([host]);
@@ -331,7 +331,7 @@ describe.each([
       ['199 without headers', 'HTTP/1.1 199 \r\n\r\n'],
     ])('passes unchanged with status %s', async (_, interim) => {
       replica.next = [interim, interim, OK];
-      for (const te of ['', 'TE: trailers\r\n']) {
+      for (const te of ['', 'TE: gzip, trailers\r\n']) {
         const responses = responsesIn((await exchange(requestText(te))).got);
         expect(responses.slice(0, 2)).toEqual([interim, interim]);
         expect(responses.slice(2).map(statusOf)).toEqual([200]);
@@ -361,7 +361,7 @@ describe.each([
     ])('is replaced by 502 if its status line is %j', async (line) => {
       for (const response of [`${line}\r\nContent-Length: 2\r\n\r\nok`, `HTTP/1.1 103 E\r\n\r\n${line}\r\nContent-Length: 2\r\n\r\nok`]) {
         replica.next = [response];
-        for (const te of ['', 'TE: trailers\r\n']) {
+        for (const te of ['', 'TE: gzip, trailers\r\n']) {
           const final = responsesIn((await exchange(requestText(te))).got).at(-1)!;
           expect(statusOf(final), final).toBe(502);
           expect(fieldValues(final, 'x-weir-cause')).toEqual(['bad_response']);
@@ -389,7 +389,7 @@ describe.each([
       ['both', 'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n'],
     ])('passes without it if its status is 204 and it has %s', async (_, lines) => {
       replica.next = [`HTTP/1.1 204 No\r\n${lines}X-A: 1\r\n\r\n`];
-      for (const te of ['', 'TE: trailers\r\n']) {
+      for (const te of ['', 'TE: gzip, trailers\r\n']) {
         const { got } = await exchange(requestText(te));
         expect(statusOf(got)).toBe(204);
         expect(fieldValues(got, 'content-length')).toEqual([]);
@@ -404,13 +404,13 @@ describe.each([
       ['a length that is repeated in both ways', 'content-length: 2 ,2\r\nX-A: 1\r\nContent-Length: 2\r\n'],
     ])('passes with one length if it has %s', async (_, lines) => {
       replica.next = [`HTTP/1.1 200 OK\r\n${lines}\r\nok`];
-      for (const te of ['', 'TE: trailers\r\n']) {
+      for (const te of ['', 'TE: gzip, trailers\r\n']) {
         const { got } = await exchange(requestText(te));
         expect([statusOf(got), fieldValues(got, 'content-length')]).toEqual([200, ['2']]);
         expect(got.endsWith('\r\n\r\nok')).toBe(true);
       }
       // The replica sends a body to HEAD as well, which must not reach the client.
-      const head = await exchange(requestText('TE: trailers\r\n', 'HEAD /x HTTP/1.1'));
+      const head = await exchange(requestText('TE: gzip, trailers\r\n', 'HEAD /x HTTP/1.1'));
       expect(head.got.endsWith('\r\n\r\n')).toBe(true);
       expect(fieldValues(head.got, 'content-length')).toEqual(['2']);
     });
@@ -426,7 +426,7 @@ describe.each([
       ['a space before the colon', 'Content-Length : 2\r\n'],
     ])('is replaced by 502 if it has %s', async (_, lines) => {
       replica.next = [`HTTP/1.1 200 OK\r\n${lines}\r\nok`];
-      for (const te of ['', 'TE: trailers\r\n'])
+      for (const te of ['', 'TE: gzip, trailers\r\n'])
         expect(statusOf((await exchange(requestText(te))).got)).toBe(502);
     });
 
@@ -438,7 +438,7 @@ describe.each([
       'responds to %s with %d and both framings, and passes without the length',
       async (method, status, lines) => {
         replica.next = [`HTTP/1.1 ${status} S\r\n${lines}\r\n`];
-        for (const te of ['', 'TE: trailers\r\n']) {
+        for (const te of ['', 'TE: gzip, trailers\r\n']) {
           const { got } = await exchange(requestText(te, `${method} /x HTTP/1.1`));
           expect([statusOf(got), fieldValues(got, 'content-length')]).toEqual([status, []]);
           expect(got.endsWith('\r\n\r\n')).toBe(true);
@@ -456,7 +456,7 @@ describe.each([
 
     it('passes whole with more than a thousand header lines', async () => {
       replica.next = [`HTTP/1.1 200 OK\r\n${'a: b\r\n'.repeat(3000)}Content-Length: 2\r\n\r\nok`];
-      for (const te of ['', 'TE: trailers\r\n'])
+      for (const te of ['', 'TE: gzip, trailers\r\n'])
         expect(fieldValues((await exchange(requestText(te))).got, 'a')).toHaveLength(3000);
     });
   });

@@ -15,7 +15,7 @@ const runs = Math.max(100, Math.floor(Number(process.env['FUZZ_RUNS'] ?? 1500) /
 const WAYS = [
   ['the fast lane', 'fast', ''],
   ['the full lane', 'full', ''],
-  ['the fast lane and then the full lane', 'fast', 'TE: trailers\r\n'],
+  ['the fast lane and then the full lane', 'fast', 'TE: gzip, trailers\r\n'],
 ] as const;
 
 let replica: Replica;

@@ -97,6 +97,7 @@ const CONTENT_ENCODING = 18;
 /** What a client says about its request for the log store (core/exchange/request-notes.ts). */
 const NOTE = 19;
 const AUTHORIZATION = 20;
+const TE = 21;
 
 /**
  * The kinds, which a parser copies to constants of its own, since V8 reads imported and exported bindings more slowly.
@@ -123,13 +124,14 @@ export const FIELD_KINDS = {
   CONTENT_ENCODING,
   NOTE,
   AUTHORIZATION,
+  TE,
 } as const;
 
 /** The kind of the name at `at`. Compares lengths first, since most names have a length that no known name has. */
 export function fieldKind(bytes: Uint8Array, at: number, length: number): number {
   switch (length) {
     case 2:
-      return isWord(bytes, at, 'te') ? UNSUPPORTED : OTHER;
+      return isWord(bytes, at, 'te') ? TE : OTHER;
     case 4:
       return isWord(bytes, at, 'host') ? HOST : OTHER;
     case 6:

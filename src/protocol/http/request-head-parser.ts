@@ -39,6 +39,7 @@ const {
   CONTENT_ENCODING,
   NOTE,
   AUTHORIZATION,
+  TE,
 } = FIELD_KINDS;
 
 const CR = 13;
@@ -56,7 +57,8 @@ const LONGEST_METHOD = 7;
 /** Position of a value that occurs more than once. */
 const REPEATED = -2;
 
-const isSimpleConnection = /^(keep-alive|close)$/i;
+/** `TE` is passed on in any case, since weir forwards trailers. */
+const isSimpleConnection = /^(keep-alive|close|te)$/i;
 
 const NOTHING = Buffer.alloc(0);
 
@@ -185,6 +187,7 @@ export function readRequestHead(
   let keyStart = -1;
   let keyEnd = -1;
   let hasTrailer = false;
+  let hasTe = false;
   let hasTracestate = false;
   let hasForwardedProto = false;
   let hasForwardedHost = false;
@@ -255,6 +258,11 @@ export function readRequestHead(
         break;
       case TRAILER:
         hasTrailer = true;
+        break;
+      case TE:
+        // The only value that may be passed on (RFC 9110 10.1.4). The full lane removes others.
+        if (hasTe || bytes.latin1Slice(line.valueStart, line.valueEnd) !== 'trailers') return DECLINED;
+        hasTe = true;
         break;
       case FORWARDED_PROTO:
         hasForwardedProto = true;

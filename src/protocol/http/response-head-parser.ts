@@ -23,6 +23,7 @@ const {
   ATTEMPTS,
   CONNECTION,
   CONTENT_LENGTH,
+  TE,
   UNSUPPORTED,
   HOP_BY_HOP,
   OTHER,
@@ -164,6 +165,7 @@ export function readResponseHead(
         connection += `${connection === '' ? '' : ', '}${bytes.latin1Slice(line.valueStart, line.valueEnd)}`;
         break;
       case UNSUPPORTED:
+      case TE:
       case HOP_BY_HOP:
       case BASETEN_REQUEST_ID:
       case ATTEMPTS:

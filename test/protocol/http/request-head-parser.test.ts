@@ -95,6 +95,15 @@ describe('the parser of request heads', () => {
     );
   });
 
+  it('passes on that a client accepts trailers, whether or not Connection names TE (RFC 9110 10.1.4)', () => {
+    for (const connection of ['', 'Connection: TE\r\n', 'Connection: close\r\n']) {
+      const text = `GET / HTTP/1.1\r\nHost: h\r\n${connection}TE: trailers\r\n\r\n`;
+      expect(readHead(bytes(text)), connection).toBe(READY);
+      expect(head.kept).toBe('Host: h\r\nTE: trailers\r\n');
+      expect(head.keepAlive).toBe(!connection.includes('close'));
+    }
+  });
+
   it.each([
     ['an unknown method', 'BREW / HTTP/1.1\r\nHost: h\r\n\r\n'],
     ['a method without an end', 'GETGETGETGET'],
@@ -105,7 +114,10 @@ describe('the parser of request heads', () => {
     ['bare LFs as line ends', 'GET / HTTP/1.1\nHost: h\n\n'],
     ['an Expect header', 'POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n\r\n'],
     ['an Upgrade header', 'GET / HTTP/1.1\r\nHost: h\r\nUpgrade: h2c\r\n\r\n'],
-    ['a TE header', 'GET / HTTP/1.1\r\nHost: h\r\nTE: trailers\r\n\r\n'],
+    ['a TE header that names a coding', 'GET / HTTP/1.1\r\nHost: h\r\nTE: trailers, gzip\r\n\r\n'],
+    ['an empty TE header', 'GET / HTTP/1.1\r\nHost: h\r\nTE:\r\n\r\n'],
+    ['two TE headers', 'GET / HTTP/1.1\r\nHost: h\r\nTE: trailers\r\nTE: trailers\r\n\r\n'],
+    ['Connection with TE and another name', 'GET / HTTP/1.1\r\nHost: h\r\nConnection: TE, x-a\r\n\r\n'],
     ['a header named in Connection', 'GET / HTTP/1.1\r\nHost: h\r\nConnection: x-a\r\n\r\n'],
     ['the HTTP/2 preface', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
     ['a TLS ClientHello', '\u0016\u0003\u0001\u0002\u0000'],
