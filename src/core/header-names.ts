@@ -33,6 +33,9 @@ export const TRACESTATE_HEADER = 'tracestate';
 /** A client that sends `false` in it does not want its bodies stored (docs/contracts/logs.md 1). */
 export const DEBUG_HEADER = 'x-portkey-debug';
 
+/** Tells a submission that is repeated from another one (docs/guides/async.md). */
+export const IDEMPOTENCY_HEADER = 'idempotency-key';
+
 /** Names, or none, that a setting can give to the header with the subject of a client's certificate. */
 export const SUBJECT_HEADER_NAME = /^(?:x-(?:(?:ssl|forwarded)-)?client-[a-z0-9-]{1,48})?$/i;
 

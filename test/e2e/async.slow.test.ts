@@ -28,6 +28,8 @@ let model: Replica;
 let respond: RequestListener;
 let runs: Seen[];
 let folder: string;
+/** Arguments that select the lane. */
+let lane: readonly string[] = [];
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'weir-data-'));
@@ -53,8 +55,19 @@ const start = (...args: string[]): Promise<Weir> =>
     folder,
     '--async-submit-rate=0',
     '--async-status-rate=0',
+    ...lane,
     ...args,
   ]);
+
+/** What is tested in both lanes. */
+const LANES: [string, readonly string[]][] = [
+  ['in the fast lane', []],
+  ['in the full lane', ['--proxy-fast-lane=false']],
+];
+const useLane = (args: readonly string[]) => {
+  beforeEach(() => void (lane = args));
+  afterEach(() => void (lane = []));
+};
 
 const submit = (weir: Weir, body: unknown, headers: Record<string, string> = {}, target = '/production') =>
   call(weir.url, `${target}/async_predict`, {
@@ -135,7 +148,9 @@ describe('the curl examples of the contract', () => {
   });
 });
 
-describe('POST …/async_predict', () => {
+describe.each(LANES)('POST …/async_predict %s', (_lane, args) => {
+  useLane(args);
+
   it('reports all mistakes of a body in one error', async () => {
     const weir = await start();
     const { status, text } = await submit(weir, {
@@ -251,6 +266,7 @@ describe('POST …/async_predict', () => {
       folder,
       '--async-submit-rate=3',
       '--async-status-rate=2',
+      ...lane,
     ]);
     const statuses = [];
     for (let i = 0; i < 5; i++) statuses.push(await submit(weir, { model_input: {} }));
@@ -279,7 +295,9 @@ describe('POST …/async_predict', () => {
   });
 });
 
-describe('a failed submit', () => {
+describe.each(LANES)('a failed submit %s', (_lane, args) => {
+  useLane(args);
+
   it('leaves no open request when the client disconnects before the 201', async () => {
     const weir = await start();
     const clients = Array.from({ length: 20 }, () => {

@@ -114,7 +114,7 @@ it('logs the submission and the run of a queued task under one request id', asyn
   const { request_id: id } = (await response.json()) as { request_id: string };
   await until('the run is closed', () => stepsOf(weir, id).filter(isClosed).length === 2);
   expect(stepsOf(weir, id).map(({ event, by }) => by ?? event)).toEqual([
-    'HTTP/1.1 server',
+    'fast lane',
     'request closed',
     'queue',
     'request routed',

@@ -1,6 +1,7 @@
 // The attempts of one request, one after the other: reserves a replica, waits for one, decides on retries, applies the
 // time limits, and releases the replica at the end. The forwarders move the bytes. Hot path.
-// Invariant: an open request has exactly one of a lease, an entry in the wait queue, or a time of its next attempt.
+// Invariant: an open request has exactly one of a lease, an entry in the wait queue, or a time of its next attempt; one
+// that weir answers itself has none.
 //
 //   start ─► (wait queue) ─► send ─► finish, fail
 //     ▲                        │ no connection, or a response with 502, 503 or 504
@@ -85,6 +86,11 @@ export class Attempt implements Waiter {
     this.#begin(exchange, path);
     exchange.leased(lease.replica.id);
     this.granted(lease);
+  }
+
+  /** Begins with a request that weir answers itself. It needs no replica and has no time limits. */
+  startHere(exchange: Exchange): void {
+    this.#begin(exchange, '');
   }
 
   /** True while no replica has the request: it is in the wait queue, or waits for its next attempt. */

@@ -41,8 +41,15 @@ import { QueuedForwarder } from './queued/queued-forwarder.ts';
 import { RetryBudget, type RetryCounts } from './retry.ts';
 import { WebSocketForwarder } from './websocket/websocket-forwarder.ts';
 
-export { KeyMemo } from './fast/fast-lane.ts';
-export type { RouteDecision, FastLane } from './fast/fast-lane.ts';
+export { KeyMemo, lateBody } from './fast/fast-lane.ts';
+export type {
+  FastDecision,
+  FastLane,
+  SubmissionHead,
+  SubmissionOutcome,
+  SubmissionRefusal,
+  SubmissionTarget,
+} from './fast/fast-lane.ts';
 export type { ActiveRequest } from './forwarder.ts';
 export { GrpcWebCaller } from './grpc/grpc-web-caller.ts';
 export { Http2Caller } from './grpc/http2-caller.ts';

@@ -1,6 +1,6 @@
 // The Server-Timing header: how the time until the head of the response was spent, in milliseconds.
 // Source: W3C Server Timing.
-import type { Exchange } from '../../core/exchange/exchange.ts';
+import { NO_DEPLOYMENT, type Exchange } from '../../core/exchange/exchange.ts';
 
 const inTenths = (count: number): string => `${Math.floor(count / 10)}.${count % 10}`;
 /** Most times are short. */
@@ -25,11 +25,19 @@ function withoutQueue(replicaMs: number): string {
 }
 
 /**
- * The header's value. `queue`: time in the wait queue; `replica`: from the last reservation of a replica to the head of
+ * The header's value; empty for a request that was not routed, so that no replica was asked for. `queue`: time in the wait queue; `replica`: from the last reservation of a replica to the head of
  * its response; `retry`, if there was more than one attempt: everything before the last attempt except the time in the
  * wait queue.
  */
-export function serverTiming({ startMs, waitedMs, leasedMs, headMs, attempts }: Exchange): string {
+export function serverTiming({
+  deployment,
+  startMs,
+  waitedMs,
+  leasedMs,
+  headMs,
+  attempts,
+}: Exchange): string {
+  if (deployment === NO_DEPLOYMENT) return '';
   if (leasedMs === 0) return `queue;dur=${tenths(waitedMs)}`;
   const replicaMs = (headMs === 0 ? performance.now() : headMs) - leasedMs;
   if (waitedMs === 0 && attempts < 2) return withoutQueue(replicaMs);

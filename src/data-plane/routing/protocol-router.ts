@@ -1,6 +1,6 @@
 // Routes requests of the data server, and refuses those whose protocol the deployment does not serve. Hot path.
 // Invariant: a deployment gets requests only in the protocols of its replicas: HTTP, gRPC, or both over HTTP/2.
-import type { RouteDecision } from '../proxy/proxy.ts';
+import type { FastDecision } from '../proxy/proxy.ts';
 import { PathRouter } from './path-router.ts';
 import type { CallRoute, CallTarget, RoutableDeployment, Route, WebCallRoute } from './route.ts';
 import { IS_TARGET } from './target-path.ts';
@@ -64,12 +64,14 @@ export class ProtocolRouter {
   }
 
   /**
-   * Routes a request of the fast lane. Returns `undefined` for a request that the full lane must serve: one of weir's
-   * own routes, or one to replicas that do not serve plain HTTP.
+   * Routes a request of the fast lane. Returns `undefined` for a request that the full lane must serve: one to replicas
+   * that do not serve plain HTTP, or one of weir's own routes other than submissions.
    */
-  routeFast(method: string, target: string): RouteDecision | undefined {
+  routeFast(method: string, target: string): FastDecision | undefined {
     const route = this.#router.route(method, target, false);
-    return route.kind === 'forward' && FAST.has(this.#schemes[route.deployment]!) ? route : undefined;
+    if (route.kind === 'forward') return FAST.has(this.#schemes[route.deployment]!) ? route : undefined;
+    if (route.kind === 'async_predict') return isGrpc(this.#schemes[route.deployment]) ? undefined : route;
+    return undefined;
   }
 
   /** Routes an HTTP request. `isUpgrade`: it is a WebSocket upgrade. */

@@ -113,11 +113,8 @@ export const targets = [
 
 /** A route of asynchronous requests. */
 export type AsyncRoute =
-  | {
-      readonly kind: 'async_predict' | 'async_queue_status';
-      readonly deployment: number;
-      readonly picker: WeightedPicker;
-    }
+  | { readonly kind: 'async_predict'; readonly deployment: number; readonly picker: WeightedPicker }
+  | { readonly kind: 'async_queue_status'; readonly deployment: number; readonly picker: WeightedPicker }
   | { readonly kind: 'async_request'; readonly id: string; readonly isResult: boolean };
 
 export interface RouteRefusal {

@@ -1,35 +1,30 @@
 // Routes of asynchronous requests: submit, status, cancel, queue status, stored result.
 // Invariant: 201 is sent only after the queue has stored the task; each request closes exactly one exchange.
 // Source of routes, statuses and bodies: docs/contracts/serving.md 1.2, 2.1 to 2.5, 2.8.
-import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describe, type Failure } from '../../core/errors.ts';
 import { RateLimiter } from '../../core/rate-limiter.ts';
 import type { Exchange } from '../../core/exchange/exchange.ts';
 import { isPrivate } from '../../core/exchange/body-capture.ts';
-import { DEBUG_HEADER, ID_HEADER } from '../../core/header-names.ts';
-import { errorResponse, sendRefusal, sendError } from '../../protocol/http/error-response.ts';
+import { DEBUG_HEADER, ID_HEADER, IDEMPOTENCY_HEADER } from '../../core/header-names.ts';
+import { errorResponse, publicDetail, sendRefusal, sendError } from '../../protocol/http/error-response.ts';
 import { sendJson } from '../../protocol/http/json-response.ts';
-import { readSubmission, type Queue, type TaskStatus } from '../../async/queue/queue.ts';
-import type { ActiveRequest } from '../proxy/proxy.ts';
+import type { Queue, TaskStatus } from '../../async/queue/queue.ts';
+import { lateBody, type ActiveRequest } from '../proxy/proxy.ts';
 import type { AsyncRoute } from '../routing/route.ts';
 import type { ClientAccess } from './client-access.ts';
-import { BODY_LATE, BODY_TIMEOUT_MS, readBody } from './submission-body.ts';
+import { BODY_LATE, readBody } from './submission-body.ts';
+import type { Submissions } from './submissions.ts';
 
 export interface AsyncDeps {
   readonly queue: Queue;
   readonly modelId: string;
-  readonly maxBody: number;
-  readonly submitRate: number;
+  readonly submissions: Submissions;
   readonly statusRate: number;
   /** Returns the id of the deployment with this index. */
   readonly deploymentId: (index: number) => string;
   /** Returns the index of the deployment with this id, or NO_DEPLOYMENT. */
   readonly deploymentIndex: (id: string) => number;
-  /** Returns the scope in which an Idempotency-Key is unique: the environment, whose deployments share the traffic. */
-  readonly keyScope: (deployment: string) => string;
-  /** Says what is wrong with a webhook's URL; empty if it is valid. */
-  readonly checkWebhook: (url: string) => string;
   /** `undefined`: no key is required. */
   readonly access: ClientAccess | undefined;
 }
@@ -43,18 +38,14 @@ interface AsyncRouteRequest {
   status: number;
 }
 
-/** Maximum length of an Idempotency-Key, in characters. */
-const MAX_KEY = 255;
-
 export class AsyncRoutes {
   readonly #deps: AsyncDeps;
-  readonly #rates: Readonly<Record<AsyncRoute['kind'] | 'cancel', RateLimiter>>;
+  readonly #rates: Readonly<Record<'async_request' | 'cancel' | 'async_queue_status', RateLimiter>>;
 
   constructor(deps: AsyncDeps) {
     this.#deps = deps;
-    const { submitRate, statusRate } = deps;
+    const { statusRate } = deps;
     this.#rates = {
-      async_predict: new RateLimiter(submitRate),
       async_request: new RateLimiter(statusRate),
       cancel: new RateLimiter(statusRate),
       async_queue_status: new RateLimiter(statusRate),
@@ -74,12 +65,11 @@ export class AsyncRoutes {
 
   async #serve(route: AsyncRoute, request: AsyncRouteRequest): Promise<void> {
     const { req } = request;
+    if (route.kind === 'async_predict') return this.#submit(request, route.deployment);
     const isCancel = route.kind === 'async_request' && req.method === 'DELETE';
     if (!this.#rates[isCancel ? 'cancel' : route.kind].take()) return this.#refuse(request, 'rate_limited');
     try {
       if (route.kind === 'async_request') await this.#serveTask(request, route.id, isCancel, route.isResult);
-      else if (route.kind === 'async_predict')
-        await this.#submit(request, this.#deps.deploymentId(route.deployment));
       else this.#queueStatus(request, this.#deps.deploymentId(route.deployment));
     } catch (error) {
       this.#refuse(request, 'storage_failed', '', describe(error));
@@ -105,36 +95,27 @@ export class AsyncRoutes {
     return task === undefined || access.allowsTask(exchange, deploymentIndex(task.deployment));
   }
 
-  async #submit(request: AsyncRouteRequest, deployment: string): Promise<void> {
+  async #submit(request: AsyncRouteRequest, deployment: number): Promise<void> {
     const { req, exchange } = request;
+    const { submissions } = this.#deps;
     // Node joins repeated headers to one value, which is a valid key as well.
-    const key = req.headers['idempotency-key'] as string | undefined;
-    if (key !== undefined && (key.length === 0 || key.length > MAX_KEY))
-      return this.#refuse(
-        request,
-        'bad_request',
-        `Idempotency-Key has ${key.length} characters, must have 1 to ${MAX_KEY}`,
-      );
-    const body = await readBody(req, this.#deps.maxBody);
+    const idempotencyKey = req.headers[IDEMPOTENCY_HEADER] as string | undefined;
+    const refusal = submissions.admit(idempotencyKey);
+    if (refusal !== undefined) return this.#refuse(request, refusal.failure, refusal.detail);
+    const body = await readBody(req, submissions);
     if (body === undefined || !exchange.isOpen) return;
     if (body === BODY_LATE)
-      return this.#refuse(request, 'request_timeout', `the body did not arrive within ${BODY_TIMEOUT_MS} ms`);
+      return this.#refuse(request, 'request_timeout', lateBody(submissions.bodyTimeoutMs));
     if (typeof body === 'number') return this.#tooLarge(request, body);
     exchange.requestBytes = body.length;
-    const read = readSubmission(body, this.#deps.checkWebhook);
-    if (!read.ok) return this.#refuse(request, 'bad_request', read.problems.join('; '));
-    const digest = key === undefined ? '' : createHash('sha256').update(body).digest('base64');
-    const { queue } = this.#deps;
-    const scoped = key === undefined ? '' : `${this.#deps.keyScope(deployment)}\n${key}`;
-    const origin = {
-      traceparent: exchange.ownTraceparent,
-      isPrivate: isPrivate(req.headers[DEBUG_HEADER]),
-      client: exchange.key,
-    };
-    const submitted = await queue.submit(exchange.id, deployment, read.submission, scoped, digest, origin);
-    if ('failure' in submitted) return this.#refuse(request, submitted.failure);
+    const head = { deployment, idempotencyKey, isPrivate: isPrivate(req.headers[DEBUG_HEADER]) };
+    const outcome = await submissions.store(exchange, head, body);
+    if ('failure' in outcome) {
+      const { failure, detail } = outcome;
+      return this.#refuse(request, failure, publicDetail(failure, detail), detail);
+    }
     // A repeated submit gets the id of the first one, in the header and in the body.
-    this.#json(request, 201, { request_id: submitted.id }, submitted.id);
+    this.#json(request, 201, { request_id: outcome.id }, outcome.id);
   }
 
   /** Returns a task, and records its deployment in the exchange. */
@@ -204,7 +185,8 @@ export class AsyncRoutes {
 
   /** The text is the contract's (1.4). */
   #tooLarge(request: AsyncRouteRequest, bytes: number): void {
-    const text = `payload size of ${bytes} bytes exceeds maximum size of ${this.#deps.maxBody} bytes`;
+    const { maxBody } = this.#deps.submissions;
+    const text = `payload size of ${bytes} bytes exceeds maximum size of ${maxBody} bytes`;
     const { req, res, exchange } = request;
     exchange.wrote(sendError(req, res, errorResponse('too_large', exchange.id, { text })));
     exchange.fail('too_large', text);

@@ -17,6 +17,7 @@ import type { Exchanges } from '../../core/exchange/exchange.ts';
 import { answerRefused } from '../../protocol/grpc/refused-http2.ts';
 import { webFormatOf } from '../../protocol/grpc/web-content-type.ts';
 import { awaitFirstBytes, protocolOf } from '../../protocol/http/http2-preface.ts';
+import { BY_LENGTH } from '../../protocol/http/body-framing.ts';
 import { ConnectionsPerAddress } from '../../protocol/http/connections-per-address.ts';
 import { boundAddress, listen } from '../../protocol/http/listen.ts';
 import { Http1StreamSocket } from '../../protocol/http2/http1/http1-stream-socket.ts';
@@ -24,6 +25,7 @@ import { ServerFront } from '../../protocol/http/server-front.ts';
 import { isTlsHandshake } from '../../protocol/http/tls-acceptor.ts';
 import type { FastLane, Proxy } from '../proxy/proxy.ts';
 import { AsyncRoutes, type AsyncDeps } from './async-routes.ts';
+import { Submissions, type SubmissionDeps } from './submissions.ts';
 import type { Admission } from './admission.ts';
 import type { ClientAccess } from './client-access.ts';
 import { Cors } from './cors.ts';
@@ -41,6 +43,9 @@ export { predictPathWarning } from './predict-path-warning.ts';
 
 /** Header lines of a web page's request. */
 const HAS_ORIGIN = /^origin:/im;
+
+/** Time limit for the body of a submission, in milliseconds. */
+const BODY_TIMEOUT_MS = 30_000;
 
 export class DataServer {
   readonly name = 'ingress';
@@ -62,7 +67,7 @@ export class DataServer {
     deployments: readonly ServedDeployment[],
     exchanges: Exchanges,
     proxy: Proxy,
-    async: Omit<AsyncDeps, 'access'>,
+    async: Omit<AsyncDeps, 'access' | 'submissions'> & SubmissionDeps,
     access: ClientAccess | undefined,
     admission: Admission | undefined,
     onWake: (deployment: number) => void,
@@ -90,13 +95,17 @@ export class DataServer {
     const { subject_header } = options.tls;
     const subjectHeader = subject_header === '' ? undefined : new SubjectHeader(subject_header);
     const cors = options.cors.origins.length === 0 ? undefined : new Cors(options.cors);
+    const submissions = new Submissions(
+      async,
+      Math.min(BODY_TIMEOUT_MS, Math.max(limits.totalTimeoutMs, options.header_timeout)),
+    );
     this.#http1 = new Http1Server(
       options,
       limits,
       {
         exchanges,
         proxy,
-        async: new AsyncRoutes({ ...async, access }),
+        async: new AsyncRoutes({ ...async, submissions, access }),
         router,
         admission,
         cors,
@@ -125,12 +134,16 @@ export class DataServer {
       maxHeadBytes: options.max_header,
       headerTimeoutMs: options.header_timeout,
       keepAliveTimeoutMs: options.keep_alive_timeout,
-      // The full lane answers web pages, and selects the deployment of a gRPC-Web call by its metadata.
-      decide: ({ method, target, kept, type }) =>
-        (cors !== undefined && HAS_ORIGIN.test(kept)) ||
-        (router.servesGrpc && webFormatOf(type) !== undefined)
-          ? undefined
-          : router.routeFast(method, target),
+      // The full lane answers web pages, selects the deployment of a gRPC-Web call by its metadata, and answers
+      // submissions without a length and those that are too large.
+      decide: ({ method, target, kept, type, framing, length }) => {
+        if (cors !== undefined && HAS_ORIGIN.test(kept)) return undefined;
+        if (router.servesGrpc && webFormatOf(type) !== undefined) return undefined;
+        const decision = router.routeFast(method, target);
+        const isSubmission = decision?.kind === 'async_predict';
+        return isSubmission && !(framing === BY_LENGTH && length <= async.maxBody) ? undefined : decision;
+      },
+      submissions,
       access: admission,
       responseLines: cors?.varies === true ? 'Vary: Origin\r\n' : '',
       handOver: (socket, first) => this.#onHandOver(socket, first),

@@ -3,19 +3,17 @@ import type { IncomingMessage } from 'node:http';
 
 /** The body did not arrive in time. */
 export const BODY_LATE = 'late';
-/** Time limit for a body, in milliseconds. */
-export const BODY_TIMEOUT_MS = 30_000;
 
 /**
- * Reads a request's body. Resolves to its size in bytes, as far as known, if it is larger than `limit`; to BODY_LATE
- * after BODY_TIMEOUT_MS; to `undefined` if the client left.
+ * Reads a request's body. Resolves to its size in bytes, as far as known, if it is larger than `maxBody`; to BODY_LATE
+ * after `bodyTimeoutMs`; to `undefined` if the client left.
  */
 export function readBody(
   req: IncomingMessage,
-  limit: number,
+  { maxBody, bodyTimeoutMs }: { readonly maxBody: number; readonly bodyTimeoutMs: number },
 ): Promise<Buffer | number | typeof BODY_LATE | undefined> {
   const announced = Number(req.headers['content-length'] ?? 0);
-  if (announced > limit) return Promise.resolve(announced);
+  if (announced > maxBody) return Promise.resolve(announced);
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -23,10 +21,10 @@ export function readBody(
       clearTimeout(timer);
       resolve(body);
     };
-    const timer = setTimeout(() => done(BODY_LATE), BODY_TIMEOUT_MS).unref();
+    const timer = setTimeout(() => done(BODY_LATE), bodyTimeoutMs).unref();
     req.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size > limit) done(size);
+      if (size > maxBody) done(size);
       else chunks.push(chunk);
     });
     req.on('end', () => done(Buffer.concat(chunks)));

@@ -2,7 +2,7 @@
 import type { Failure } from '../../../core/errors.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import type { RequestHead } from '../../../protocol/http/request-head-parser.ts';
-import type { RouteDecision } from './fast-context.ts';
+import type { FastDecision } from './fast-context.ts';
 
 /** Why a request is refused. */
 interface FastRefusal {
@@ -17,7 +17,7 @@ export interface FastAccess {
   check(
     exchange: Exchange,
     credentials: string | undefined,
-    to: RouteDecision,
+    to: FastDecision,
     memo: KeyMemo,
   ): FastRefusal | undefined;
 }
@@ -37,7 +37,7 @@ export class KeyMemo {
     access: FastAccess,
     exchange: Exchange,
     { authorization }: RequestHead,
-    to: RouteDecision,
+    to: FastDecision,
   ): FastRefusal | undefined {
     exchange.requestedDeployment = to.deployment;
     return access.check(exchange, authorization, to, this);

@@ -60,7 +60,7 @@ export function valuesOf(lines: string, name: string): string | undefined {
     const colon = lines.indexOf(':', at);
     const end = lines.indexOf('\n', colon);
     if (colon - at === name.length && isNamed(lines, at, name)) {
-      const value = lines.slice(colon + 1, end).trim();
+      const value = lines.slice(colon + 1, end).replace(/^[ \t]+|[ \t\r]+$/g, '');
       values = values === undefined ? value : `${values}, ${value}`;
     }
     at = end + 1;

@@ -28,6 +28,7 @@ import { KeyMemo } from './fast-access.ts';
 import { LIMITS, type ConnectionSet, type FastContext } from './fast-context.ts';
 import { FastRequest } from './fast-request.ts';
 import { FastResponse, MALFORMED_CHUNKS, type ResponseOwner } from './fast-response.ts';
+import { FastSubmission } from './fast-submission.ts';
 import { HeadWriter } from './request-head.ts';
 
 const READING_HEAD = 0;
@@ -48,6 +49,7 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
   readonly #attempt: Attempt;
   readonly #request: FastRequest;
   readonly #response: FastResponse;
+  readonly #submission: FastSubmission;
   readonly #reads: ClientReads;
   readonly #keyMemo = new KeyMemo();
   #heads: HeadWriter | undefined;
@@ -66,6 +68,7 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
     this.#attempt = new Attempt(context, this);
     this.#request = new FastRequest(context.options.retry.max_body, context.removed);
     this.#response = new FastResponse(socket, this, this.#attempt, this.#request, context);
+    this.#submission = new FastSubmission(context, this.#attempt, this.#request, this.#response, this);
     this.#reads = new ClientReads(socket, this.#onBytes, () => this.replicaDrained());
     socket.on('drain', this.#response.onClientDrain);
     socket.on('end', this.#onClientEnd);
@@ -132,10 +135,8 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
     const bodyEnd = request.readBody(head, bytes, size, isCaptured || isFollowed);
     if (bodyEnd === BROKEN || request.payloadBytes > options.max_body) return this.#handOver(bytes, size);
     const exchange = exchanges.open(head.inboundId === '' ? undefined : head.inboundId);
-    exchange.method = head.method;
-    exchange.target = head.target;
     const heads = (this.#heads ??= new HeadWriter(peerOf(this.#socket), this.#context));
-    heads.nameClient(exchange);
+    heads.name(exchange, head);
     exchange.requestBytes = request.payloadBytes;
     exchange.accepted('fast lane');
     this.#state = SERVING;
@@ -145,6 +146,8 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
     if (bodyEnd < size) this.#hold(bytes, bodyEnd, size);
     const denied = access && this.#keyMemo.check(access, exchange, head, decision);
     if (denied !== undefined) return this.#refuse(exchange, denied.failure, denied);
+    if (decision.kind === 'async_predict')
+      return this.#submission.begin(exchange, head, decision, bytes, bodyEnd);
     exchange.route(decision.deployment);
     decision.picker.take(decision.deployment);
     if (isCaptured || isFollowed) request.read(exchange, head, bytes, bodyEnd, isCaptured, isFollowed);
@@ -194,6 +197,7 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
       return this.fail('too_large', `the body has more than ${max_body} bytes (proxy.max_body)`);
     request.tell(bytes, end);
     if (end < size) this.#hold(bytes, end, size);
+    if (this.#submission.isOpen) return this.#submission.onBody();
     const { connection } = this.#response;
     const copy = request.isKept || request.isEdited ? request.take(bytes, end) : undefined;
     if (this.#attempt.isWaiting) {
@@ -230,7 +234,7 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
   // ── The end of an exchange ───────────────────────────────────────────────────────────────────────────────────────
 
   /** Ends the current exchange with a failure. */
-  fail(failure: Failure, detail = ''): void {
+  fail(failure: Failure, detail = '', retryAfter?: number): void {
     const { exchange } = this.#attempt;
     if (exchange === undefined) return;
     this.#response.abort();
@@ -238,7 +242,7 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
     const isCut = failure === 'client_gone' || this.#response.hasBegun;
     // Where the request was not read to its end the next one could not be found, so the connection ends.
     if (!this.#request.isWhole || this.#lane.isDraining) this.keepAlive = false;
-    const reply = { detail: publicDetail(failure, detail), timing: serverTiming(exchange) };
+    const reply = { detail: publicDetail(failure, detail), timing: serverTiming(exchange), retryAfter };
     const refusal = isCut ? '' : refusalBytes(failure, exchange, reply, this.keepAlive);
     this.#attempt.fail(failure, detail);
     if (isCut) return this.#break();
@@ -249,12 +253,11 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
   closed(exchange: Exchange): void {
     this.#request.forget();
     this.#response.forget();
+    this.#submission.forget();
     this.#sinceMs = exchange.endMs;
   }
 
-  /**
-   * After an exchange has been closed: closes the connection, drops the rest of the request, or serves the next one.
-   */
+  /** After the end of an exchange: closes the connection, drops the rest of the request, or serves the next one. */
   next(): void {
     if (!this.keepAlive) return this.#close();
     if (!this.#request.isWhole) {
@@ -331,6 +334,7 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
   }
 
   #sweepExchange(nowMs: number): void {
+    if (this.#submission.isOpen) return this.#submission.expire(nowMs);
     const { connection } = this.#response;
     if (connection !== undefined && !connection.isConnected && this.#attempt.isConnectOverdue(nowMs)) {
       this.#response.abort();
@@ -343,20 +347,16 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
 
   /** No byte of a first request came in time. */
   #refuseSilence(): void {
-    const exchange = this.#openWithoutRequest();
     const detail = `no request within ${this.#context.headerTimeoutMs} ms (ingress.header_timeout)`;
     this.keepAlive = false;
-    this.#refuse(exchange, 'request_timeout', { detail });
+    this.#refuse(this.#openWithoutRequest(), 'request_timeout', { detail });
   }
 
   /** Refuses a request for which no replica was reserved. */
   #refuse(exchange: Exchange, failure: Failure, reply: { detail: string; retryAfter?: number }): void {
-    if (!this.#request.isWhole || this.#lane.isDraining) this.keepAlive = false;
-    const refusal = refusalBytes(failure, exchange, reply, this.keepAlive);
-    exchange.fail(failure, reply.detail);
-    this.#socket.write(refusal);
-    this.#sinceMs = exchange.endMs;
-    this.next();
+    this.#response.begin(false);
+    this.#attempt.startHere(exchange);
+    this.fail(failure, reply.detail, reply.retryAfter);
   }
 
   #openWithoutRequest(): Exchange {

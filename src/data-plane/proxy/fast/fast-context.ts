@@ -6,6 +6,7 @@ import type { Exchanges } from '../../../core/exchange/exchange.ts';
 import type { RequestHead } from '../../../protocol/http/request-head-parser.ts';
 import type { ForwarderContext } from '../forwarder.ts';
 import type { FastAccess } from './fast-access.ts';
+import type { SubmissionDecision, SubmissionTarget } from './fast-submission.ts';
 import type { ReplicaConnections } from './replica-connection.ts';
 
 /** Limits of a client connection. */
@@ -27,6 +28,9 @@ export interface RouteDecision {
   readonly picker: { take(deployment: number): void };
 }
 
+/** What the fast lane can do with a request. */
+export type FastDecision = RouteDecision | SubmissionDecision;
+
 /** What a data server gives to its fast lane. */
 export interface FastLaneOptions {
   readonly exchanges: Exchanges;
@@ -39,7 +43,8 @@ export interface FastLaneOptions {
   readonly headerTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
   /** Where a request goes, or undefined if the full lane must decide that. */
-  readonly decide: (head: RequestHead) => RouteDecision | undefined;
+  readonly decide: (head: RequestHead) => FastDecision | undefined;
+  readonly submissions: SubmissionTarget;
   /** `undefined`: no key is required. */
   readonly access: FastAccess | undefined;
   /** Header lines for each response of a replica, each with its line end. */

@@ -6,7 +6,14 @@ import { FastConnection } from './fast-connection.ts';
 import type { ConnectionSet, FastContext } from './fast-context.ts';
 
 export { KeyMemo } from './fast-access.ts';
-export type { FastLaneOptions, RouteDecision } from './fast-context.ts';
+export { lateBody } from './fast-submission.ts';
+export type { FastDecision, FastLaneOptions } from './fast-context.ts';
+export type {
+  SubmissionHead,
+  SubmissionOutcome,
+  SubmissionRefusal,
+  SubmissionTarget,
+} from './fast-submission.ts';
 
 export class FastLane implements ConnectionSet<FastConnection> {
   readonly #context: FastContext;

@@ -82,6 +82,12 @@ export class FastRequest {
     if (this.#sink !== undefined) body.copyPayload(bytes, head.end, end, this.#sink);
   }
 
+  /** Gives the body, of which bytes[from, end) came with the head, to `sink`. Call it right after `readBody`. */
+  collect(sink: PayloadSink, bytes: Buffer, from: number, end: number): void {
+    this.#sink = sink;
+    this.#body.copyPayload(bytes, from, end, sink);
+  }
+
   /** Sets the head as the replica gets it, and keeps bytes[from, end) of the body. Call it right after `readBody`. */
   begin(head: string, bytes: Buffer, from: number, end: number): void {
     this.#head = head;

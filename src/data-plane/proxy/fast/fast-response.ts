@@ -33,7 +33,8 @@ const ID_BEGIN = `${ID_HEADER}: `;
 const ATTEMPTS_BEGIN = `\r\n${ATTEMPTS_HEADER}: `;
 const TIMING_BEGIN = `\r\n${TIMING_HEADER}: `;
 const ONE_ATTEMPT = `${ATTEMPTS_BEGIN}1${TIMING_BEGIN}`;
-const CLOSES = '\r\nConnection: close\r\n\r\n';
+const CLOSES_HERE = 'Connection: close\r\n\r\n';
+const CLOSES = `\r\n${CLOSES_HERE}`;
 
 /** Shared by all connections, since each head is used before the next one is read. */
 const responseHead = new ResponseHead();
@@ -355,6 +356,20 @@ export class FastResponse implements ConnectionUser {
     this.#attempt.lease!.reportCompleted();
     connection.buffer.endBulk();
     this.#giveBack(connection, this.#isReusable);
+    this.#finishWhenWritten();
+  }
+
+  /** Writes a whole response that weir makes itself. `head`: status line and header lines, each with its line end. */
+  answer(status: number, head: string, body: string): void {
+    const owner = this.#owner;
+    if (owner.isDraining) owner.keepAlive = false;
+    this.hasBegun = true;
+    this.#attempt.exchange!.status = status;
+    this.#write(head + (owner.keepAlive ? '\r\n' : CLOSES_HERE) + body);
+    this.#finishWhenWritten();
+  }
+
+  #finishWhenWritten(): void {
     if (this.isWritten) this.#onWritten();
     else this.#client.write('', this.#onWritten);
   }

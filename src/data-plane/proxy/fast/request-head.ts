@@ -33,6 +33,12 @@ const EMPTY_BODY = 'Content-Length: 0\r\n\r\n';
 /** The same text in one piece. */
 const flat = (text: string): string => Buffer.from(text, 'latin1').latin1Slice();
 
+/** Begins the trace of an exchange, with what its client says about it. Returns the `traceparent` for the replica. */
+export function beginTrace(exchange: Exchange, { hasNotes, kept, traceparent }: RequestHead): string {
+  if (hasNotes) exchange.notes = readNotes((name) => valuesOf(kept, name));
+  return exchange.trace(traceparent === '' ? undefined : traceparent);
+}
+
 /** What the heads of all connections have in common. */
 type HeadSettings = Pick<FastContext, 'proto' | 'subjectHeader' | 'removed'>;
 
@@ -60,8 +66,10 @@ export class HeadWriter {
         : `\r\n${subjectHeader.name}: ${subjectHeader.valueOf(client.subject)}`;
   }
 
-  /** Sets what an exchange says about its client. */
-  nameClient(exchange: Exchange): void {
+  /** Sets what an exchange says about its request and its client. */
+  name(exchange: Exchange, head: RequestHead): void {
+    exchange.method = head.method;
+    exchange.target = head.target;
     exchange.remoteAddress = this.#client.address;
     exchange.clientSubject = this.#client.subject;
     exchange.isHttp2 = this.#client.isHttp2;
@@ -69,8 +77,7 @@ export class HeadWriter {
 
   /** The whole head, with the empty line at its end. `path`: what the replica sees. */
   write(head: RequestHead, path: string, exchange: Exchange): string {
-    if (head.hasNotes) exchange.notes = readNotes((name) => valuesOf(head.kept, name));
-    const traceparent = exchange.trace(head.traceparent === '' ? undefined : head.traceparent);
+    const traceparent = beginTrace(exchange, head);
     this.#keepLines(head, exchange);
     const { id } = exchange;
     return (

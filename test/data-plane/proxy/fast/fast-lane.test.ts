@@ -90,6 +90,12 @@ beforeEach(async () => {
       path,
       picker: { take: () => undefined },
     }),
+    submissions: {
+      maxBody: 0,
+      bodyTimeoutMs: 0,
+      admit: () => undefined,
+      store: () => Promise.reject(new Error('no request here is a submission')),
+    },
     access: undefined,
     responseLines: '',
     removed: undefined,
