@@ -72,7 +72,8 @@ export function errorResponse(
   return { status: row.http, headers, body };
 }
 
-const SHORT_BODY_BYTES = 64 * 1024;
+/** A body up to this size is read and dropped after its request was refused, so that the connection stays open. */
+export const SHORT_BODY_BYTES = 64 * 1024;
 
 /** Sends the response for a failure. Closes the connection if most of the request body is unread. */
 export function sendRefusal(

@@ -240,8 +240,8 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
     this.#response.abort();
     this.#attempt.leaveQueue();
     const isCut = failure === 'client_gone' || this.#response.hasBegun;
-    // Where the request was not read to its end the next one could not be found, so the connection ends.
-    if (!this.#request.isWhole || this.#lane.isDraining) this.keepAlive = false;
+    // Where the request is not read to its end the next one cannot be found, so the connection ends.
+    if (!(this.#request.isWhole || this.#submission.isShort) || this.isDraining) this.keepAlive = false;
     const reply = { detail: publicDetail(failure, detail), timing: serverTiming(exchange), retryAfter };
     const refusal = isCut ? '' : refusalBytes(failure, exchange, reply, this.keepAlive);
     this.#attempt.fail(failure, detail);

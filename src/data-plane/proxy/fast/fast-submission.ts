@@ -6,6 +6,7 @@ import type { Failure } from '../../../core/errors.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import { DEBUG_HEADER, ID_HEADER, IDEMPOTENCY_HEADER } from '../../../core/header-names.ts';
 import type { PayloadSink } from '../../../protocol/http/body-framing.ts';
+import { SHORT_BODY_BYTES } from '../../../protocol/http/error-response.ts';
 import { dateLine } from '../../../protocol/http/date-line.ts';
 import type { RequestHead } from '../../../protocol/http/request-head-parser.ts';
 import type { Attempt } from '../attempt.ts';
@@ -69,6 +70,7 @@ export class FastSubmission implements PayloadSink {
   /** The open exchange; `undefined` while no submission is served. */
   #exchange: Exchange | undefined;
   #head: SubmissionHead | undefined;
+  #isShort = false;
   /** The body, while it comes. */
   #pieces: Buffer[] = [];
 
@@ -92,6 +94,11 @@ export class FastSubmission implements PayloadSink {
     return this.#exchange !== undefined;
   }
 
+  /** A submission is served whose body is short, so that the connection can stay open before all of it has come. */
+  get isShort(): boolean {
+    return this.isOpen && this.#isShort;
+  }
+
   /** Begins with a submission, of whose body bytes[head.end, end) came with its head. */
   begin(
     exchange: Exchange,
@@ -101,6 +108,7 @@ export class FastSubmission implements PayloadSink {
     end: number,
   ): void {
     this.#exchange = exchange;
+    this.#isShort = head.length <= SHORT_BODY_BYTES;
     this.#response.begin(false);
     this.#attempt.startHere(exchange);
     beginTrace(exchange, head);
@@ -109,7 +117,10 @@ export class FastSubmission implements PayloadSink {
     const { kept } = head;
     const idempotencyKey = valuesOf(kept, IDEMPOTENCY_HEADER);
     const refusal = this.#target.admit(idempotencyKey);
-    if (refusal !== undefined) return this.#owner.fail(refusal.failure, refusal.detail);
+    if (refusal !== undefined) {
+      exchange.requestBytes = 0;
+      return this.#owner.fail(refusal.failure, refusal.detail);
+    }
     this.#head = { deployment, idempotencyKey, isPrivate: isPrivate(valuesOf(kept, DEBUG_HEADER)) };
     if (this.#request.isWhole) this.#store(bytes.subarray(head.end, end));
     else this.#request.collect(this, bytes, head.end, end);

@@ -1,113 +1,28 @@
 // Backpressure and disconnects in the fast lane, with a client socket that the test controls.
-import type { Socket } from 'node:net';
-import { Duplex } from 'node:stream';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { Deadlines } from '../../../../src/core/deadlines.ts';
-import { load } from '../../../../src/config/config.ts';
-import { Exchanges } from '../../../../src/core/exchange/exchange.ts';
-import { Pool } from '../../../../src/data-plane/replicas/pool.ts';
-import { FastLane } from '../../../../src/data-plane/proxy/fast/fast-lane.ts';
-import { RetryBudget } from '../../../../src/data-plane/proxy/retry.ts';
-import { ReplicaConnections } from '../../../../src/data-plane/proxy/fast/replica-connection.ts';
-import { Http2Replicas } from '../../../../src/data-plane/proxy/http2/http2-replicas.ts';
-import { Http2HeldBytes } from '../../../../src/protocol/http2/http2-held-bytes.ts';
-import { Http2Counters } from '../../../../src/protocol/http2/http2-counters.ts';
+import type { Exchanges } from '../../../../src/core/exchange/exchange.ts';
+import type { Pool } from '../../../../src/data-plane/replicas/pool.ts';
+import type { ReplicaConnections } from '../../../../src/data-plane/proxy/fast/replica-connection.ts';
+import { startFastLane, type HeldSocket, type TestLane } from '../../../kit/fast-lane.ts';
 import { closeReplicas, startRawReplica, type Replica } from '../../../kit/replica.ts';
 import { until } from '../../../kit/until.ts';
 
-/** A client socket that completes its writes only when the test says so. */
-class HeldSocket extends Duplex {
-  remoteAddress = '127.0.0.1';
-  received = '';
-  isHeld = false;
-  #release: (() => void) | undefined;
-
-  override _read(): void {
-    // Bytes are pushed by the test.
-  }
-
-  override _write(chunk: Buffer | string, _: BufferEncoding, done: () => void): void {
-    this.received += typeof chunk === 'string' ? chunk : chunk.toString('latin1');
-    if (this.isHeld) this.#release = done;
-    else done();
-  }
-
-  send(text: string): void {
-    this.push(Buffer.from(text, 'latin1'));
-  }
-
-  resetAndDestroy(): this {
-    return this.destroy();
-  }
-
-  release(): void {
-    this.isHeld = false;
-    this.#release?.();
-  }
-}
-
 let replica: Replica;
+let started: TestLane;
 let pool: Pool;
-let lane: FastLane;
 let connections: ReplicaConnections;
 let exchanges: Exchanges;
 let reply: string;
 
-const connectClient = (): HeldSocket => {
-  const socket = new HeldSocket({ decodeStrings: false, writableHighWaterMark: 1 });
-  lane.accept(socket as unknown as Socket);
-  return socket;
-};
+const connectClient = (): HeldSocket => started.connect();
 
 beforeEach(async () => {
   replica = await startRawReplica((socket) => socket.on('data', () => socket.write(reply, 'latin1')));
-  const loaded = load(['--replica', replica.url], {});
-  if (!loaded.ok) throw new Error(loaded.problems.join());
-  pool = new Pool(loaded.config.deployments, loaded.config.pool, {
-    changed: () => undefined,
-    dead: () => undefined,
-  });
-  await pool.start();
-  const deadlines = new Deadlines();
-  const http2 = new Http2Replicas(loaded.config.proxy, new Http2HeldBytes(1024), new Http2Counters());
-  connections = new ReplicaConnections(deadlines, 60_000, 0, http2);
-  exchanges = new Exchanges({ trust_inbound: false });
-  lane = new FastLane({
-    pool,
-    exchanges,
-    connections,
-    retries: new RetryBudget(loaded.config.proxy),
-    deadlines,
-    options: loaded.config.proxy,
-    proto: 'http',
-    subjectHeader: undefined,
-    maxHeadBytes: 32 * 1024,
-    headerTimeoutMs: 60_000,
-    keepAliveTimeoutMs: 60_000,
-    decide: ({ target: path }) => ({
-      kind: 'forward',
-      deployment: 0,
-      path,
-      picker: { take: () => undefined },
-    }),
-    submissions: {
-      maxBody: 0,
-      bodyTimeoutMs: 0,
-      admit: () => undefined,
-      store: () => Promise.reject(new Error('no request here is a submission')),
-    },
-    access: undefined,
-    responseLines: '',
-    removed: undefined,
-    dropsKey: false,
-    handOver: () => {
-      throw new Error('handed over');
-    },
-  });
+  started = await startFastLane(replica.url);
+  ({ pool, connections, exchanges } = started);
 });
 afterEach(async () => {
-  pool.stop();
-  connections.close();
+  started.close();
   await closeReplicas();
 });
 
