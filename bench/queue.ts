@@ -77,7 +77,7 @@ function fill(folder: string, count: number): void {
   mkdirSync(folder, { recursive: true });
   const tables = open(folder);
   tables.create();
-  const input = Buffer.from(`{"prompt":"${'x'.repeat(970)}"}`);
+  const input = `{"prompt":"${'x'.repeat(970)}"}`;
   const retry = { max_attempts: 3, initial_delay_ms: 1000, max_delay_ms: 5000 };
   const now = Date.now();
   for (let from = 0; from < count; from += 10_000)

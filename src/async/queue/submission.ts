@@ -11,7 +11,8 @@ import type { RetryConfig } from './task.ts';
 
 /** A valid submit. */
 export interface Submission {
-  readonly input: Uint8Array;
+  /** The input of the model as JSON text. */
+  readonly input: string;
   readonly webhook: string;
   readonly priority: number;
   readonly maxQueueMs: number;
@@ -39,9 +40,6 @@ const DEFAULTS = {
   retry: { max_attempts: 3, initial_delay_ms: 1000, max_delay_ms: 5000 },
 } as const;
 
-/** Allocates an array of its own. A slice of Node's shared pool would be sent to another thread with the whole pool. */
-const encoder = new TextEncoder();
-
 type Fields = Readonly<Record<string, unknown>>;
 
 const isObject = (value: unknown): value is Fields =>
@@ -60,7 +58,7 @@ export function readSubmission(body: Buffer, checkWebhook: (url: string) => stri
   }
   if (!isObject(fields))
     return { ok: false, problems: [`the body must be a JSON object, not ${kindOf(fields)}`] };
-  if (!FIELDS.some((name) => Object.hasOwn(fields, name))) return readBareInput(body, fields);
+  if (!FIELDS.some((name) => Object.hasOwn(fields, name))) return readBareInput(text, fields);
   refuseUnknown(fields, FIELDS, '', problems);
 
   if (!isObject(fields['model_input'])) problems.push(inputProblem(fields));
@@ -90,7 +88,7 @@ export function readSubmission(body: Buffer, checkWebhook: (url: string) => stri
   refuseUnknown(retryFields, RETRY_FIELDS, 'inference_retry_config.', problems);
   const retry = 'inference_retry_config.';
   const submission: Submission = {
-    input: problems.length > 0 ? new Uint8Array() : encoder.encode(sourceOf(text, 'model_input')),
+    input: problems.length > 0 ? '' : sourceOf(text, 'model_input'),
     // Normalized, since the outbox finds the receiver by the prefix of the URL.
     webhook: (typeof webhook === 'string' && URL.parse(webhook)?.href) || '',
     priority: wholeNumber(fields, 'priority', '', DEFAULTS.priority, 0, 2),
@@ -133,7 +131,7 @@ const FEW_EDITS = 2;
 const MOST_NAMED = 10;
 
 /** Reads a body without any field of the contract: the whole body is the input of the model. */
-function readBareInput(body: Buffer, fields: Fields): SubmissionResult {
+function readBareInput(text: string, fields: Fields): SubmissionResult {
   for (const name of Object.keys(fields)) {
     const near = nearest(name, FIELDS, FEW_EDITS);
     if (near === undefined) continue;
@@ -142,7 +140,7 @@ function readBareInput(body: Buffer, fields: Fields): SubmissionResult {
       'If it is part of the input of the model, put the whole input into "model_input"';
     return { ok: false, problems: [problem] };
   }
-  return { ok: true, submission: { ...DEFAULTS, input: new Uint8Array(body) } };
+  return { ok: true, submission: { ...DEFAULTS, input: text } };
 }
 
 function refuseUnknown(fields: Fields, known: readonly string[], path: string, problems: string[]): void {

@@ -44,8 +44,8 @@ export interface RetryConfig {
 export interface NewTask {
   readonly id: string;
   readonly deployment: string;
-  /** `model_input` as JSON text. */
-  readonly input: Uint8Array;
+  /** `model_input` as JSON text. It may have no lone surrogates, since it is stored as UTF-8. */
+  readonly input: string;
   /** 0 runs first, 2 last. */
   readonly priority: number;
   readonly createdMs: number;
@@ -130,6 +130,7 @@ export const isSelected = ({ deployment, states }: TaskQuery, task: TaskFacts): 
 export interface ClaimedTask {
   readonly id: string;
   readonly deployment: string;
+  /** `model_input` as JSON text in UTF-8. */
   readonly input: Uint8Array;
   /** Including this run. */
   readonly attempts: number;

@@ -105,7 +105,7 @@ export class SqliteTables {
     }
     const count = this.#counts.of(task.deployment);
     if (count.queued + count.inProgress >= maxTasks) return { kind: 'queue_full' };
-    if (!this.#fits(task.input.length)) return { kind: 'storage_full' };
+    if (!this.#fits(Buffer.byteLength(task.input))) return { kind: 'storage_full' };
     const inserted = this.#file.run(
       `INSERT INTO tasks (id, deployment, phase, priority, due, created, changed, webhook, webhook_status, retry, key, digest, traceparent, private, client)
        VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
@@ -125,7 +125,10 @@ export class SqliteTables {
       task.client,
     );
     if (inserted === 0) return { kind: 'id_in_use' };
-    this.#file.run('INSERT INTO inputs (seq, body) VALUES (last_insert_rowid(), ?)', task.input);
+    this.#file.run(
+      'INSERT INTO inputs (seq, body) VALUES (last_insert_rowid(), CAST(? AS BLOB))',
+      task.input,
+    );
     count.queued++;
     return { kind: 'added' };
   }

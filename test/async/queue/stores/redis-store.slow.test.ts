@@ -499,7 +499,7 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
       prefix = `weir-${++n}`;
       try {
         const store = await open(quiet, { url: small.url, refreshMs: 10 });
-        const big = () => store.add(newTask({ input: Buffer.alloc(50_000, 'x') }), 10_000);
+        const big = () => store.add(newTask({ input: 'x'.repeat(50_000) }), 10_000);
         const fill = async () => {
           for (;;) await big();
         };
@@ -527,7 +527,7 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
       try {
         await store.open();
         const fill = async () => {
-          for (;;) await store.add(newTask({ input: Buffer.alloc(100_000, 'x') }), 1000);
+          for (;;) await store.add(newTask({ input: 'x'.repeat(100_000) }), 1000);
         };
         const failure: unknown = await fill().catch((error: unknown) => error);
         expect(failure).toBeInstanceOf(TaskStoreError);
