@@ -70,8 +70,7 @@ export function buildMetrics(modules: Modules): Metrics {
     clients: modules.keyUses,
     webhooks: modules.webhooks,
     autoscaler: modules.autoscaler,
-    logStore: () =>
-      logPipeline.logs && { ...logPipeline.logs.figures, bodiesSkipped: logPipeline.bodiesSkipped },
+    logStore: () => logPipeline.logs?.figures,
     exporters: logPipeline.connections,
     scoring: modules.scoring,
     output: log.sink,

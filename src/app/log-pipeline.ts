@@ -80,7 +80,7 @@ export class LogPipeline {
     this.#config = config;
     this.#recorder = recorder;
     this.#log = log;
-    this.#capture = new CapturePolicy(config.logs);
+    this.#capture = new CapturePolicy(config.logs, recorder.input.figures);
     const own = (): RecordWriter => ({ pod: podOf(config, folderId()), modelId: config.model.id });
     const logs = this.#capture.isOn ? openLogs(config, recorder, log, own) : undefined;
     this.logs = logs;
@@ -124,11 +124,6 @@ export class LogPipeline {
     return this.#capture;
   }
 
-  /** Requests that were stored without their bodies. */
-  get bodiesSkipped(): number {
-    return this.#capture.skipped;
-  }
-
   /** Spans of a stored request. */
   spansOf(record: LogRecord): readonly Span[] {
     return this.#tracing.spansOf(record);
@@ -153,7 +148,7 @@ export class LogPipeline {
           const deployment = deploymentAt(exchange.recordedAs);
           if (logs && this.#capture.modeOf(exchange.target) !== 'off')
             logs.requestEnded(exchange, deployment);
-          else if (access) this.#recorder.request(exchange, deployment, false);
+          else if (access) this.#recorder.input.request(exchange, deployment, false);
         },
       });
     if (logs === undefined) return observers;

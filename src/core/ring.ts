@@ -16,6 +16,12 @@ const SHORT_PASS_BYTES = 256 * 1024;
 /** Makes the shared memory of a ring. `bytes`: a power of two. */
 export const ringMemory = (bytes: number): SharedArrayBuffer => new SharedArrayBuffer(CONTROL_BYTES + bytes);
 
+/** Bytes of a ring that its reader has not taken yet. */
+export function unreadBytesOf(memory: SharedArrayBuffer): number {
+  const control = new Int32Array(memory, 0, CONTROL_BYTES / 4);
+  return (Atomics.load(control, HEAD) - Atomics.load(control, TAIL)) >>> 0;
+}
+
 class RingViews {
   readonly control: Int32Array;
   readonly u8: Uint8Array;
@@ -125,6 +131,12 @@ export class RingReader extends RingViews {
 
   get isEmpty(): boolean {
     return Atomics.load(this.control, HEAD) === Atomics.load(this.control, TAIL);
+  }
+
+  /** Ends a `wait` that runs. For use when the writer has ended. */
+  endWait(): void {
+    Atomics.store(this.control, SLEEPS, 0);
+    Atomics.notify(this.control, SLEEPS);
   }
 
   /** Resolves when a frame is written or the writer calls `wake`; at once if there are unread frames. */

@@ -4,6 +4,7 @@ import { MessageChannel } from 'node:worker_threads';
 import { ringMemory, RingWriter } from '../../src/core/ring.ts';
 import { FrameWriter } from '../../src/telemetry/logs/recorder/frame-writer.ts';
 import { Recorder } from '../../src/telemetry/logs/recorder/recorder.ts';
+import { inputFiguresMemory } from '../../src/telemetry/logs/recorder/input-figures.ts';
 import { figuresMemory, RecorderFigures } from '../../src/telemetry/logs/recorder/recorder-figures.ts';
 import type { ToRecorder } from '../../src/telemetry/logs/recorder/recorder-messages.ts';
 import { folder } from './folder.ts';
@@ -25,6 +26,7 @@ export class OwnRecorder {
     this.frames = new FrameWriter(this.ring);
     this.#recorder = new Recorder(this.#channel.port2, {
       ring,
+      inputs: inputFiguresMemory(1),
       figures: this.figures,
       output: undefined,
       isText: false,

@@ -322,18 +322,18 @@ describe('a full ring', () => {
     // Until the thread is started, nothing is read from the ring.
     const recorder = new RecorderClient({ fd: 1, isText: false });
     const exchange = ended();
-    for (let i = 0; i < MANY; i++) recorder.request(exchange, deployment, true);
+    for (let i = 0; i < MANY; i++) recorder.input.request(exchange, deployment, true);
     expect(recorder.unreadBytes).toBeGreaterThan(4_190_000);
-    expect(recorder.droppedRequests).toBeGreaterThan(1000);
-    expect(recorder.sink.dropped()).toBe(recorder.droppedRequests);
+    expect(recorder.input.figures.get('droppedRequests')).toBeGreaterThan(1000);
+    expect(recorder.sink.dropped()).toBe(recorder.input.figures.get('droppedRequests'));
   });
 
   it('drops and counts lines of the access log alone, if requests are not stored', () => {
     const recorder = new RecorderClient({ fd: 1, isText: false });
     const exchange = ended();
-    for (let i = 0; i < MANY; i++) recorder.request(exchange, deployment, false);
+    for (let i = 0; i < MANY; i++) recorder.input.request(exchange, deployment, false);
     expect(recorder.sink.dropped()).toBeGreaterThan(1000);
-    expect(recorder.droppedRequests).toBe(0);
+    expect(recorder.input.figures.get('droppedRequests')).toBe(0);
   });
 });
 

@@ -1,8 +1,10 @@
 // Decides by its path what is stored of a request (metadata and bodies, metadata only, or nothing), and whether its
 // bodies are followed for what a language model does. Hot path.
-// Invariant: the first matching route applies, and all captured bodies together stay below MAX_HELD_BYTES.
+// Invariant: the first matching route applies, and all captured bodies of all data threads together stay below
+// MAX_HELD_BYTES, to within what the threads reserve at the same moment.
 import { BodyCapture, type CaptureBudget, type BodyCaptures } from '../../../core/exchange/body-capture.ts';
 import { wildcard } from '../../../core/wildcard.ts';
+import { InputFigures, inputFiguresMemory } from '../recorder/input-figures.ts';
 
 export type CaptureMode = 'full' | 'metadata' | 'off';
 
@@ -17,7 +19,7 @@ export interface CaptureOptions {
   readonly max_body: number;
 }
 
-/** Maximum size of the captured bodies of all open exchanges. */
+/** Maximum size of the captured bodies of all open exchanges of all data threads. */
 const MAX_HELD_BYTES = 64 * 1024 ** 2;
 /** Event streams are captured up to `max_body` times this, since each token is an event of a few hundred bytes. */
 const STREAM_FACTOR = 16;
@@ -43,11 +45,15 @@ export class CapturePolicy implements BodyCaptures, CaptureBudget {
   readonly #routes: readonly Route[];
   readonly #limits: { readonly bytes: number; readonly streamBytes: number };
   readonly #maxHeldBytes: number;
-  #heldBytes = 0;
-  /** Number of requests whose bodies were not captured, since the budget was exhausted. */
-  skipped = 0;
+  /** Counts the bytes that are held, and the requests whose bodies were not captured since there were too many. */
+  readonly #figures: InputFigures;
 
-  constructor({ capture, routes, max_body }: CaptureOptions, maxHeldBytes = MAX_HELD_BYTES) {
+  constructor(
+    { capture, routes, max_body }: CaptureOptions,
+    figures = new InputFigures(inputFiguresMemory(1), 0),
+    maxHeldBytes = MAX_HELD_BYTES,
+  ) {
+    this.#figures = figures;
     this.#default = capture;
     this.#routes = routes.map((route, i) => ({
       rule: { name: `logs.routes[${i}].capture`, value: route.capture, path: route.path },
@@ -104,20 +110,20 @@ export class CapturePolicy implements BodyCaptures, CaptureBudget {
   open(target: string): BodyCapture | undefined {
     if (!this.wants(target)) return undefined;
     // A capture without space for one body would be useless.
-    if (this.#heldBytes + this.#limits.bytes <= this.#maxHeldBytes)
+    if (this.#figures.sum('held') + this.#limits.bytes <= this.#maxHeldBytes)
       return new BodyCapture(this, this.#limits);
-    this.skipped++;
+    this.#figures.add('bodiesSkipped', 1);
     return undefined;
   }
 
   take(bytes: number): boolean {
-    if (this.#heldBytes + bytes > this.#maxHeldBytes) return false;
-    this.#heldBytes += bytes;
+    if (this.#figures.sum('held') + bytes > this.#maxHeldBytes) return false;
+    this.#figures.add('held', bytes);
     return true;
   }
 
   give(bytes: number): void {
-    this.#heldBytes -= bytes;
+    this.#figures.add('held', -bytes);
   }
 }
 

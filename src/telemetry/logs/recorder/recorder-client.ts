@@ -1,35 +1,25 @@
-// The forwarding thread's side of the recorder: the ring, the thread, and weir's own log.
-// Invariant: nothing here waits but `flush`. What does not fit into the ring is dropped and counted by kind.
-import { Worker } from 'node:worker_threads';
+// The main thread's side of the recorder: the thread, the inputs of all data threads, and weir's own log.
+// Invariant: nothing here waits but `flush`.
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { backoffMs } from '../../../core/backoff.ts';
-import type { DeploymentIdentity } from '../../../core/deployment-identity.ts';
-import type { RawBodies, RawBody } from '../../../core/exchange/body-capture.ts';
-import type { Exchange } from '../../../core/exchange/exchange.ts';
 import type { LineSink } from '../../../core/logger.ts';
-import { ringMemory, RingWriter } from '../../../core/ring.ts';
+import { ringMemory, unreadBytesOf } from '../../../core/ring.ts';
 import { threadFile } from '../../../core/worker-rpc.ts';
-import { FrameWriter } from './frame-writer.ts';
+import { InputFigures, inputFiguresMemory } from './input-figures.ts';
+import { RecorderInput } from './recorder-input.ts';
 import { figuresMemory, RecorderFigures } from './recorder-figures.ts';
-import type { FromRecorder, ToRecorder } from './recorder-messages.ts';
+import type { FromRecorder, InputChange, ToRecorder } from './recorder-messages.ts';
 import type { RecorderData } from './recorder-thread.ts';
 
-/** Size of the ring: about 30,000 requests; and if bodies are captured. Memory that is not written is not used. */
+/** Size of a ring: about 30,000 requests; and if bodies are captured. Memory that is not written is not used. */
 const RING_BYTES = 4 * 1024 ** 2;
 const RING_BYTES_WITH_BODIES = 32 * 1024 ** 2;
-/** Bodies of one request that are larger than this, in bytes, are moved to the thread instead of copied into the ring. */
-const MAX_IN_RING = 64 * 1024;
 /** Longest wait for the recorder at exit, in milliseconds. */
 const FLUSH_MS = 2000;
 /** Without limits the heap of a thread grows far before it is collected. */
 const HEAP = { maxOldGenerationSizeMb: 512 };
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
-
-/** Small bodies share their memory with others, which must not be moved to another thread. */
-const withOwnMemory = (body: RawBody | undefined): RawBody | undefined =>
-  body === undefined || body.bytes.length === body.bytes.buffer.byteLength
-    ? body
-    : { ...body, bytes: new Uint8Array(body.bytes) };
 
 export interface RecorderClientOptions {
   /** File descriptor for the access log and weir's own log; -1: they are not written here. */
@@ -38,6 +28,8 @@ export interface RecorderClientOptions {
   readonly isText: boolean;
   /** Bodies of requests may be captured. */
   readonly hasBodies?: boolean;
+  /** Data threads, the main thread included. Default 1. */
+  readonly threads?: number;
 }
 
 /** Is told what the recorder reports. */
@@ -49,49 +41,57 @@ export interface RecorderListener {
   restarted(): void;
 }
 
+/** What a data thread needs to record what it does. `port` must be moved to it. */
+export interface RecorderConnection {
+  readonly ring: SharedArrayBuffer;
+  readonly figures: SharedArrayBuffer;
+  /** Position of the thread among all data threads. */
+  readonly input: number;
+  readonly hasLines: boolean;
+  readonly port: MessagePort;
+  /** Number of the recorder thread. */
+  readonly recorderThread: number;
+}
+
+/** A data thread besides the main thread. */
+interface OtherInput {
+  readonly ring: SharedArrayBuffer;
+  readonly reconnect: (connection: RecorderConnection) => void;
+}
+
 export class RecorderClient {
   readonly figures: RecorderFigures;
+  /** The main thread's own input. */
+  readonly input: RecorderInput;
   readonly #options: RecorderClientOptions;
-  readonly #memory: { readonly ring: SharedArrayBuffer; readonly figures: SharedArrayBuffer };
-  readonly #ring: RingWriter;
-  readonly #frames: FrameWriter;
+  readonly #memory: {
+    readonly ring: SharedArrayBuffer;
+    readonly figures: SharedArrayBuffer;
+    readonly inputs: SharedArrayBuffer;
+  };
+  /** By the position of the thread. */
+  readonly #others = new Map<number, OtherInput>();
   #thread: Worker | undefined;
+  /** Changes of the inputs go here. */
+  #inputPort: MessagePort | undefined;
   #listener: RecorderListener | undefined;
   #failures = 0;
   #flushes = 0;
   #threads = 0;
   #isClosed = false;
-  /** Requests and lines that did not fit into the ring. */
-  #droppedRequests = 0;
-  #droppedLines = 0;
-  /** Requests in the ring, since the start, and those of them that are to be stored. */
-  #sentRequests = 0;
-  #sentForStore = 0;
-  /** Requests that a thread did not store before it ended. */
-  #lostRequests = 0;
 
   constructor(options: RecorderClientOptions) {
     this.#options = options;
-    const ringBytes = options.hasBodies === true ? RING_BYTES_WITH_BODIES : RING_BYTES;
-    this.#memory = { ring: ringMemory(ringBytes), figures: figuresMemory() };
+    const { threads = 1, fd } = options;
+    this.#memory = { ring: this.#newRing(), figures: figuresMemory(), inputs: inputFiguresMemory(threads) };
     this.figures = new RecorderFigures(this.#memory.figures);
-    this.#ring = new RingWriter(this.#memory.ring);
-    this.#frames = new FrameWriter(this.#ring);
+    this.input = new RecorderInput(this.#memory.ring, new InputFigures(this.#memory.inputs, 0), fd !== -1);
   }
 
-  /** Bytes in the ring that the recorder has not read. */
+  /** Bytes in all rings that the recorder has not read. */
   get unreadBytes(): number {
-    return this.#ring.unreadBytes;
-  }
-
-  /** Requests that were not stored, since the ring was full. */
-  get droppedRequests(): number {
-    return this.#droppedRequests;
-  }
-
-  /** Requests that were not stored, since the thread had ended. */
-  get lostRequests(): number {
-    return this.#lostRequests;
+    const rings = [this.#memory.ring, ...Array.from(this.#others.values(), ({ ring }) => ring)];
+    return rings.reduce((sum, ring) => sum + unreadBytesOf(ring), 0);
   }
 
   set listener(listener: RecorderListener) {
@@ -106,50 +106,38 @@ export class RecorderClient {
   /** Where weir's own log is written, in one order with the access log. */
   get sink(): LineSink {
     return {
-      write: (line) => this.#line(line),
+      write: (line) => {
+        this.open();
+        this.input.line(line);
+      },
       flush: () => void this.flush(),
-      dropped: () => this.#droppedLines + this.figures.get('droppedLines'),
+      dropped: () => this.input.figures.sum('droppedLines') + this.figures.get('droppedLines'),
     };
-  }
-
-  /** Records an exchange that has ended. Hot path. `isStored`: in the store too, not only in the access log. */
-  request(
-    exchange: Exchange,
-    deployment: DeploymentIdentity | undefined,
-    isStored: boolean,
-    hasBodies = false,
-  ): void {
-    if (this.#frames.request(exchange, deployment, isStored, hasBodies)) {
-      this.#sentRequests++;
-      if (isStored) this.#sentForStore++;
-      return;
-    }
-    if (isStored) this.#droppedRequests++;
-    // Its line of the access log is lost too.
-    if (this.#options.fd !== -1) this.#droppedLines++;
-  }
-
-  /**
-   * Records the bodies of the exchange whose `request` follows. Returns the weight that the recorder will acknowledge, 0
-   * for small bodies, or `undefined` if there is no room.
-   */
-  bodies(bodies: RawBodies, weight: number): number | undefined {
-    const bytes = (bodies.request?.bytes.length ?? 0) + (bodies.response?.bytes.length ?? 0);
-    // Requests may fill the ring, bodies only half of it.
-    if (bytes <= MAX_IN_RING && this.#ring.unreadBytes < this.#ring.size / 2)
-      return this.#frames.bodies(bodies) ? 0 : undefined;
-    const [request, response] = [withOwnMemory(bodies.request), withOwnMemory(bodies.response)];
-    const buffers = [request, response].flatMap((body) => (body ? [body.bytes.buffer] : []));
-    return this.post({ kind: 'bodies', bodies: { request, response }, weight }, buffers) ? weight : undefined;
   }
 
   /** Sends a message. Its place is after everything that was recorded before. Returns false if there is no room. */
   post(message: ToRecorder, transfer: ArrayBuffer[] = []): boolean {
     this.open();
-    if (this.#thread === undefined || !this.#frames.hasRoomForMark) return false;
-    this.#thread.postMessage(message, transfer);
-    this.#frames.mark();
-    return true;
+    return this.input.post(message, transfer);
+  }
+
+  /**
+   * Connects a data thread that begins: a first one at this position, or a new one after `disconnect`. `reconnect` gets
+   * a connection each time that the recorder thread was started again.
+   */
+  connect(input: number, reconnect: (connection: RecorderConnection) => void): RecorderConnection {
+    this.open();
+    const other = { ring: this.#newRing(), reconnect };
+    this.#others.set(input, other);
+    return this.#connection(input, other);
+  }
+
+  /** A data thread has ended. What it has written is still recorded. */
+  disconnect(input: number): void {
+    if (!this.#others.delete(input)) return;
+    // Bodies of its open exchanges are gone.
+    new InputFigures(this.#memory.inputs, input).set('held', 0);
+    this.#change({ kind: 'inputEnded', input });
   }
 
   /** Blocks until all lines are written, or for 2 s. Returns false if it took longer. */
@@ -157,8 +145,7 @@ export class RecorderClient {
     if (this.#options.fd === -1) return true;
     this.open();
     const number = ++this.#flushes;
-    if (this.#thread === undefined || !this.#frames.flush(number)) return false;
-    this.#ring.wake();
+    if (this.#thread === undefined || !this.input.flush(number)) return false;
     return this.figures.waitFor('flushed', number, FLUSH_MS);
   }
 
@@ -168,6 +155,7 @@ export class RecorderClient {
     this.#isClosed = true;
     const thread = this.#thread;
     this.#thread = undefined;
+    this.input.disconnect();
     await thread?.terminate();
   }
 
@@ -177,22 +165,42 @@ export class RecorderClient {
     else this.#thread?.unref();
   }
 
-  #line(line: string): void {
-    this.open();
-    if (!this.#frames.line(line)) this.#droppedLines++;
+  #newRing(): SharedArrayBuffer {
+    return ringMemory(this.#options.hasBodies === true ? RING_BYTES_WITH_BODIES : RING_BYTES);
+  }
+
+  /** Has the recorder thread read the ring of another data thread. */
+  #connection(input: number, { ring }: OtherInput): RecorderConnection {
+    const { port1, port2 } = new MessageChannel();
+    this.#change({ kind: 'input', input, ring, port: port2 }, [port2]);
+    return {
+      ring,
+      figures: this.#memory.inputs,
+      input,
+      hasLines: this.#options.fd !== -1,
+      port: port1,
+      recorderThread: this.#threads - 1,
+    };
+  }
+
+  #change(change: InputChange, transfer: MessagePort[] = []): void {
+    this.#inputPort?.postMessage(change, transfer);
   }
 
   #start(): void {
     const { fd, isText } = this.#options;
     const number = this.#threads++;
-    if (number > 0) this.#restart(number);
-    const workerData: RecorderData = { ...this.#memory, fd, isText, thread: number };
+    const { port1, port2 } = new MessageChannel();
+    this.#inputPort = port1;
+    const workerData: RecorderData = { ...this.#memory, inputPort: port2, fd, isText, thread: number };
     const thread = new Worker(threadFile('recorder-thread', import.meta.url), {
       name: 'weir recorder',
       workerData,
+      transferList: [port2],
       resourceLimits: HEAP,
     });
     this.#thread = thread;
+    this.input.connect(thread, number);
     // The thread does not keep the process alive.
     thread.unref();
     thread.on('message', (report: FromRecorder) => {
@@ -203,24 +211,17 @@ export class RecorderClient {
     thread.on('exit', () => this.#ended(thread, 'the recorder thread ended'));
   }
 
-  /** The requests that the thread before did not take are lost, since only it knew their texts. */
-  #restart(number: number): void {
-    const untaken = this.#sentRequests - this.figures.get('takenRequests');
-    const unsettled = this.#sentForStore - this.figures.get('settledRequests');
-    this.figures.add('takenRequests', untaken);
-    this.figures.add('settledRequests', unsettled);
-    if (this.#options.fd !== -1) this.#droppedLines += untaken;
-    this.#lostRequests += unsettled;
-    this.#frames.restart(number);
-  }
-
   #ended(thread: Worker, reason: string): void {
     if (this.#thread !== thread) return;
     this.#thread = undefined;
+    this.#inputPort = undefined;
+    this.input.disconnect();
     const pauseMs = backoffMs(this.#failures++, FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
     setTimeout(() => {
       this.open();
+      // The store is opened before other threads write for the new recorder thread.
       this.#listener?.restarted();
+      for (const [input, other] of this.#others) other.reconnect(this.#connection(input, other));
     }, pauseMs).unref();
     this.#listener?.ended(reason, pauseMs);
   }

@@ -16,11 +16,6 @@ const NAMES = [
   'lostStoreError',
   'lostStoreUnusable',
   'lostQueueFull',
-  /** Weight of all messages that are done with. */
-  'doneWeight',
-  /** Requests that were taken from the ring, and those of them to be stored that are stored or lost. */
-  'takenRequests',
-  'settledRequests',
   'droppedLines',
   'headSeq',
   'storeBytes',

@@ -1,6 +1,7 @@
-// Messages between the main thread and the recorder thread.
+// Messages between data threads and the recorder thread.
 // Invariant: messages to the recorder are plain data. Each has a mark in the ring (frames.ts), which gives its place among
-// the requests.
+// the requests. Changes of the inputs have a port of their own and no marks.
+import type { MessagePort } from 'node:worker_threads';
 import type { RawBodies } from '../../../core/exchange/body-capture.ts';
 import type { EventName } from '../../../core/events.ts';
 import type { IngesterOptions } from '../ingest/ingester.ts';
@@ -56,6 +57,17 @@ export type ToRecorder = { readonly weight: number } & (
   | { readonly kind: 'damagedFile'; readonly path: string; readonly problem: string }
   | { readonly kind: 'damagedPage'; readonly path: string; readonly place: number; readonly problem: string }
 );
+
+/** The data thread at position `input` begins to write into a ring, or has ended. */
+export type InputChange =
+  | {
+      readonly kind: 'input';
+      readonly input: number;
+      readonly ring: SharedArrayBuffer;
+      /** Messages of the thread come here. */
+      readonly port: MessagePort;
+    }
+  | { readonly kind: 'inputEnded'; readonly input: number };
 
 /** Reason for dropping records: there was no room, the store cannot be used, or it could not write. */
 export type DroppedRecords = LostRecords | 'queue_full' | 'store_unusable';

@@ -1,19 +1,19 @@
-// The recorder: takes frames and messages from the forwarding thread, writes the access log and weir's own log, and
+// The recorder: takes frames and messages from the data threads, writes the access log and weir's own log, and
 // stores records. Runs on its own thread (recorder-thread.ts).
-// Invariant: frames and messages are handled in the order in which they were written, also across restarts of the store.
-import { type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
-import type { RawBodies } from '../../../core/exchange/body-capture.ts';
-import { RingReader } from '../../../core/ring.ts';
+// Invariant: frames and messages of a thread are handled in the order in which they were written, also across restarts of
+// the store. What the main thread wrote before a frame of another thread is handled before it.
+import { type MessagePort, Worker } from 'node:worker_threads';
 import { waitAtMost } from '../../../core/wait.ts';
 import { threadFile } from '../../../core/worker-rpc.ts';
 import { AccessLines } from './access-lines.ts';
-import { FLAG, FRAME, type FrameBytes } from './frames.ts';
+import { FRAME } from './frames.ts';
 import { bodiesOf } from './frame-bodies.ts';
-import { LlmFrame } from './llm-frame.ts';
+import { InputFigures } from './input-figures.ts';
 import type { LogOutput } from '../../../core/log-output.ts';
 import type { RecorderFigures } from './recorder-figures.ts';
-import type { FromRecorder, StoreOptions, ToRecorder } from './recorder-messages.ts';
-import { RequestFrames } from './request-frames.ts';
+import type { RecordWriter } from '../log-record.ts';
+import type { FromRecorder, InputChange, StoreOptions, ToRecorder } from './recorder-messages.ts';
+import { RecorderSource } from './recorder-source.ts';
 import { StoreSession } from './store-session.ts';
 
 /** How long frames are gathered before they are handled: `kill -9` loses this much. */
@@ -28,7 +28,12 @@ const LAST_LINES_MS = 1000;
 const CHECKPOINT_BYTES = 2 * 1024 ** 2;
 
 export interface RecorderOptions {
+  /** Ring of the main thread. */
   readonly ring: SharedArrayBuffer;
+  /** Counts of all inputs (input-figures.ts). */
+  readonly inputs: SharedArrayBuffer;
+  /** Brings the inputs of further data threads. */
+  readonly inputPort?: MessagePort | undefined;
   readonly figures: RecorderFigures;
   /** Where lines are written; `undefined`: nowhere. */
   readonly output: LogOutput | undefined;
@@ -38,70 +43,64 @@ export interface RecorderOptions {
 }
 
 export class Recorder {
-  readonly #ring: RingReader;
+  readonly #main: RecorderSource;
+  /** The main thread first. */
+  #sources: readonly RecorderSource[];
+  /** Of the data threads besides the main thread, by their position. */
+  readonly #others = new Map<number, RecorderSource>();
   readonly #port: MessagePort;
+  readonly #options: RecorderOptions;
   readonly #figures: RecorderFigures;
   readonly #output: LogOutput | undefined;
   readonly #lines: AccessLines;
-  readonly #requests = new RequestFrames();
-  /** Messages that came before their marks were read. */
-  readonly #inbox: ToRecorder[] = [];
   #session: StoreSession | undefined;
-  /** Of the request whose frame follows, if that says so. */
-  readonly #llm = new LlmFrame();
-  #bodies: RawBodies | undefined;
+  /** Pod and model of own records, while the store is open. */
+  #ownRecords: RecordWriter | undefined;
+  /** The next drain; `undefined`: none is due. */
+  #drained: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #ticks: NodeJS.Timeout | undefined;
   #checkpoints: Worker | undefined;
   #walBytes = 0;
-  /** Requests that were handled since `takenRequests` was set. */
-  #taken = 0;
 
-  readonly #thread: number;
-  /** False until the first frame for this thread. */
-  #isForThis: boolean;
-
-  constructor(port: MessagePort, { ring, figures, output, isText, thread }: RecorderOptions) {
+  constructor(port: MessagePort, options: RecorderOptions) {
+    const { ring, inputs, inputPort, figures, output, isText, thread } = options;
     this.#port = port;
-    this.#ring = new RingReader(ring);
+    this.#options = options;
     this.#figures = figures;
     this.#output = output;
     this.#lines = new AccessLines(isText);
-    this.#thread = thread;
-    this.#isForThis = thread === 0;
-    port.on('message', (message: ToRecorder) => {
-      this.#inbox.push(message);
-      this.#schedule(GATHER_MS);
-    });
-    void this.#watch();
+    this.#main = new RecorderSource(ring, port, new InputFigures(inputs, 0), thread);
+    this.#sources = [this.#main];
+    port.on('message', (message: ToRecorder) => this.#received(this.#main, message));
+    inputPort?.on('message', (change: InputChange) => this.#changeInputs(change));
+    void this.#watch(this.#main);
   }
 
   /** Handles all frames that were written so far. */
   drain(): void {
-    const u8 = this.#ring.take();
-    const frames: FrameBytes = {
-      u8,
-      u32: new Uint32Array(u8.buffer),
-      f64: new Float64Array(u8.buffer),
-    };
-    let at = 0;
-    try {
-      for (; at < u8.length; at += frames.u32[at >> 2]!) this.#frame(frames, at);
-    } catch (error) {
-      return this.#endAfter(frames, at, error);
-    }
-    // Their request is in the next drain, which uses the same memory.
-    if (this.#bodies) this.#bodies = copyOf(this.#bodies);
+    for (const source of this.#sources.toReversed()) source.take();
+    for (const source of this.#sources)
+      try {
+        for (; source.hasFrame; source.next()) this.#frame(source);
+      } catch (error) {
+        return this.#endAfter(source, error);
+      }
     this.#takenAll();
-    this.#store();
+    this.#storeAll();
   }
 
-  /** Waits for frames, gathers them, drains, and waits again. */
-  async #watch(): Promise<void> {
-    for (;;) {
-      await this.#ring.wait();
-      await new Promise<void>((resolve) => void setTimeout(resolve, GATHER_MS));
-      this.drain();
+  /** Waits for frames of a source, gathers those of all, drains, and waits again. */
+  async #watch(source: RecorderSource): Promise<void> {
+    while (this.#sources.includes(source)) {
+      await source.wait();
+      await (this.#drained ??= new Promise<void>((resolve) => {
+        setTimeout(() => {
+          this.#drained = undefined;
+          this.drain();
+          resolve();
+        }, GATHER_MS);
+      }));
     }
   }
 
@@ -114,60 +113,90 @@ export class Recorder {
     }, ms);
   }
 
-  /** Ends the thread for the error of a frame, after the lines that were taken from the ring are written. */
-  #endAfter(frames: FrameBytes, failed: number, error: unknown): void {
+  #received(source: RecorderSource, message: ToRecorder): void {
+    source.received(message);
+    this.#schedule(GATHER_MS);
+  }
+
+  /** A data thread has begun, with a ring of its own, or has ended. */
+  #changeInputs(change: InputChange): void {
+    const { input } = change;
+    const before = this.#others.get(input);
+    if (before !== undefined) {
+      // Takes what the thread wrote last.
+      this.drain();
+      this.#others.delete(input);
+      before.close();
+    }
+    if (change.kind === 'input') {
+      const { inputs, thread } = this.#options;
+      const source = new RecorderSource(change.ring, change.port, new InputFigures(inputs, input), thread);
+      if (this.#session && this.#ownRecords) source.requests.storeOpened(this.#session, this.#ownRecords);
+      this.#others.set(input, source);
+      change.port.on('message', (message: ToRecorder) => this.#received(source, message));
+      void this.#watch(source);
+    }
+    this.#sources = [this.#main, ...this.#others.values()];
+  }
+
+  /** Ends the thread for the error of a frame, after the lines that were taken from the rings are written. */
+  #endAfter(failed: RecorderSource, error: unknown): void {
     clearInterval(this.#ticks);
     this.#session = undefined;
-    for (let at = failed; ;) {
-      at += frames.u32[at >> 2]!;
-      if (at >= frames.u8.length) break;
-      if ((frames.u32[(at >> 2) + 1]! & 0xff) !== FRAME.message) this.#frame(frames, at);
-    }
+    failed.next();
+    for (const source of this.#sources)
+      for (; source.hasFrame; source.next()) if (source.kind !== FRAME.message) this.#frame(source);
     this.#takenAll();
     void waitAtMost(LAST_LINES_MS, this.#output?.written() ?? Promise.resolve()).then(() => {
       throw error;
     });
   }
 
-  /** All frames that were taken from the ring were handled. */
+  /** All frames that were taken from the rings were handled. */
   #takenAll(): void {
-    this.#figures.add('takenRequests', this.#taken);
-    this.#taken = 0;
+    for (const source of this.#sources) source.takenAll();
     this.#writeLines();
   }
 
-  #frame(frames: FrameBytes, at: number): void {
-    const word = at >> 2;
-    const kind = frames.u32[word + 1]! & 0xff;
-    if (kind === FRAME.forget) {
-      this.#isForThis = frames.u32[word + 2] === this.#thread;
-      return this.#requests.forget();
-    }
-    if (!this.#isForThis && kind !== FRAME.line && kind !== FRAME.flush) return;
-    switch (kind) {
+  #frame(source: RecorderSource): void {
+    switch (source.kind) {
       case FRAME.request:
-        this.#taken++;
-        if (this.#output) this.#requests.addLine(frames, at, this.#llm, this.#lines);
-        if (this.#requests.isStored(frames, at))
-          this.#session?.addRequest(frames, at, this.#llm, this.#requests, this.#bodiesOf(frames, at));
-        this.#bodies = undefined;
-        return;
+        return this.#request(source);
       case FRAME.text:
-        return this.#requests.addText(textOf(frames, at));
+        return source.requests.addText(source.text);
+      case FRAME.forget:
+        return source.forget();
       case FRAME.line:
-        return this.#lines.addBytes(frames.u8.subarray(at + 12, at + 12 + frames.u32[word + 2]!));
+        return this.#lines.addBytes(source.bytes);
       case FRAME.bodies:
-        this.#bodies = bodiesOf(frames, at);
+        source.bodies = bodiesOf(source.frames, source.at);
         return;
       case FRAME.llm:
-        return this.#llm.read(frames, at);
+        return source.llm.read(source.frames, source.at);
       case FRAME.notes:
-        return this.#requests.addNotes(textOf(frames, at));
+        return source.requests.addNotes(source.text);
       case FRAME.message:
-        return this.#accept(this.#nextMessage());
+        return this.#accept(source, source.nextMessage());
       case FRAME.flush:
-        return this.#flush(frames.u32[word + 2]!);
+        return this.#flush(source.word);
     }
+  }
+
+  #request(source: RecorderSource): void {
+    const { requests, frames, at, llm } = source;
+    source.taken++;
+    if (this.#output) requests.addLine(frames, at, llm, this.#lines);
+    if (requests.isStored(frames, at)) {
+      if (this.#session) this.#session.addRequest(source);
+      else this.#lost(source);
+    }
+    source.bodies = undefined;
+  }
+
+  /** A request of another thread came while the store is not open. */
+  #lost(source: RecorderSource): void {
+    this.#figures.add('lostStoreUnusable', 1);
+    source.figures.add('settledRequests', 1);
   }
 
   /** Writes all lines, also those of a write that has begun, and then tells the main thread, which waits. */
@@ -177,35 +206,28 @@ export class Recorder {
     void written.then(() => this.#figures.announce('flushed', number));
   }
 
-  /** The message of a mark. It was posted before the mark was written. */
-  #nextMessage(): ToRecorder {
-    return this.#inbox.shift() ?? (receiveMessageOnPort(this.#port)!.message as ToRecorder);
-  }
-
-  /** The bodies before the frame of a request. They may be those of a request that did not fit into the ring. */
-  #bodiesOf({ u32 }: FrameBytes, at: number): RawBodies | undefined {
-    return (u32[(at >> 2) + 1]! & FLAG.bodies) === 0 ? undefined : this.#bodies;
-  }
-
-  #accept(message: ToRecorder): void {
+  #accept(source: RecorderSource, message: ToRecorder | undefined): void {
+    if (message === undefined) return;
     if (message.kind === 'bodies') {
-      this.#bodies = message.bodies;
-      this.#figures.add('doneWeight', message.weight);
+      source.bodies = message.bodies;
+      source.figures.add('doneWeight', message.weight);
     } else if (message.kind === 'openStore') this.#openStore(message.store);
     else if (message.kind === 'closeStore') void this.#closeStore();
-    else this.#session?.accept(message);
+    else if (this.#session) this.#session.accept(message, source);
+    else source.figures.add('doneWeight', message.weight);
   }
 
   #openStore(options: StoreOptions): void {
     this.#session = new StoreSession(options, this.#figures);
-    this.#requests.storeOpened(this.#session, options.ingest.own);
+    this.#ownRecords = options.ingest.own;
+    for (const { requests } of this.#sources) requests.storeOpened(this.#session, this.#ownRecords);
     this.#ticks = setInterval(() => this.#tick(), TICK_MS);
   }
 
   #tick(): void {
     if (this.#session?.needsTicks !== true) return;
     this.#session.tick();
-    if (this.#session.isPending) this.#store();
+    if (this.#session.isPending) this.#storeAll();
   }
 
   async #closeStore(): Promise<void> {
@@ -226,7 +248,7 @@ export class Recorder {
     this.#figures.set('droppedLines', this.#output.dropped);
   }
 
-  #store(): void {
+  #storeAll(): void {
     const session = this.#session;
     if (session === undefined) return;
     if (!session.store()) this.#schedule(BUSY_MS);
@@ -263,16 +285,6 @@ export class Recorder {
     return worker;
   }
 }
-
-function textOf({ u8, u32 }: FrameBytes, at: number): string {
-  const length = u32[(at >> 2) + 2]!;
-  return Buffer.from(u8.buffer, u8.byteOffset + at + 12, length).toString();
-}
-
-const copyOf = ({ request, response }: RawBodies): RawBodies => ({
-  request: request && { ...request, bytes: new Uint8Array(request.bytes) },
-  response: response && { ...response, bytes: new Uint8Array(response.bytes) },
-});
 
 /** Starts a recorder that runs until its thread ends. */
 export const startRecorder = (port: MessagePort, options: RecorderOptions): Recorder =>

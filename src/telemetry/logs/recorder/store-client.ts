@@ -1,17 +1,16 @@
-// Records requests, lines and posts for the log store, from the forwarding thread.
+// Records requests, lines and posts for the log store, from the main thread.
 // Invariant: nothing here waits, and unacknowledged data is limited; what exceeds the limit is dropped and counted.
 import type { DeploymentIdentity } from '../../../core/deployment-identity.ts';
-import type { RawBodies } from '../../../core/exchange/body-capture.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import type { Logger } from '../../../core/logger.ts';
 import { waitAtMost } from '../../../core/wait.ts';
 import type { IngesterOptions } from '../ingest/ingester.ts';
 import type { RequestOwner } from '../ingest/request-owners.ts';
-import { RunningRequests } from '../ingest/running-requests.ts';
 import type { LineOrigin, LogRecord, RecordWriter } from '../log-record.ts';
 import type { WriterOptions } from '../store/day-files.ts';
 import type { RecorderClient } from './recorder-client.ts';
 import { steadyMs } from './recorder-figures.ts';
+import { RequestRecorder } from './request-recorder.ts';
 import type {
   DroppedRecords,
   FromRecorder,
@@ -31,6 +30,8 @@ export interface StoreFigures {
   readonly dropped: ReadonlyMap<DroppedRecords, number>;
   /** Requests that were stored without their captured bodies, since there was no room for them. */
   readonly bodiesDropped: number;
+  /** Requests whose bodies were not copied, since the memory for copies was full. */
+  readonly bodiesSkipped: number;
   /** Bodies that were not kept, since they could not be masked. */
   readonly bodiesUnmaskable: number;
   /** Number of masked values by rule; empty: none was masked. */
@@ -55,15 +56,8 @@ export interface StoreClientOptions {
   readonly own: () => RecordWriter;
 }
 
-/** How long running requests are collected before they are sent. */
-const GATHER_MS = 20;
-/** Maximum weight of the data that the recorder has not acknowledged. */
-const MAX_QUEUED_BYTES = 64 * 1024 ** 2;
-/** Maximum weight with bodies, so that a few large bodies do not displace many lines. */
-const MAX_QUEUED_BYTES_WITH_BODIES = MAX_QUEUED_BYTES / 2;
 /** Weight of a record without its texts. */
 const RECORD_BYTES = 512;
-const RUNNING_BYTES = 128;
 const LF = 0x0a;
 /** Pause before the next attempt to close the store while the ring is full. */
 const FULL_MS = 5;
@@ -89,17 +83,12 @@ const weightOfRecords = (records: readonly LogRecord[]): number =>
 const weightOfBodies = (bodies: StorePost['bodies'] = []): number =>
   bodies.reduce((sum, one) => sum + (one?.request?.length ?? 0) + (one?.response?.length ?? 0), 0);
 
-const bytesOf = ({ request, response }: RawBodies): number =>
-  (request?.bytes.length ?? 0) + (response?.bytes.length ?? 0);
-
 export class StoreClient {
   readonly #recorder: RecorderClient;
   #options: StoreClientOptions;
   readonly #log: Logger;
   readonly #onStored: () => void;
-  readonly #running = new RunningRequests();
-  /** A request was routed since running requests were sent. */
-  #hasNewRunning = false;
+  readonly #requests: RequestRecorder;
   readonly #streams = new Map<number, LineOrigin>();
   /** Receives the results of posts, by number of the post. */
   readonly #posts = new Map<
@@ -107,20 +96,18 @@ export class StoreClient {
     { readonly count: number; readonly resolve: (result: PostReply) => void }
   >();
   readonly #dropped = new Map<DroppedRecords, number>();
-  #timer: NodeJS.Timeout | undefined;
   #closed: (() => void) | undefined;
   #isOpen = false;
   /** The recorder thread has ended with an error. The store is opened again after a pause. */
   #isLost = false;
   #isClosing = false;
-  #sentWeight = 0;
-  #bodiesDropped = 0;
   /** Last number of a post or stream. */
   #n = 0;
 
   /** `onStored` is called after records were stored. */
   constructor(recorder: RecorderClient, options: StoreClientOptions, log: Logger, onStored: () => void) {
     this.#recorder = recorder;
+    this.#requests = new RequestRecorder(recorder.input);
     this.#options = options;
     this.#log = log;
     this.#onStored = onStored;
@@ -132,15 +119,16 @@ export class StoreClient {
   }
 
   get figures(): StoreFigures {
-    const { figures } = this.#recorder;
+    const { figures, input } = this.#recorder;
+    const inputs = input.figures;
     const dropped = new Map(this.#dropped);
     const add = (why: DroppedRecords, count: number): void => {
       if (count > 0) dropped.set(why, (dropped.get(why) ?? 0) + count);
     };
-    add('queue_full', figures.get('lostQueueFull') + this.#recorder.droppedRequests);
+    add('queue_full', figures.get('lostQueueFull') + inputs.sum('droppedRequests'));
     add('store_full', figures.get('lostStoreFull'));
     add('store_error', figures.get('lostStoreError'));
-    add('store_unusable', figures.get('lostStoreUnusable') + this.#recorder.lostRequests);
+    add('store_unusable', figures.get('lostStoreUnusable') + inputs.sum('lostRequests'));
     const stored = new Map<string, number>();
     for (const [kind, name] of [
       ['request', 'storedRequests'],
@@ -154,10 +142,11 @@ export class StoreClient {
     return {
       stored,
       dropped,
-      bodiesDropped: this.#bodiesDropped,
+      bodiesSkipped: inputs.sum('bodiesSkipped'),
+      bodiesDropped: inputs.sum('bodiesDropped'),
       bodiesUnmaskable: figures.get('bodiesUnmaskable'),
       masked: figures.masked,
-      queuedBytes: this.#queuedBytes,
+      queuedBytes: inputs.queuedBytes,
       ringBytes: this.#recorder.unreadBytes,
       lagSeconds: waitingSinceMs === 0 ? 0 : Math.max(0, steadyMs() - waitingSinceMs) / 1000,
       damaged: figures.get('damaged'),
@@ -185,23 +174,14 @@ export class StoreClient {
     if (!this.#isOpen) this.open();
     // Taken in any case, since captured bodies count against their limit until they are taken.
     const bodies = exchange.bodyCapture?.take();
-    if (!this.#isOpen) {
-      this.#drop(this.#whyNoRoom);
-      return this.#recorder.request(exchange, deployment, false);
-    }
-    const hasBodies = bodies !== undefined && this.#sendBodies(bodies);
-    this.#recorder.request(exchange, deployment, true, hasBodies);
+    if (this.#isOpen) return this.#requests.ended(exchange, deployment, bodies);
+    this.#drop(this.#whyNoRoom);
+    this.#recorder.input.request(exchange, deployment, false);
   }
 
-  /**
-   * Tells the recorder the replica of a running request, for lines that name it. Called only if files are followed or a
-   * supervised process may serve several replicas.
-   */
+  /** Tells the recorder the replica of a running request (request-recorder.ts). */
   routed(exchange: Exchange, deployment: DeploymentIdentity): void {
-    if (!this.#hasRoom(RUNNING_BYTES)) return;
-    this.#running.add(exchange, deployment);
-    this.#hasNewRunning = true;
-    this.#timer ??= setTimeout(() => this.#sendRunning(), GATHER_MS).unref();
+    this.#requests.routed(exchange, deployment);
   }
 
   /** Sets the owner of later lines of followed files that name no known request. */
@@ -233,9 +213,9 @@ export class StoreClient {
     else this.#streams.delete(stream);
     if (!this.#isOpen && bytes === undefined) return;
     // Lines may name a request that was routed a moment ago.
-    if (this.#hasNewRunning) this.#sendRunning();
+    this.#requests.sendNewRunning();
     const own = bytes && withOwnBuffer(bytes);
-    if (!this.#hasRoom(weight) || !this.#post({ kind: 'bytes', stream, bytes: own }, weight))
+    if (!this.#requests.hasRoom(weight) || !this.#post({ kind: 'bytes', stream, bytes: own }, weight))
       this.#drop(this.#whyNoRoom);
   }
 
@@ -268,7 +248,7 @@ export class StoreClient {
     const n = ++this.#n;
     if (
       this.#isClosing ||
-      !this.#hasRoom(weight) ||
+      !this.#requests.hasRoom(weight) ||
       !this.#post({ kind: 'post', post: { n, ...post } }, weight)
     ) {
       const problem = this.#whyNoRoom;
@@ -291,8 +271,7 @@ export class StoreClient {
 
   /** Stores all data, until the deadline (performance.now()) or for 15 s, whichever comes first. */
   async close(deadlineMs: number): Promise<void> {
-    this.#sendRunning();
-    clearTimeout(this.#timer);
+    this.#requests.close();
     this.#isClosing = true;
     const closed = new Promise<void>((resolve) => (this.#closed = resolve));
     if (this.#isOpen) {
@@ -316,46 +295,15 @@ export class StoreClient {
     return this.#isLost ? 'store_unusable' : 'queue_full';
   }
 
-  get #queuedBytes(): number {
-    return this.#sentWeight - this.#recorder.figures.get('doneWeight');
-  }
-
-  /** Sends the bodies if there is room for them. Otherwise the request is stored without them. */
-  #sendBodies(bodies: RawBodies): boolean {
-    const weight = bytesOf(bodies);
-    const sent = this.#hasRoom(weight, MAX_QUEUED_BYTES_WITH_BODIES)
-      ? this.#recorder.bodies(bodies, weight)
-      : undefined;
-    this.#sentWeight += sent ?? 0;
-    if (sent === undefined) this.#bodiesDropped++;
-    return sent !== undefined;
-  }
-
-  #sendRunning(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#hasNewRunning = false;
-    const running = this.#running.take();
-    if (running.length > 0) this.#post({ kind: 'running', running }, RUNNING_BYTES * running.length);
-    if (this.#running.isWaiting && !this.#isClosing)
-      this.#timer = setTimeout(() => this.#sendRunning(), GATHER_MS).unref();
-  }
-
   /** Sends a message for the open store. Returns false if there is no room, or if it is not open. */
   #post(message: DistributiveOmit<ToRecorder, 'weight'>, weight = 0): boolean {
     if (!this.#isOpen && message.kind !== 'openStore') return false;
-    const isSent = this.#recorder.post({ ...message, weight });
-    if (isSent) this.#sentWeight += weight;
-    return isSent;
+    return this.#recorder.post({ ...message, weight });
   }
 
   /** Estimates the memory of lines: their bytes, and a record each, whose texts are cut at `maxLineBytes`. */
   #weightOfLines({ bytes: { length }, count }: PostedLines): number {
     return length + RECORD_BYTES * count + 4 * Math.min(length, count * this.#options.ingest.maxLineBytes);
-  }
-
-  #hasRoom(bytes: number, limit = MAX_QUEUED_BYTES): boolean {
-    return this.#queuedBytes + bytes <= limit;
   }
 
   #drop(why: DroppedRecords, count = 1): void {
@@ -377,7 +325,6 @@ export class StoreClient {
   #ended(problem: string, againInMs: number): void {
     this.#isOpen = false;
     this.#isLost = true;
-    this.#sentWeight = this.#recorder.figures.get('doneWeight');
     this.#losePosts();
     this.#closed?.();
     if (!this.#isClosing) this.#log.event('log_store_lost', { problem, again_in_ms: Math.round(againInMs) });

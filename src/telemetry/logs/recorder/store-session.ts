@@ -25,7 +25,7 @@ import type {
   ToRecorder,
 } from './recorder-messages.ts';
 import type { FrameBytes } from './frames.ts';
-import type { LlmFrame } from './llm-frame.ts';
+import type { RecorderSource } from './recorder-source.ts';
 import type { BodiesOfRequest, RequestFrames } from './request-frames.ts';
 
 const FIRST_PAUSE_MS = 1000;
@@ -69,6 +69,8 @@ export class StoreSession {
   readonly #added: Record<RecordKind, number> = { request: 0, line: 0, span: 0, event: 0, annotation: 0 };
   #addedCount = 0;
   #addedWeight = 0;
+  /** Sources of what is added. */
+  readonly #unsettled = new Set<RecorderSource>();
   #addedPosts: { readonly n: number; readonly count: number; readonly rows?: StoredRows | undefined }[] = [];
   /** How often added records were lost. */
   #losses = 0;
@@ -127,29 +129,28 @@ export class StoreSession {
     return this.#writer.takeGrowth();
   }
 
-  /** Adds the request of a frame. `llm`: the frame before it, if its own says so. `raw`: its captured bodies. */
-  addRequest(
-    frames: FrameBytes,
-    at: number,
-    llm: LlmFrame,
-    requests: RequestFrames,
-    raw: RawBodies | undefined,
-  ): void {
+  /** Adds the request of the frame at which the source is. */
+  addRequest(source: RecorderSource): void {
+    const { frames, at, llm, requests, bodiesOfRequest: raw } = source;
     const rows = this.#usableRows();
-    if (rows === undefined) return this.#figures.add('settledRequests', 1);
+    if (rows === undefined) return source.figures.add('settledRequests', 1);
     const bodies = raw && this.#readBodies(raw, frames, at, requests);
     if (bodies?.stored) this.#writer.addBodies({ seq: rows.nextSeq, ...bodies.stored });
     requests.addRow(frames, at, llm, rows, bodies);
     this.#count('request');
+    source.unsettled++;
+    this.#unsettled.add(source);
     if (this.#ingester.wantsOwners) {
       const { requestId, owner } = requests.ownerOf(frames, at);
       if (owner.deployment !== '') this.#ingester.addRunning(requestId, owner);
     }
   }
 
-  /** Handles a message. */
-  accept(message: ToRecorder): void {
+  /** Handles a message of a source. */
+  accept(message: ToRecorder, source: RecorderSource): void {
     this.#addedWeight += message.weight;
+    source.unsettledWeight += message.weight;
+    this.#unsettled.add(source);
     switch (message.kind) {
       case 'stream':
         return this.#ingester.openStream(message.stream, message.origin);
@@ -371,7 +372,8 @@ export class StoreSession {
 
   /** Acknowledges what was added. `why`: the reason why it was lost; `undefined`: it is stored. */
   #settle(why: DroppedRecords | undefined): void {
-    this.#figures.add('settledRequests', this.#added.request);
+    for (const source of this.#unsettled) source.settle();
+    this.#unsettled.clear();
     for (const kind of KINDS) {
       if (this.#added[kind] === 0) continue;
       this.#figures.add(why === undefined ? STORED[kind] : LOST[why], this.#added[kind]);
@@ -383,7 +385,6 @@ export class StoreSession {
     this.#addedPosts = [];
     if (why !== undefined)
       for (const { n } of this.#endings.splice(0)) this.#results.push({ n, problem: why });
-    this.#figures.add('doneWeight', this.#addedWeight);
     this.#figures.set('waitingSinceMs', 0);
     this.#addedWeight = 0;
   }

@@ -6,9 +6,11 @@ import {
   pathPattern,
   type CaptureOptions,
 } from '../../../../src/telemetry/logs/ingest/capture-policy.ts';
+import { InputFigures, inputFiguresMemory } from '../../../../src/telemetry/logs/recorder/input-figures.ts';
 
-const policy = (options: Partial<CaptureOptions> = {}, maxHeldBytes?: number) =>
-  new CapturePolicy({ capture: 'metadata', routes: [], max_body: 1000, ...options }, maxHeldBytes);
+const figuresOf = (input: number, memory = inputFiguresMemory(2)) => new InputFigures(memory, input);
+const policy = (options: Partial<CaptureOptions> = {}, figures = figuresOf(0), maxHeldBytes?: number) =>
+  new CapturePolicy({ capture: 'metadata', routes: [], max_body: 1000, ...options }, figures, maxHeldBytes);
 const bytes = (text: string) => Buffer.from(text);
 
 describe('CapturePolicy', () => {
@@ -101,17 +103,31 @@ describe('a captured body', () => {
   });
 
   it('is limited by a common budget, skipped requests are counted, and taken bodies free their budget', () => {
-    const one = policy({ capture: 'full', max_body: 8192 }, 20_000);
+    const figures = figuresOf(0);
+    const one = policy({ capture: 'full', max_body: 8192 }, figures, 20_000);
     const captures = [one.open('/')!, one.open('/')!, one.open('/')!];
     for (const bodies of captures) bodies.response.push(Buffer.alloc(8192));
     const last = captures[2]!.take().response!;
     expect(last).toMatchObject({ isCut: true });
     expect(last.bytes.length).toBe(0);
     expect(one.open('/')).toBeUndefined();
-    expect(one.skipped).toBe(1);
+    expect(figures.get('bodiesSkipped')).toBe(1);
     for (const bodies of captures) bodies.take();
     const again = one.open('/')!;
     again.response.push(Buffer.alloc(8192, 'y'));
     expect(again.take().response).toMatchObject({ isCut: false });
+  });
+
+  it('is limited by one budget for all data threads', () => {
+    const memory = inputFiguresMemory(2);
+    const [one, other] = [0, 1].map((input) =>
+      policy({ capture: 'full', max_body: 8192 }, figuresOf(input, memory), 20_000),
+    ) as [CapturePolicy, CapturePolicy];
+    const bodies = one.open('/')!;
+    bodies.response.push(Buffer.alloc(8192));
+    bodies.request.push(Buffer.alloc(8192));
+    expect(other.open('/')).toBeUndefined();
+    bodies.take();
+    expect(other.open('/')).toBeDefined();
   });
 });
