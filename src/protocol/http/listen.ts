@@ -1,7 +1,7 @@
 // Makes a server listen on an address.
 // Invariant: a Unix socket has its mode before a client can connect to it.
 import { chmodSync, renameSync } from 'node:fs';
-import type { AddressInfo, Server } from 'node:net';
+import { createServer, type AddressInfo, type Server } from 'node:net';
 import { WeirError } from '../../core/errors.ts';
 import { formatAddress, unixAddress, type Address } from '../../core/address.ts';
 import { freeSocketPath, fileAt } from './unix-socket.ts';
@@ -18,18 +18,24 @@ export interface ListenOptions {
   readonly socket_mode: string;
 }
 
+/** Who else listens on the port: nobody; further threads of this process; threads of this process that listen already. */
+export type PortUse = 'alone' | 'first' | 'further';
+
 /**
  * Listens on an address. Removes the file of a Unix socket that an ended process has left. Rejects with a WeirError
- * `listen_failed`. `option`: the flag that sets the address.
+ * `listen_failed`, also if another process listens on a port that is to be shared with threads. `option`: the flag that
+ * sets the address.
  */
 export async function listen(
   server: Server,
   { listen: address, socket_mode }: ListenOptions,
   option: string,
+  use: PortUse = 'alone',
 ): Promise<void> {
   const { path } = address;
   const problem = path === undefined ? '' : await freeSocketPath(path);
   if (problem !== '') throw listenError(address, problem, option);
+  if (use === 'first' && address.port !== 0) await expectFree(address, option);
   return new Promise((resolve, reject) => {
     const failed = (error: NodeJS.ErrnoException) => {
       const reason = error.code === 'EADDRINUSE' && path === undefined ? 'the port is in use' : error.message;
@@ -40,9 +46,17 @@ export async function listen(
       server.off('error', failed);
       resolve();
     };
-    if (path === undefined) server.listen({ ...address, backlog: BACKLOG }, listening);
+    if (path === undefined)
+      server.listen({ ...address, backlog: BACKLOG, reusePort: use !== 'alone' }, listening);
     else listenOnSocket(server, path, parseInt(socket_mode, 8), listening);
   });
+}
+
+/** A port that is shared could be taken from another process that shares it too, so it is tried alone first. */
+async function expectFree(address: Address, option: string): Promise<void> {
+  const server = createServer();
+  await listen(server, { listen: address, socket_mode: '' }, option);
+  await new Promise((resolve) => server.close(resolve));
 }
 
 /** Node binds a Unix socket before `listen` returns. */
