@@ -1,15 +1,21 @@
 // The certificate of one server, and the authorities of its clients: reads them, and reads them again when files change.
 // Invariant: files that cannot be used change nothing, and no session of clients goes on under other files.
+import { randomBytes } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { readAuthorities, readKeyPair, type KeyPair } from './certificates.ts';
 import { WeirError } from './errors.ts';
 import type { ServerTlsOptions } from './server-tls-options.ts';
 
-interface CertificateFiles {
+/** What is read of the files of a server. Plain data, for other threads. */
+export interface CertificateFiles {
   readonly pair: KeyPair;
   /** Authorities of clients, as PEM; empty: clients are not asked for a certificate. */
   readonly authorities: string;
+  /** Key of the session tickets: 48 bytes. */
+  readonly ticketKey: Uint8Array;
 }
+
+const TICKET_KEY_BYTES = 48;
 
 type FilesRead =
   | { readonly ok: true; readonly files: CertificateFiles }
@@ -28,7 +34,10 @@ export function readCertificateFiles(
     ...('problem' in authorities ? [`${path}.client_ca ${authorities.problem}`] : []),
   ];
   if (!read.ok || 'problem' in authorities) return { ok: false, problems };
-  return { ok: true, files: { pair: read.pair, authorities: authorities.pem } };
+  return {
+    ok: true,
+    files: { pair: read.pair, authorities: authorities.pem, ticketKey: randomBytes(TICKET_KEY_BYTES) },
+  };
 }
 
 /** What became of files that were read again. */
@@ -55,14 +64,25 @@ export class ServerCertificate {
   #context: SecureContext;
   #problem = '';
 
-  /** Throws a WeirError if the files cannot be used. */
-  constructor(server: string, options: ServerTlsOptions) {
+  /** Throws a WeirError if the files cannot be used. `files`: those of another thread, instead of reading them. */
+  constructor(server: string, options: ServerTlsOptions, files?: CertificateFiles) {
     this.server = server;
     this.options = options;
-    const read = readCertificateFiles(options, this.#path);
+    const read = files ? ({ ok: true, files } as const) : readCertificateFiles(options, this.#path);
     if (!read.ok) throw new WeirError('bad_settings', read.problems.join('; '));
     this.#files = read.files;
     this.#context = this.#contextOf(read.files);
+  }
+
+  /** What was read last and is in use. */
+  get files(): CertificateFiles {
+    return this.#files;
+  }
+
+  /** Uses what another thread has read, for new connections. */
+  use(files: CertificateFiles): void {
+    this.#context = this.#contextOf(files);
+    this.#files = files;
   }
 
   /** For new connections. */
@@ -102,8 +122,7 @@ export class ServerCertificate {
     const isSame =
       pair.cert === files.pair.cert && pair.key === files.pair.key && authorities === files.authorities;
     if (isSame) return { outcome: 'unchanged' };
-    this.#context = this.#contextOf(files);
-    this.#files = files;
+    this.use(files);
     return { outcome: 'renewed' };
   }
 
@@ -118,11 +137,12 @@ export class ServerCertificate {
     return `${this.#path}.cert (${this.options.cert}) expired at ${new Date(validToMs).toISOString()}`;
   }
 
-  /** Each context has keys of its own for session tickets, so sessions end with it. */
-  #contextOf({ pair: { cert, key }, authorities }: CertificateFiles): SecureContext {
+  /** Files that were read anew have a new key of session tickets, so sessions end with the old ones. */
+  #contextOf({ pair: { cert, key }, authorities, ticketKey }: CertificateFiles): SecureContext {
     return createSecureContext({
       cert,
       key,
+      ticketKeys: Buffer.from(ticketKey),
       minVersion: this.options.min_version,
       // Without it OpenSSL refuses to resume sessions of clients with certificates.
       sessionIdContext: this.server,

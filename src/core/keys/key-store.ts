@@ -1,5 +1,5 @@
 // All keys: `admin.key` of the settings, those made over the admin API, and those of the key file.
-// Invariant: only the digest of a key is stored, and a change is acknowledged after it is on disk. The time to find a
+// Invariant: only the digest of a key is stored, and a change is acknowledged after it is on disk and in all threads. The time to find a
 // key depends neither on the number of keys nor on how much of it is right: a table has them by digest, and the
 // digest of a text cannot be chosen.
 // A key file that cannot be read prevents the start, since without it the admin API might need no key.
@@ -44,6 +44,13 @@ const LOCKED_OUT =
 const isPermanentAdmin = ({ scopes, expiresMs }: ApiKey): boolean =>
   expiresMs === undefined && scopes.includes('admin');
 
+/** All keys but `admin.key`, as plain data for other threads. */
+export interface KeySnapshot {
+  readonly keys: readonly ApiKey[];
+  /** Those of the key file. */
+  readonly ofFile: readonly ApiKey[];
+}
+
 export class KeyStore implements LastUseTable {
   readonly name = 'keys';
   readonly #path: string;
@@ -56,6 +63,8 @@ export class KeyStore implements LastUseTable {
   #version = 0;
   readonly #lastUses = new Map<string, LastUse>();
   #saved: Promise<void> = Promise.resolve();
+  /** Is told of each change, and resolves when other threads know it. */
+  changed: ((keys: KeySnapshot) => Promise<void>) | undefined;
 
   /** `mainKey`: `admin.key`, which has all scopes of the admin API; '' for none. `file`: the key file; '' for none. */
   constructor(path: string, mainKey: string, file = '') {
@@ -94,7 +103,19 @@ export class KeyStore implements LastUseTable {
     if ('problem' in read) return read.problem;
     this.#ofFile = read.keys;
     this.#index();
+    void this.changed?.(this.snapshot);
     return '';
+  }
+
+  get snapshot(): KeySnapshot {
+    return { keys: this.#keys, ofFile: this.#ofFile };
+  }
+
+  /** Uses the keys of another thread, in a thread that stores none. */
+  use({ keys, ofFile }: KeySnapshot): void {
+    this.#keys = keys;
+    this.#ofFile = ofFile;
+    this.#index();
   }
 
   /** Changes with each change of a key, so that a key that was found before must be looked up again. */
@@ -189,6 +210,7 @@ export class KeyStore implements LastUseTable {
       await writeAtomic(this.#path, `${JSON.stringify({ keys }, null, 2)}\n`);
       this.#keys = keys;
       this.#index();
+      await this.changed?.(this.snapshot);
       return '';
     } finally {
       resolve();

@@ -1,5 +1,6 @@
 // Prices of tokens: those of the admin API, which are stored, before those of the configuration. Sets the cost of requests.
-// Invariant: a change is acknowledged after it is on disk, and holds for every request that ends after that.
+// Invariant: a change is acknowledged after it is on disk and in all threads, and holds for every request that ends after
+// that.
 //   price-table.ts  finds the price of a model    cost.ts        computes the cost
 //   price-list.ts   checks and writes a list      options.ts     the settings
 //   price-edits.ts  changes of single prices      unpriced-models.ts  requests without a price
@@ -26,6 +27,8 @@ import { UnpricedModels } from './unpriced-models.ts';
 
 export { costOf } from './cost.ts';
 export { PriceTable } from './price-table.ts';
+export type { PriceEntry } from './options.ts';
+export type { UnpricedCount } from './unpriced-models.ts';
 export type { EditRefusal } from './price-edits.ts';
 
 /** Lists of prices, in the order in which they are tried. */
@@ -68,6 +71,8 @@ export class Prices implements Component {
   /** Of all prices. */
   readonly currency: string;
   readonly unpriced = new UnpricedModels();
+  /** Is told of changed stored prices, and resolves when other threads know them. */
+  changed: ((stored: readonly PriceEntry[]) => Promise<void>) | undefined;
   readonly #configured: readonly PriceEntry[];
   readonly #file: string | undefined;
   readonly #log: Logger;
@@ -90,7 +95,7 @@ export class Prices implements Component {
     if (this.#file === undefined) return;
     try {
       const list = await this.#read(this.#file);
-      if (list !== undefined) this.#use(list.prices);
+      if (list !== undefined) this.use(list.prices);
     } catch (error) {
       this.#log.event('prices_unusable', { problem: `cannot read ${this.#file}: ${describe(error)}` });
     }
@@ -104,6 +109,11 @@ export class Prices implements Component {
   /** False: nothing is stored, so `replace` must not be called. */
   get canStore(): boolean {
     return this.#file !== undefined;
+  }
+
+  /** The stored prices. */
+  get stored(): readonly PriceEntry[] {
+    return this.#stored;
   }
 
   get lists(): PriceLists {
@@ -171,7 +181,8 @@ export class Prices implements Component {
 
   async #write(prices: readonly PriceEntry[]): Promise<void> {
     await writeAtomic(this.#file!, formatPriceList({ currency: this.currency, prices }));
-    this.#use(prices);
+    this.use(prices);
+    await this.changed?.(prices);
     this.#log.event('prices_changed', { entries: prices.length });
   }
 
@@ -222,7 +233,8 @@ export class Prices implements Component {
     return undefined;
   }
 
-  #use(stored: readonly PriceEntry[]): void {
+  /** Uses these stored prices; in another thread than the main thread, those that it has sent. */
+  use(stored: readonly PriceEntry[]): void {
     this.#stored = stored;
     this.#table = this.#newTable();
   }

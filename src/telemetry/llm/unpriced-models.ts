@@ -34,6 +34,27 @@ export class UnpricedModels {
     count.lastMs = nowMs;
   }
 
+  /** Adds the counts of another thread. `requests`: all of them, also those of models that are not in the list. */
+  addAll(counts: readonly UnpricedCount[], requests: number): void {
+    this.#requests += requests;
+    for (const { model, requests: more, lastMs } of counts) {
+      const count = this.#models.get(model) ?? { requests: 0, lastMs: 0 };
+      if (!this.#models.has(model) && this.#models.size >= MAX_MODELS) continue;
+      this.#models.set(model, count);
+      count.requests += more;
+      count.lastMs = Math.max(count.lastMs, lastMs);
+    }
+  }
+
+  /** Returns all counts, and begins anew. `undefined`: there are none. */
+  take(): { readonly counts: readonly UnpricedCount[]; readonly requests: number } | undefined {
+    if (this.#requests === 0) return undefined;
+    const taken = { counts: this.list(() => false), requests: this.#requests };
+    this.#requests = 0;
+    this.#models.clear();
+    return taken;
+  }
+
   /** All requests without a price, also those of models that are not in the list. */
   get requests(): number {
     return this.#requests;
