@@ -125,7 +125,7 @@ export class Autoscaler implements Component {
     if (state === undefined) return;
     const isNew = state.wokenMs === undefined;
     state.wokenMs = this.#now();
-    if (isNew) this.#countRequest(state);
+    if (isNew) this.#countRequest(state, state.wokenMs);
   }
 
   /** Decides for every deployment. */
@@ -134,15 +134,15 @@ export class Autoscaler implements Component {
     for (const listener of this.#listeners) listener();
   }
 
-  #routed({ deployment, isAsync }: Exchange): void {
+  #routed({ deployment, isAsync, routedMs }: Exchange): void {
     if (isAsync) return;
     const state = this.#states[deployment] ?? this.#find(deployment);
-    if (state !== undefined) this.#countRequest(state);
+    if (state !== undefined) this.#countRequest(state, routedMs || this.#now());
   }
 
   /** Counts one more request in flight. */
-  #countRequest(state: DeploymentState): void {
-    state.load.change(1, this.#now());
+  #countRequest(state: DeploymentState, nowMs: number): void {
+    state.load.change(1, nowMs);
     const { in_flight, mean_in_flight } = state.reading;
     // The first request after idle time is decided at once, since a replica may have to start for it.
     if (state.load.value === 1 && in_flight === 0 && mean_in_flight === 0) queueMicrotask(() => this.tick());

@@ -23,6 +23,7 @@ import {
 import type { BodyCapture, BodyCaptures } from './body-capture.ts';
 import type { LlmFacts, LlmPolicy, LlmSource } from './llm-facts.ts';
 import type { RequestNotes } from './request-notes.ts';
+import type { AcceptedBy, StepListener } from './step-listener.ts';
 
 export type Protocol = 'http' | 'websocket' | 'grpc';
 
@@ -35,19 +36,6 @@ export interface Observer {
   /** It has become a WebSocket. */
   upgraded?(exchange: Exchange): void;
   closed(exchange: Exchange): void;
-}
-
-/** The part of weir that accepted a request. */
-export type AcceptedBy = 'fast lane' | 'HTTP/1.1 server' | 'HTTP/2 server' | 'queue';
-
-/** Is told of each step of every exchange as it happens, for the debug log. */
-export interface StepListener {
-  accepted(exchange: Exchange, by: AcceptedBy): void;
-  queued(exchange: Exchange): void;
-  leased(exchange: Exchange): void;
-  sent(exchange: Exchange): void;
-  retrying(exchange: Exchange, delayMs: number): void;
-  responded(exchange: Exchange, status: number): void;
 }
 
 /**
@@ -73,7 +61,7 @@ interface Shared {
 
 /** Only POST requests have bodies for a model. */
 const isFollowed = ({ llm }: Shared, method: string, target: string): boolean =>
-  llm !== undefined && method === 'POST' && llm.wants(target);
+  method === 'POST' && llm?.wants(target) === true;
 
 export class Exchange {
   readonly id: string;
@@ -145,15 +133,16 @@ export class Exchange {
   /**
    * performance.now() when the last replica was reserved, when a connection to it was made (0 for a kept one), when the
    * head of the response came, when the first byte of its body came, and at the end; 0 if that did not happen. A
-   * response without a body has its first byte with its head, an empty chunked body with its end. For a gRPC call these
-   * are the initial metadata and the first message (or the trailers, without messages), for a WebSocket both are the
-   * 101.
+   * response without a body has its first byte with its head, an empty chunked body with its end. A gRPC call has its
+   * initial metadata and its first message (or the trailers, without messages), a WebSocket has both with the 101.
    */
   leasedMs = 0;
   connectedMs = 0;
   headMs = 0;
   firstByteMs = 0;
   endMs = 0;
+  /** performance.now() as `route` was told it, until a replica is leased or the exchange waits. */
+  routedMs = 0;
   readonly #shared: Shared;
   /** No other exchange has its id. */
   readonly #hasOwnId: boolean;
@@ -166,20 +155,22 @@ export class Exchange {
     this.#shared = shared;
   }
 
-  /** The request was read: `method`, `target` and `remoteAddress` are set. */
+  /** `method`, `target` and `remoteAddress` are set. */
   accepted(by: AcceptedBy): void {
     this.#shared.steps?.accepted(this, by);
   }
 
   /** No replica is free: it is in the wait queue. */
   queued(): void {
+    this.routedMs = 0;
     this.#shared.steps?.queued(this);
   }
 
   /** A replica is reserved for it. */
   leased(replica: string): void {
     this.replica = replica;
-    this.leasedMs = performance.now();
+    this.leasedMs = this.routedMs || performance.now();
+    this.routedMs = 0;
     this.#shared.steps?.leased(this);
   }
 
@@ -202,9 +193,10 @@ export class Exchange {
     this.#shared.steps?.responded(this, status);
   }
 
-  /** Assigns it to a deployment, whose concurrency counts it from here on. At most once. */
-  route(deployment: number): void {
+  /** Assigns it to a deployment, whose concurrency counts it from here on. At most once. `nowMs`: if it is known. */
+  route(deployment: number, nowMs = 0): void {
     this.deployment = deployment;
+    this.routedMs = nowMs;
     for (const routed of this.#shared.routed) routed(this);
   }
 
@@ -367,11 +359,11 @@ export class Exchanges {
   }
 
   /** Opens an exchange. `inboundId`: the value of the client's id header, if it sent one. */
-  open(inboundId: string | undefined, startMs = performance.now()): Exchange {
+  open(inboundId: string | undefined): Exchange {
     this.#open++;
-    const epochMs = Date.now();
-    const id = identify(epochMs, this.#trustInbound ? inboundId : undefined);
-    return new Exchange(this.#shared, id, id !== inboundId, startMs, epochMs);
+    const nowMs = Date.now();
+    const id = identify(nowMs, this.#trustInbound ? inboundId : undefined);
+    return new Exchange(this.#shared, id, id !== inboundId, performance.now(), nowMs);
   }
 
   /** Opens an exchange for a task of the queue, with the id of the request that submitted it. */

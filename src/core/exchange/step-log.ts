@@ -3,7 +3,8 @@
 import type { Logger } from '../logger.ts';
 import type { DeploymentIdentity } from '../deployment-identity.ts';
 import { pathOf } from './request-path.ts';
-import type { Observer, StepListener } from './exchange.ts';
+import type { Observer } from './exchange.ts';
+import type { StepListener } from './step-listener.ts';
 
 /** Milliseconds with three decimals. */
 const rounded = (ms: number): number => Math.round(ms * 1000) / 1000;

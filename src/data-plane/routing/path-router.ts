@@ -29,6 +29,8 @@ export class PathRouter {
   readonly #byId = new Map<string, WeightedPicker>();
   readonly #byEnvironment = new Map<string, WeightedPicker>();
   readonly #default: WeightedPicker;
+  /** The last path that named no target and none of weir's routes: most requests have the same one. */
+  #lastForwarded = '';
 
   /** `deployments` must not be empty. */
   constructor(deployments: readonly RoutableDeployment[]) {
@@ -52,6 +54,7 @@ export class PathRouter {
 
   /** Routes a request target in origin form. `isUpgrade`: it is a WebSocket upgrade. */
   route(method: string, target: string, isUpgrade: boolean): Route {
+    if (target === this.#lastForwarded) return this.#forward(this.#default, target);
     // The first letter rules out most paths of model servers.
     const isCandidate = FIRST_LETTERS.includes(target.charAt(1));
     const match = isCandidate ? ROUTE.exec(target) : null;
@@ -116,6 +119,7 @@ export class PathRouter {
     }
     const meant = disguised(target);
     if (meant !== undefined) return disguisedTarget(meant);
+    this.#lastForwarded = target;
     return this.#forward(this.#default, target);
   }
 

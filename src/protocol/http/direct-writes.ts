@@ -62,10 +62,10 @@ export class DirectWrites {
   /** Writes text of Latin-1 characters. Returns false if it must be written to the socket as a stream. */
   write(text: string): boolean {
     const socket = this.#socket;
-    if (socket === undefined || this.isPending || socket.writableLength > 0 || text.length > MAX_TEXT)
-      return false;
+    if (socket === undefined || this.isPending || text.length > MAX_TEXT) return false;
     const handle = socket._handle;
-    if (handle === null || !socket.writable || socket.connecting || socket.writableCorked > 0) return false;
+    // Corked bytes count for the length. `writable` is false after `end`.
+    if (handle === null || socket.connecting || socket.writableLength > 0 || !socket.writable) return false;
     const request = unused!;
     // The stream meets the same error, and reports it.
     if (handle.writeLatin1String(request, text) !== 0) return false;

@@ -116,6 +116,7 @@ describe('direct writes', () => {
     const { writes } = watched(near);
     expect(writes.write('x'.repeat(16_001))).toBe(false);
     near.cork();
+    near.write('x');
     expect(writes.write('x')).toBe(false);
     near.uncork();
     near.destroy();

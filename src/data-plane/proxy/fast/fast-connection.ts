@@ -148,7 +148,7 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
     if (denied !== undefined) return this.#refuse(exchange, denied.failure, denied);
     if (decision.kind === 'async_predict')
       return this.#submission.begin(exchange, head, decision, bytes, bodyEnd);
-    exchange.route(decision.deployment);
+    exchange.route(decision.deployment, exchange.startMs);
     decision.picker.take(decision.deployment);
     if (isCaptured || isFollowed) request.read(exchange, head, bytes, bodyEnd, isCaptured, isFollowed);
     request.begin(heads.write(head, decision.path, exchange), bytes, head.end, bodyEnd);
