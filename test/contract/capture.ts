@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { Agent, type IncomingMessage } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { AcceptedBy } from '../../src/core/exchange/exchange.ts';
+import type { AcceptedBy } from '../../src/core/exchange/step-listener.ts';
 import { begin, call, RawClient, type ClientResponse } from '../kit/client.ts';
 import { folder, removeFolders, write } from '../kit/folder.ts';
 import { recordsIn, expectRequestRecord } from '../kit/stored-records.ts';

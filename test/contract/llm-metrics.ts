@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { AcceptedBy } from '../../src/core/exchange/exchange.ts';
+import type { AcceptedBy } from '../../src/core/exchange/step-listener.ts';
 import { begin, call } from '../kit/client.ts';
 import { folder, removeFolders } from '../kit/folder.ts';
 import { APIS, ModelReplica, TOKENS } from '../kit/model-replica.ts';
