@@ -91,7 +91,7 @@ const http2Options = section({
   max_held: bytes({
     default: 64 * 1024 ** 2,
     min: 1024 ** 2,
-    doc: 'Bytes that all HTTP/2 connections, to clients and replicas, may hold for those that read slowly. Above it, each gets no more than has been read from it, and each connection may still add one `stream_window`.',
+    doc: 'Bytes that all HTTP/2 connections, to clients and replicas, may hold for those that read slowly. Above it, each gets no more than has been read from it, and each connection may still add one `stream_window` beside its slowest stream.',
   }),
 });
 

@@ -1,6 +1,7 @@
 // Credit that a connection gives its peer for DATA of all streams together (RFC 9113 6.9). Hot path.
 // Invariant: the peer is never given more than the window, and not more than there is room for on all connections
-// together. Only the smallest window is always given, for what this connection has consumed.
+// together. Only the smallest window is always given, less what the streams hold beside the one that holds most: one stream
+// that stalls stops no other.
 import type { Http2Options } from './connection-options.ts';
 import { DEFAULT_WINDOW, FRAME, WINDOW_GROWTH } from './frame-types.ts';
 import type { CreditHolder, Http2HeldBytes } from './http2-held-bytes.ts';
@@ -12,6 +13,7 @@ const ROOM_SHARE = 4;
 export class ConnectionWindow implements CreditHolder {
   readonly #output: Output;
   readonly #heldBytes: Http2HeldBytes;
+  readonly #mostOfOneStream: () => number;
   /** The window at the beginning, and while there is no room. */
   readonly #minBytes: number;
   readonly #maxBytes: number;
@@ -22,9 +24,12 @@ export class ConnectionWindow implements CreditHolder {
   #held = 0;
   isStarved = false;
 
-  constructor(output: Output, { streamWindow, connectionWindow, heldBytes }: Http2Options) {
+  /** `mostOfOneStream`: bytes that were received and not consumed of the stream that has most of them. */
+  constructor(output: Output, options: Http2Options, mostOfOneStream: () => number) {
+    const { streamWindow, connectionWindow, heldBytes } = options;
     this.#output = output;
     this.#heldBytes = heldBytes;
+    this.#mostOfOneStream = mostOfOneStream;
     this.#minBytes = Math.max(DEFAULT_WINDOW, Math.min(streamWindow, connectionWindow));
     this.#maxBytes = Math.max(DEFAULT_WINDOW, connectionWindow);
     this.#size = this.#minBytes;
@@ -73,9 +78,12 @@ export class ConnectionWindow implements CreditHolder {
       return this.#give(this.#size - this.#credit);
     }
     this.#heldBytes.await(this);
-    const by = Math.floor(Math.max(room, this.#minBytes - this.#held)) - this.#credit;
     // No update for every few bytes.
-    if (by >= this.#minBytes / 4) this.#give(by);
+    const least = this.#credit + this.#minBytes / 4;
+    if (Math.max(room, this.#minBytes) < least) return;
+    const ofOthers = this.#held - this.#mostOfOneStream();
+    const credit = Math.floor(Math.max(room, this.#minBytes - ofOthers));
+    if (credit >= least) this.#give(credit - this.#credit);
   }
 
   #give(bytes: number): void {

@@ -91,7 +91,7 @@ export class Http2Connection {
     if (!this.isServer) this.output.raw(PREFACE);
     const settings = ownSettings(options);
     this.output.whole(FRAME.settings, 0, 0, settings, 0, settings.length);
-    this.window = new ConnectionWindow(this.output, options);
+    this.window = new ConnectionWindow(this.output, options, () => this.streams.mostHeld());
     options.counters.connections++;
     socket.setNoDelay(true);
     this.#reads = new ConnectionReads(socket, (bytes, from, to) => this.read(bytes, from, to));

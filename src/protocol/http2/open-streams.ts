@@ -34,6 +34,11 @@ export class OpenStreams {
     return this.#table.all().concat(this.#unnamed);
   }
 
+  /** Bytes of DATA that were received and not consumed of the stream that has most of them. */
+  mostHeld(): number {
+    return this.#table.all().reduce((most, { held }) => Math.max(most, held), 0);
+  }
+
   /** All ids are used up. */
   get isExhausted(): boolean {
     return this.#nextId > MAX_STREAM_ID;

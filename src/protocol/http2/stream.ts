@@ -86,6 +86,11 @@ export class Http2Stream {
     return this.connection.sender.write(this, bytes, from, to, isEnd);
   }
 
+  /** Bytes of DATA that were received and are not used up. */
+  get held(): number {
+    return this.#held;
+  }
+
   /** Bytes of DATA are used up: the peer may send as many more. Must be called for all bytes of `onData`, or `reset`. */
   consumed(bytes: number): void {
     const released = Math.min(bytes, this.#held);

@@ -8,13 +8,17 @@ import { optionsFor } from './kit/endpoints.ts';
 
 const MIB = 1024 ** 2;
 
-/** A window whose peer knows its credit. */
-function windowOf(heldBytes: Http2HeldBytes) {
+/** A window whose peer knows its credit. `mostOfOneStream`: see ConnectionWindow. */
+function windowOf(heldBytes: Http2HeldBytes, mostOfOneStream = () => 0) {
   const peer = { credit: 65_535 };
   const output = { frame32: (_type: number, _id: number, by: number) => (peer.credit += by) };
   return {
     peer,
-    window: new ConnectionWindow(output as unknown as Output, optionsFor('server', { heldBytes })),
+    window: new ConnectionWindow(
+      output as unknown as Output,
+      optionsFor('server', { heldBytes }),
+      mostOfOneStream,
+    ),
   };
 }
 
@@ -59,6 +63,32 @@ it('a credit that was left small is filled up once bytes are used up', () => {
   expect(pair.peer.credit).toBe(1);
   pair.window.consumed(2 * (MIB - 1));
   expect(pair.peer.credit).toBe(MIB);
+});
+
+it('without room the others have a window beside the stream that holds most, and no more', () => {
+  const heldBytes = new Http2HeldBytes(2 * MIB);
+  heldBytes.add(2 * MIB);
+  let most = 0;
+  const { peer, window } = windowOf(heldBytes, () => most);
+  const hold = (bytes: number) => {
+    peer.credit -= bytes;
+    expect(window.received(bytes)).toBe(true);
+    window.hold(bytes);
+  };
+  while (most < MIB) {
+    hold(MIB / 16);
+    most += MIB / 16;
+  }
+  expect(peer.credit).toBeGreaterThanOrEqual(MIB / 2);
+  // A second stream stalls too.
+  let others = 0;
+  while (peer.credit > 0 && others < 8 * MIB) {
+    const bytes = Math.min(peer.credit, MIB / 16);
+    hold(bytes);
+    others += bytes;
+  }
+  expect(others).toBeGreaterThanOrEqual((MIB * 3) / 4);
+  expect(others).toBeLessThanOrEqual((MIB * 17) / 16);
 });
 
 it('a peer may always send more once what it sent is used up', () => {

@@ -16,7 +16,14 @@ import { Http2HeldBytes } from '../../../src/protocol/http2/http2-held-bytes.ts'
 import type { Http2Stream } from '../../../src/protocol/http2/stream.ts';
 import type { StreamListener } from '../../../src/protocol/http2/stream-listener.ts';
 import { until } from '../../kit/until.ts';
-import { closeEndpoints, connectClient, startServer, type RecordedConnection } from './kit/endpoints.ts';
+import {
+  closeEndpoints,
+  connectClient,
+  echo,
+  RecordedStream,
+  startServer,
+  type RecordedConnection,
+} from './kit/endpoints.ts';
 
 const NOTHING = Buffer.alloc(0);
 const KEEP_ALL = { drops: () => false };
@@ -191,4 +198,35 @@ describe('a relay', () => {
     for (const session of sessions) session.destroy();
     replica.close();
   });
+});
+
+it('an upload that stalls does not stop the other streams of its connection, although others hold all there may be', async () => {
+  const heldBytes = new Http2HeldBytes(1024 ** 2);
+  heldBytes.add(heldBytes.maxBytes);
+  const stalled: RecordedStream[] = [];
+  const { port } = await startServer(
+    (recorded) => {
+      if (recorded.blocks[0]!.path !== '/stalled') return echo(recorded);
+      recorded.consumes = false;
+      if (stalled.length === 0) stalled.push(recorded);
+    },
+    { heldBytes },
+  );
+  const client = connectClient(port);
+  await until('the settings came', () => client.isReady);
+  const upload = (path: string, body: Buffer): RecordedStream => {
+    const recorded = new RecordedStream();
+    const stream = client.connection.openStream(recorded);
+    stream.head().add(':method', 'POST').add(':scheme', 'http').add(':path', path).send(false);
+    stream.write(body, 0, body.length, true);
+    return recorded;
+  };
+  upload('/stalled', Buffer.alloc(3 * 1024 ** 2));
+  await until('the window of the stream is used up', () => stalled[0]?.bytes === 1024 ** 2);
+  for (let i = 0; i < 4; i++) {
+    const other = upload('/other', CONTENT);
+    await until('the other upload is echoed', () => other.isEnd);
+    expect(other.body.equals(CONTENT)).toBe(true);
+  }
+  expect(stalled[0]!.bytes).toBe(1024 ** 2);
 });
