@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { CALL_HEAD, closeH2, frame, H2Socket, hpack, startFrameReplica, startH2Replica } from '../kit/h2.ts';
 import { closeGrpc, startGrpcReplica, TestClient } from '../kit/test-service.ts';
 import { until } from '../kit/until.ts';
+import { messageFrame } from '../kit/web-frames.ts';
 import { startWeir, stopAll, type Weir } from '../kit/weir.ts';
 
 const HEADERS = { ':status': 200, 'content-type': 'application/grpc' };
@@ -310,4 +311,20 @@ it('lets clients send one megabyte of a stream ahead', async () => {
   const socket = new H2Socket(weir.port);
   await until('the settings came', () => socket.frames.some(({ type }) => type === 4));
   expect(socket.initialWindow).toBe(1024 ** 2);
+});
+
+it('lets clients send eight megabytes of a stream ahead once half of the first one has been read', async () => {
+  const window = 16 * 1024 ** 2;
+  const replica = await startH2Replica((stream) => stream.resume(), { initialWindowSize: window });
+  replica.server.on('session', (session) => session.setLocalWindowSize(window));
+  const weir = await startWeir(['--replica', replica.url]);
+  const socket = new H2Socket(weir.port);
+  await until('the settings came', () => socket.frames.some(({ type }) => type === 4));
+  socket.socket.write(frame(HEADERS_TYPE, END_HEADERS, 1, CALL_HEAD));
+  await until('the replica has the call', () => replica.streams === 1);
+  const message = messageFrame(Buffer.alloc(8_000_000));
+  for (let at = 0; at < 1024 ** 2; at += 16_384)
+    socket.socket.write(frame(0, 0, 1, message.subarray(at, at + 16_384)));
+  const allowed = () => Math.min(socket.initialWindow + socket.windowOf(1), 65_535 + socket.windowOf(0));
+  await until('the rest may be sent', () => allowed() >= message.length);
 });

@@ -73,7 +73,7 @@ const http2Options = section({
     doc: 'Bytes of one HTTP/2 stream that a client may send ahead at first. Higher: faster uploads over long distances, more memory.',
   }),
   max_stream_window: bytes({
-    default: 4 * 1024 ** 2,
+    default: 8 * 1024 ** 2,
     min: MIN_WINDOW,
     max: MAX_WINDOW,
     doc: 'Largest window of a stream. It grows up to here while the replica reads as fast as the client sends.',

@@ -42,7 +42,7 @@ export const MAX_FRAME_BYTES = 16_384;
 /** Windows of a connection and its streams, until the peer changes them (RFC 9113 6.9.2). */
 export const DEFAULT_WINDOW = 65_535;
 /** A window whose bytes are used up at once becomes so many times as large, since each step takes a round trip. */
-export const WINDOW_GROWTH = 4;
+export const WINDOW_GROWTH = 8;
 export const MAX_WINDOW = 0x7fff_ffff;
 export const MAX_STREAM_ID = 0x7fff_ffff;
 
