@@ -23,9 +23,9 @@ const isQuick = process.argv.includes('--quick');
 const only = optionsOf('--only');
 const beside = optionsOf('--beside');
 const ROUNDS = isQuick ? 1 : 7;
-/** Part of the calls in a round, and before the first one, so that no round measures the JIT compiler. */
+/** Part of the calls in a round, and before the first one: V8 compiles what moves bytes until about two rounds have passed. */
 const SHARE = isQuick ? 0.1 : 1;
-const WARM_UP = isQuick ? 0.1 : 0.7;
+const WARM_UP = isQuick ? 0.1 : 2;
 const REPLICA_PORT = 18_930;
 /** Wait after a load, since a weir records requests up to 15 ms after their responses. */
 const AFTER_MS = 50;
