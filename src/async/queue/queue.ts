@@ -219,6 +219,7 @@ export class Queue implements Component {
     const { log, deliver, ended, ...others } = this.#deps;
     let openQueue: OpenQueue | undefined;
     const store = await this.#makeStore({
+      added: () => openQueue?.worker.wakeAll(),
       work() {
         openQueue?.worker.wakeAll();
         openQueue?.outbox.wake();

@@ -45,6 +45,8 @@ export class TaskStoreError extends Error {
 
 /** Notifications of a store. */
 export interface TaskStoreEvents {
+  /** A task was stored, which may be run. */
+  readonly added: () => void;
   /** There may be a task to run, or a result to deliver. */
   readonly work: () => void;
   /** A task of this deployment has exceeded its time in the queue. */

@@ -27,7 +27,7 @@ export class MemoryStore implements TaskStore {
 
   async add(task: NewTask, maxTasks: number): Promise<AddResult> {
     const added = this.#tables.transaction(() => this.#tables.add(task, maxTasks));
-    this.#events.work();
+    this.#events.added();
     return added;
   }
 

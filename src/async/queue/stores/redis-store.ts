@@ -128,7 +128,7 @@ export class RedisStore implements TaskStore {
       if (kind === 'known') return { kind, id: String(rest[1]) };
       // The task is stored, so a ticket that cannot be written is not an error: `sweep` writes it.
       if (kind === 'added') await this.#tickets.write([String(rest[1])]).catch(() => this.#skipped++);
-      this.#events.work();
+      this.#events.added();
       return { kind };
     });
   }

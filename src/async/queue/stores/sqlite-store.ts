@@ -104,7 +104,7 @@ export class SqliteStore implements TaskStore {
 
   add(task: NewTask, maxTasks: number): Promise<AddResult> {
     return this.#call('add', task, maxTasks).then((added) => {
-      this.#events.work();
+      this.#events.added();
       return added as AddResult;
     });
   }

@@ -51,7 +51,10 @@ export interface QueueThreadEvent {
 /** Files up to this size are checked for damage at the start. */
 const CHECKED_BYTES = 64 * 1024 ** 2;
 
-/** After a transaction of at least so many calls, the next one waits for GATHER_MS, so that more calls share a sync. */
+/**
+ * After a transaction of at least so many calls, the next one waits until as many have come, or for GATHER_MS, so that
+ * more calls share a sync.
+ */
 const MANY_CALLS = 8;
 const GATHER_MS = 1;
 
@@ -128,11 +131,14 @@ if (typeof opened === 'string') port.postMessage({ opened, results: [], expired:
 else {
   port.postMessage({ opened: '', results: [], expired: [], depths: opened.depths() });
   let gathered: Call[] = [];
-  let isBusy = false;
+  /** How many calls the next transaction waits for. */
+  let awaited = 0;
+  let timer: NodeJS.Timeout | undefined;
   const flush = () => {
     const all = gathered;
     gathered = [];
-    isBusy = all.length >= MANY_CALLS;
+    timer = undefined;
+    awaited = all.length >= MANY_CALLS ? all.length : 0;
     port.postMessage(serve(opened, all));
   };
   port.on('message', (calls: readonly Call[] | 'close') => {
@@ -141,10 +147,15 @@ else {
       port.close();
       return;
     }
-    if (gathered.length === 0) {
-      if (isBusy) setTimeout(flush, GATHER_MS);
-      else setImmediate(flush);
-    }
+    const isFirst = gathered.length === 0;
     gathered.push(...calls);
+    const isEnough = gathered.length >= awaited;
+    if (isFirst && !isEnough) timer = setTimeout(flush, GATHER_MS);
+    else if (isEnough && (isFirst || timer !== undefined)) {
+      clearTimeout(timer);
+      timer = undefined;
+      // Later messages that have come already are served too.
+      setImmediate(flush);
+    }
   });
 }

@@ -14,7 +14,7 @@ const T0 = 1_790_000_000_000;
 const MAX = 1000;
 /** Long enough for a busy machine. */
 const LOCK_MS = 1000;
-const quiet: TaskStoreEvents = { work: () => undefined, expired: () => undefined };
+const quiet: TaskStoreEvents = { added: () => undefined, work: () => undefined, expired: () => undefined };
 const ending = { status: 'SUCCEEDED', errors: [], result: undefined, keepResult: false } as const;
 
 let server: RedisServer;

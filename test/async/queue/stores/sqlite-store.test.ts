@@ -11,7 +11,7 @@ import { newTask, storeContract } from '../../../contract/store.ts';
 
 const T0 = 1_790_000_000_000;
 const MIB = 1024 ** 2;
-const quiet: TaskStoreEvents = { work: () => undefined, expired: () => undefined };
+const quiet: TaskStoreEvents = { added: () => undefined, work: () => undefined, expired: () => undefined };
 let folder = '';
 const opened: SqliteStore[] = [];
 

@@ -19,7 +19,11 @@ const T0 = 1_790_000_000_000;
 const TRACEPARENT = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
 
 async function start(): Promise<{ server: OpenAdmin; store: MemoryStore }> {
-  const store = new MemoryStore(2 ** 26, { work: () => undefined, expired: () => undefined });
+  const store = new MemoryStore(2 ** 26, {
+    added: () => undefined,
+    work: () => undefined,
+    expired: () => undefined,
+  });
   await store.open();
   return { server: await startAdmin({ deps: { tasks: store } }), store };
 }

@@ -104,7 +104,11 @@ it('finds traces and spans, also those that weir makes of a request, and records
 });
 
 it('finds a task of the queue besides the request that submitted it', async () => {
-  const store = new MemoryStore(2 ** 26, { work: () => undefined, expired: () => undefined });
+  const store = new MemoryStore(2 ** 26, {
+    added: () => undefined,
+    work: () => undefined,
+    expired: () => undefined,
+  });
   await store.open();
   await store.add(newTask({ id: REQUEST_ID }), 10);
   const server = await startAdmin({ deps: { tasks: store } });
