@@ -8,6 +8,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cpuMicros } from './cpu.ts';
 import { SqliteFile } from '../src/core/sqlite-file.ts';
 import { SqliteTables } from '../src/async/queue/stores/sqlite-tables.ts';
 
@@ -43,7 +44,7 @@ async function listening(port: number): Promise<void> {
 }
 
 /** Starts weir with a queue but without a reachable replica, so that tasks stay queued. */
-async function weir(port: number, ...args: string[]): Promise<void> {
+async function weir(port: number, ...args: string[]): Promise<ChildProcess> {
   const common = ['--replica=http://127.0.0.1:9', `--listen=127.0.0.1:${port}`, '--admin=127.0.0.1:0'];
   const free = [
     '--log-access=false',
@@ -51,8 +52,9 @@ async function weir(port: number, ...args: string[]): Promise<void> {
     '--async-max-tasks=100000000',
     '--async-max-store-bytes=64GiB',
   ];
-  start(path('../bin/weir'), ['serve', ...common, ...free, ...args]);
+  const child = start(path('../bin/weir'), ['serve', ...common, ...free, ...args]);
   await listening(port);
+  return child;
 }
 
 function load<T>(...args: (string | number)[]): Promise<T> {
@@ -126,21 +128,26 @@ function claimMicros(folder: string): number {
   return median(times);
 }
 
-const submits = async (port: number): Promise<number> => {
+const cpuOf = (servers: readonly ChildProcess[]): number =>
+  servers.reduce((sum, { pid }) => sum + cpuMicros(pid!), 0);
+
+/** Submits per second, and microseconds of CPU time of the servers for each. */
+async function submits(port: number, servers: readonly ChildProcess[]): Promise<[number, number]> {
+  const before = cpuOf(servers);
   const { count, seconds } = await load<{ count: number; seconds: number }>(
     'requests',
     port,
     CLIENTS,
     SECONDS,
   );
-  return count / seconds;
-};
+  return [count / seconds, (cpuOf(servers) - before) / count];
+}
 
 const figures: Record<string, number[]> = {};
 const note = (name: string, value: number) => void (figures[name] ??= []).push(value);
 
 try {
-  start('redis-server', [
+  const redis = start('redis-server', [
     '--port',
     '18951',
     '--dir',
@@ -155,20 +162,23 @@ try {
     'warning',
   ]);
   await listening(18_951);
-  start(process.execPath, [path('bullmq.ts'), '18952', 'redis://127.0.0.1:18951']);
+  const bullmq = start(process.execPath, [path('bullmq.ts'), '18952', 'redis://127.0.0.1:18951']);
   await listening(18_952);
-  await weir(18_953, `--data-dir=${root}/durable`);
-  await weir(18_954, `--data-dir=${root}/quick`, '--async-fsync=false');
-  await weir(18_955, '--async-store=redis://127.0.0.1:18951');
+  const durable = await weir(18_953, `--data-dir=${root}/durable`);
+  const quick = await weir(18_954, `--data-dir=${root}/quick`, '--async-fsync=false');
+  const inRedis = await weir(18_955, '--async-store=redis://127.0.0.1:18951');
   for (let round = 0; round < ROUNDS; round++) {
     const of: Record<string, number> = {};
-    for (const [name, port] of [
-      ['bullmq', 18_952],
-      ['durable', 18_953],
-      ['quick', 18_954],
-      ['redis', 18_955],
-    ] as const)
-      of[name] = await submits(port);
+    for (const [name, port, servers] of [
+      ['bullmq', 18_952, [redis, bullmq]],
+      ['durable', 18_953, [durable]],
+      ['quick', 18_954, [quick]],
+      ['redis', 18_955, [redis, inRedis]],
+    ] as const) {
+      const [perSecond, micros] = await submits(port, servers);
+      of[name] = perSecond;
+      note(`cpu_us_per_submit_${name}`, micros);
+    }
     for (const [name, value] of Object.entries(of)) note(`submits_per_second_${name}`, value);
     note('durable_to_bullmq', of['durable']! / of['bullmq']!);
     note('durable_to_quick', of['durable']! / of['quick']!);
