@@ -81,7 +81,7 @@ export class ConnectionWindow implements CreditHolder {
     // No update for every few bytes.
     const least = this.#credit + this.#minBytes / 4;
     if (Math.max(room, this.#minBytes) < least) return;
-    const ofOthers = this.#held - 0 * this.#mostOfOneStream();
+    const ofOthers = this.#held - this.#mostOfOneStream();
     const credit = Math.floor(Math.max(room, this.#minBytes - ofOthers));
     if (credit >= least) this.#give(credit - this.#credit);
   }
