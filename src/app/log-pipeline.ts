@@ -1,13 +1,11 @@
 // Connects the log store, body capture, tracing and OTLP export.
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import type { DeploymentIdentity } from '../core/deployment-identity.ts';
 import { steadyNow } from '../core/clock.ts';
 import type { Component } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
 import type { ChildOutput } from '../control/child-process/child-process.ts';
 import type { Config } from '../config/config.ts';
-import type { Exchanges, Observer } from '../core/exchange/exchange.ts';
 import {
   OtlpExport,
   READER_OPERATIONS,
@@ -27,14 +25,14 @@ import {
 import type { ClaimedDelivery } from '../async/queue/queue.ts';
 import { Btql } from '../telemetry/btql/btql.ts';
 import type { PriceLists } from '../telemetry/llm/prices.ts';
-import { Tracing, type Span, type TraceSubject } from '../telemetry/tracing/tracing.ts';
+import { Tracing, type Span } from '../telemetry/tracing/tracing.ts';
 import { version } from '../core/version.ts';
 import type { WebhookDelivery } from '../async/webhook/webhook.ts';
 import { storedOutput, type LineOwner, type StoredOutput } from './child-output.ts';
 import { recordEvents, type EventsStored } from './event-recorder.ts';
+import { RequestRecords, traceSubject, type NamedRequests } from './request-records.ts';
 
 type DeploymentConfig = Config['deployments'][number];
-type DeploymentAt = (index: number) => DeploymentIdentity | undefined;
 
 /** What the log pipeline asks of other modules. Called after the start only. */
 export interface LogSurroundings {
@@ -60,14 +58,15 @@ export class LogPipeline {
   /** True after the start. Otherwise `weir_stopped` is not written at the end. */
   isUp = false;
   readonly #config: Config;
-  readonly #recorder: RecorderClient;
   readonly #log: Logger;
   readonly #capture: CapturePolicy;
   readonly #tracing: Tracing;
   readonly #child: StoredOutput | undefined;
   readonly #eventsStored: EventsStored;
-  /** The supervised process may be several replicas; then its lines are assigned by their request. */
-  #hasSeveralReplicas: boolean;
+  /** What is recorded of the exchanges of the main thread. */
+  readonly requests: RequestRecords;
+  /** Whether log lines may name running requests. */
+  readonly namedRequests: NamedRequests;
 
   /** `supervised`: the replica that weir runs, if it runs one. */
   constructor(
@@ -78,7 +77,6 @@ export class LogPipeline {
     { environmentOf, folderId, priceLists }: LogSurroundings,
   ) {
     this.#config = config;
-    this.#recorder = recorder;
     this.#log = log;
     this.#capture = new CapturePolicy(config.logs, recorder.input.figures);
     const own = (): RecordWriter => ({ pod: podOf(config, folderId()), modelId: config.model.id });
@@ -88,9 +86,16 @@ export class LogPipeline {
     const hasEvents = logs !== undefined && config.logs.capture !== 'off';
     this.#eventsStored = hasEvents ? recordEvents(log, logs, environmentOf) : () => Promise.resolve();
     this.#child = logs && supervised && storedOutput(supervised, logs, log);
-    this.#hasSeveralReplicas = hasSeveralReplicas(config.deployments);
     // Also with trace.enabled false, since the admin API shows the spans of stored requests.
     this.#tracing = new Tracing(config.trace, traceSubject(config));
+    // The supervised process may be several replicas; then its lines are assigned by their request.
+    const ofChild = this.#child ? 'with several replicas' : 'never';
+    this.namedRequests = logs && config.logs.files.length > 0 ? 'always' : ofChild;
+    this.requests = new RequestRecords(config, this.#capture, this.#tracing, this.namedRequests, {
+      ended: (exchange, deployment) => logs?.requestEnded(exchange, deployment),
+      logged: (exchange, deployment) => recorder.input.request(exchange, deployment, false),
+      routed: (exchange, deployment) => logs?.requestRouted(exchange, deployment),
+    });
     if (config.export.traces_endpoint !== '' && !config.trace.enabled)
       log.warn('spans of weir are not exported, since trace.enabled is false', {
         to: 'export.traces_endpoint',
@@ -129,46 +134,9 @@ export class LogPipeline {
     return this.#tracing.spansOf(record);
   }
 
-  /** Samples traces, and captures and follows bodies of exchanges from now on. */
-  attach(exchanges: Exchanges): void {
-    if (this.#config.llm.follow) exchanges.followWith({ wants: (target) => this.#capture.follows(target) });
-    if (this.#config.trace.enabled) exchanges.sample(this.#tracing.sampler);
-    if (this.logs && this.#capture.mayCaptureBodies) exchanges.captureWith(this.#capture);
-  }
-
-  /** Observers that sample, store and log exchanges, in the order in which they must be called. */
-  observers(deploymentAt: DeploymentAt): Observer[] {
-    const { logs } = this;
-    const observers: Observer[] = [];
-    if (this.#config.trace.enabled) observers.push(this.#tracing.observer);
-    const { access } = this.#config.log;
-    if (logs || access)
-      observers.push({
-        closed: (exchange) => {
-          const deployment = deploymentAt(exchange.recordedAs);
-          if (logs && this.#capture.modeOf(exchange.target) !== 'off')
-            logs.requestEnded(exchange, deployment);
-          else if (access) this.#recorder.input.request(exchange, deployment, false);
-        },
-      });
-    if (logs === undefined) return observers;
-    // Lines of followed files and of the supervised process may name a running request.
-    const hasFiles = this.#config.logs.files.length > 0;
-    if (hasFiles || this.#child)
-      observers.push({
-        routed: (exchange) => {
-          if (!hasFiles && !this.#hasSeveralReplicas) return;
-          const deployment = deploymentAt(exchange.deployment);
-          if (deployment) logs.requestRouted(exchange, deployment);
-        },
-        closed: () => undefined,
-      });
-    return observers;
-  }
-
   /** Applies a changed configuration to later lines. `supervised`: the replica that weir runs. */
   update(deployments: readonly DeploymentConfig[], supervised: LineOwner | undefined): void {
-    this.#hasSeveralReplicas = hasSeveralReplicas(deployments);
+    this.requests.update(deployments);
     if (supervised) this.#child?.setOwner(supervised);
     this.logs?.setFileOwner(firstReplica(deployments));
   }
@@ -215,12 +183,6 @@ export class LogPipeline {
     await this.#eventsStored(deadlineMs);
   }
 }
-
-const traceSubject = ({ model, ingress, trace }: Config): TraceSubject => ({
-  modelId: model.id,
-  scheme: ingress.tls.cert === '' ? 'http' : 'https',
-  genAi: trace.gen_ai,
-});
 
 /** `<name>-<id of the data folder>`. The name has only letters, digits, dots, dashes and underscores. */
 function podOf({ logs, kubernetes }: Config, folderId: string): string {
@@ -272,6 +234,3 @@ const firstReplica = ([deployment]: readonly DeploymentConfig[]): LineOwner => (
   environment: deployment?.environment ?? '',
   replica: deployment?.replicas[0]?.id ?? '',
 });
-
-const hasSeveralReplicas = (deployments: readonly DeploymentConfig[]): boolean =>
-  deployments.reduce((count, { replicas }) => count + replicas.length, 0) > 1;

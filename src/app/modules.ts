@@ -29,6 +29,8 @@ import { MAX_DEPLOYMENTS, type Pool } from '../data-plane/replicas/pool.ts';
 import {
   Admission,
   ClientAccess,
+  missedPathWarning,
+  type MissedPath,
   OpenPaths,
   Overload,
   type DataServer,
@@ -61,6 +63,8 @@ export class Modules {
   readonly recorder: RecorderClient;
   readonly log: Logger;
   readonly certificates: Certificates;
+  /** Logs that a replica does not know `predict_path`. */
+  readonly pathMissed: (missed: MissedPath) => void;
   /** Replicas that the supervised process serves. */
   readonly supervised: Supervised;
   /** The supervised replica by its current name; `undefined` without a command. */
@@ -125,6 +129,7 @@ export class Modules {
     });
     const sink = config.log.access ? this.recorder.sink : fileSink(STDOUT);
     this.log = new Logger(sink, { level, isText: this.isTextLog });
+    this.pathMissed = missedPathWarning(this.log);
     this.certificates = new Certificates(config, this.log);
     this.supervised = supervised(config.deployments);
     this.ownReplica = command && replicaOf(this.supervised, config.deployments);
@@ -170,7 +175,7 @@ export class Modules {
     this.drain = new Drain(this, config.ingress);
     this.overview = buildOverview(this);
     this.admin = buildAdmin(this, explain);
-    this.logPipeline.attach(this.exchanges);
+    this.logPipeline.requests.attach(this.exchanges);
     for (const observer of observersOf(this)) this.exchanges.observe(observer);
     if (this.log.isDebug)
       this.exchanges.follow(stepLog(this.log, (index) => this.pool.deployments[index]?.options));

@@ -1,6 +1,6 @@
 // The observers of exchanges, in the order in which they are called.
 import type { Observer } from '../core/exchange/exchange.ts';
-import { predictPathWarning } from '../data-plane/server/data-server.ts';
+import { missedPaths } from '../data-plane/server/data-server.ts';
 import type { Modules } from './modules.ts';
 
 /**
@@ -9,7 +9,7 @@ import type { Modules } from './modules.ts';
  * request, and the stored record says so.
  */
 export function observersOf(modules: Modules): Observer[] {
-  const { log, pool } = modules;
+  const { pool } = modules;
   const deploymentAt = (index: number) => pool.deployments[index]?.options;
   return [
     modules.prices.observer,
@@ -18,7 +18,7 @@ export function observersOf(modules: Modules): Observer[] {
     modules.counters.llm,
     modules.overview,
     modules.autoscaler.observer,
-    ...modules.logPipeline.observers(deploymentAt),
-    predictPathWarning(log, deploymentAt),
+    ...modules.logPipeline.requests.observers(deploymentAt),
+    missedPaths(deploymentAt, modules.pathMissed),
   ];
 }

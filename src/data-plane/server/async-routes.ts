@@ -9,15 +9,20 @@ import { isPrivate } from '../../core/exchange/body-capture.ts';
 import { DEBUG_HEADER, ID_HEADER, IDEMPOTENCY_HEADER } from '../../core/header-names.ts';
 import { errorResponse, publicDetail, sendRefusal, sendError } from '../../protocol/http/error-response.ts';
 import { sendJson } from '../../protocol/http/json-response.ts';
-import type { Queue, TaskStatus } from '../../async/queue/queue.ts';
+import type { Queue, QueueDepth, TaskStatus } from '../../async/queue/queue.ts';
 import { lateBody, type ActiveRequest } from '../proxy/proxy.ts';
 import type { AsyncRoute } from '../routing/route.ts';
 import type { ClientAccess } from './client-access.ts';
 import { BODY_LATE, readBody } from './submission-body.ts';
 import type { Submissions } from './submissions.ts';
 
+/** The queue as these routes use it. In a data thread it is in another thread. */
+export interface AsyncQueue extends Pick<Queue, 'submit' | 'status' | 'cancel' | 'result'> {
+  depth(deployment: string): QueueDepth | Promise<QueueDepth>;
+}
+
 export interface AsyncDeps {
-  readonly queue: Queue;
+  readonly queue: AsyncQueue;
   readonly modelId: string;
   readonly submissions: Submissions;
   readonly statusRate: number;
@@ -70,7 +75,7 @@ export class AsyncRoutes {
     if (!this.#rates[isCancel ? 'cancel' : route.kind].take()) return this.#refuse(request, 'rate_limited');
     try {
       if (route.kind === 'async_request') await this.#serveTask(request, route.id, isCancel, route.isResult);
-      else this.#queueStatus(request, this.#deps.deploymentId(route.deployment));
+      else await this.#queueStatus(request, this.#deps.deploymentId(route.deployment));
     } catch (error) {
       this.#refuse(request, 'storage_failed', '', describe(error));
     }
@@ -142,8 +147,8 @@ export class AsyncRoutes {
     this.#json(request, 200, { request_id: id, canceled: isCanceled, message });
   }
 
-  #queueStatus(request: AsyncRouteRequest, deployment: string): void {
-    const { queued, inProgress } = this.#deps.queue.depth(deployment);
+  async #queueStatus(request: AsyncRouteRequest, deployment: string): Promise<void> {
+    const { queued, inProgress } = await this.#deps.queue.depth(deployment);
     this.#json(request, 200, {
       model_id: this.#deps.modelId,
       deployment_id: deployment,

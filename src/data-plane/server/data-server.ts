@@ -39,7 +39,8 @@ export { Admission } from './admission.ts';
 export { ClientAccess } from './client-access.ts';
 export { OpenPaths } from './open-paths.ts';
 export { Overload } from './overload.ts';
-export { predictPathWarning } from './predict-path-warning.ts';
+export { missedPaths, missedPathWarning, type MissedPath } from './predict-path-warning.ts';
+export type { AsyncDeps, AsyncQueue } from './async-routes.ts';
 
 /** Header lines of a web page's request. */
 const HAS_ORIGIN = /^origin:/im;

@@ -13,27 +13,47 @@ interface PredictTarget {
   readonly predict_path: string;
 }
 
-/** Returns an observer that warns of a deployment's first 404 for `predict_path`. */
-export function predictPathWarning(
-  log: Pick<Logger, 'warn'>,
+/** A deployment's first 404 for its `predict_path`. */
+export interface MissedPath {
+  readonly deployment: string;
+  readonly replica: string;
+  readonly request_id: string;
+  readonly path: string;
+}
+
+/** Returns an observer that reports a deployment's first 404 for `predict_path`. */
+export function missedPaths(
   deploymentOf: (index: number) => PredictTarget | undefined,
+  report: (missed: MissedPath) => void,
 ): Observer {
-  const warned = new Set<string>();
+  const reportFirst = onlyFirst(report);
   return {
     closed(exchange: Exchange) {
       if (exchange.status !== 404 || exchange.cause !== 'ok' || exchange.method !== 'POST') return;
       const deployment = deploymentOf(exchange.deployment);
       if (deployment === undefined || !(exchange.isAsync || PREDICT.test(exchange.target))) return;
-      const { id, predict_path: path } = deployment;
-      if (warned.has(`${id} ${path}`)) return;
-      warned.add(`${id} ${path}`);
-      log.warn('replica returned 404 for predict_path', {
-        deployment: id,
-        replica: exchange.replica,
-        request_id: exchange.id,
-        path,
-        hint: 'set predict_path of the deployment to a path of the model’s server, such as /v1/chat/completions',
-      });
+      const { id: deploymentId, predict_path: path } = deployment;
+      const { replica, id: request_id } = exchange;
+      reportFirst({ deployment: deploymentId, replica, request_id, path });
     },
+  };
+}
+
+/** Returns a function that logs what `missedPaths` of any thread reports. */
+export const missedPathWarning = (log: Pick<Logger, 'warn'>): ((missed: MissedPath) => void) =>
+  onlyFirst((missed) =>
+    log.warn('replica returned 404 for predict_path', {
+      ...missed,
+      hint: 'set predict_path of the deployment to a path of the model’s server, such as /v1/chat/completions',
+    }),
+  );
+
+function onlyFirst(report: (missed: MissedPath) => void): (missed: MissedPath) => void {
+  const reported = new Set<string>();
+  return (missed) => {
+    const key = `${missed.deployment} ${missed.path}`;
+    if (reported.has(key)) return;
+    reported.add(key);
+    report(missed);
   };
 }
