@@ -70,7 +70,7 @@ export async function startFastLane(url: string, options: Partial<FastLaneOption
     pool,
     exchanges,
     connections,
-    retries: new RetryBudget(loaded.config.proxy),
+    retries: new RetryBudget(loaded.config.proxy, pool.retryLoads),
     deadlines,
     options: loaded.config.proxy,
     proto: 'http',

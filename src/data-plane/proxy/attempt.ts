@@ -9,7 +9,7 @@
 import { describe, type Failure } from '../../core/errors.ts';
 import type { Exchange } from '../../core/exchange/exchange.ts';
 import { REPLICA_ERROR } from '../../protocol/http2/http1/shared-connection.ts';
-import { Lease, type Pool, type Replica, type WaitEntry, type Waiter } from '../replicas/pool.ts';
+import { Lease, type Replica, type ReplicaPool, type WaitEntry, type Waiter } from '../replicas/pool.ts';
 import { connectionProblem, failureOf, reportConnectFailure } from './connection-error.ts';
 import type { ProxyOptions } from './options.ts';
 import { GIVE_UP, isRetryableStatus, type RetryBudget } from './retry.ts';
@@ -17,7 +17,7 @@ import { TimeoutTracker, type Progress } from './timeout-tracker.ts';
 
 /** What an Attempt needs from the proxy. */
 export interface AttemptContext {
-  readonly pool: Pool;
+  readonly pool: ReplicaPool;
   readonly retries: RetryBudget;
   readonly options: ProxyOptions;
 }
@@ -48,7 +48,7 @@ export class Attempt implements Waiter {
   hasResponseBytes = false;
   /** The client got an interim response (1xx), so the final one is passed on, whatever its status. */
   hasInterim = false;
-  readonly #pool: Pool;
+  readonly #pool: ReplicaPool;
   readonly #retries: RetryBudget;
   readonly #options: ProxyOptions;
   readonly #listener: AttemptListener;

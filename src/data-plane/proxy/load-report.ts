@@ -1,7 +1,7 @@
 // The load of a deployment, for a load balancer that asks for it (Open Request Cost Aggregation, ORCA).
 // Invariant: only a request that asks for a report gets one, and a report of the replica itself passes instead.
 // Source: xds.data.orca.v3.OrcaLoadReport, in the header formats that model servers use (TEXT and JSON).
-import type { Deployment } from '../replicas/pool.ts';
+import type { ThreadDeployment } from '../replicas/pool.ts';
 
 /** Request header that asks for a report: `TEXT` or `JSON`. */
 export const LOAD_FORMAT_HEADER = 'endpoint-load-metrics-format';
@@ -12,14 +12,11 @@ export const LOAD_HEADER = 'endpoint-load-metrics';
  * requests as a share of what the ready replicas may run (absent without a target; above 1 while requests wait); named
  * metrics: running and waiting requests.
  */
-export function loadReport(
-  format: string,
-  { options, replicas, waitQueue, count }: Load,
-): string | undefined {
+export function loadReport(format: string, { options, replicas, waiting, count }: Load): string | undefined {
   const running = replicas.reduce((sum, { outstanding }) => sum + outstanding, 0);
   const capacity = options.concurrency_target * count;
-  const utilization = capacity === 0 ? undefined : (running + waitQueue.length) / capacity;
-  const named = { running, waiting: waitQueue.length };
+  const utilization = capacity === 0 ? undefined : (running + waiting) / capacity;
+  const named = { running, waiting };
   if (format.toUpperCase() === 'JSON')
     return `JSON ${JSON.stringify({ application_utilization: utilization, named_metrics: named })}`;
   if (format.toUpperCase() !== 'TEXT') return undefined;
@@ -31,16 +28,16 @@ export function loadReport(
 interface Load {
   readonly options: { readonly concurrency_target: number };
   readonly replicas: readonly { readonly outstanding: number }[];
-  readonly waitQueue: { readonly length: number };
+  readonly waiting: number;
   /** Ready replicas. */
   readonly count: number;
 }
 
 /** The current report of a deployment; see `loadReport`. */
-export const reportOf = (format: string, deployment: Deployment): string | undefined =>
+export const reportOf = (format: string, deployment: ThreadDeployment): string | undefined =>
   loadReport(format, {
     options: deployment.options,
     replicas: deployment.replicas,
-    waitQueue: deployment.waitQueue,
-    count: deployment.count('ready'),
+    waiting: deployment.waiting,
+    count: deployment.replicas.filter(({ isReady }) => isReady).length,
   });

@@ -17,7 +17,7 @@ import type { ForwardedRequest } from '../../protocol/http/forwarded-headers.ts'
 import { RemovedHeaders } from '../../protocol/http/removed-headers.ts';
 import { Http2HeldBytes } from '../../protocol/http2/http2-held-bytes.ts';
 import { Http2Counters } from '../../protocol/http2/http2-counters.ts';
-import type { Pool } from '../replicas/pool.ts';
+import type { ReplicaPool, RetryCounts } from '../replicas/pool.ts';
 import { FastLane, type FastLaneOptions } from './fast/fast-lane.ts';
 import { ReplicaConnections } from './fast/replica-connection.ts';
 import type { ActiveRequest } from './forwarder.ts';
@@ -38,7 +38,7 @@ import { HttpProxyAdapter } from './http/http-proxy-adapter.ts';
 import { ReplicaAgents } from './http/replica-agents.ts';
 import type { ProxyOptions } from './options.ts';
 import { QueuedForwarder } from './queued/queued-forwarder.ts';
-import { RetryBudget, type RetryCounts } from './retry.ts';
+import { RetryBudget } from './retry.ts';
 import { WebSocketForwarder } from './websocket/websocket-forwarder.ts';
 
 export { KeyMemo, lateBody } from './fast/fast-lane.ts';
@@ -77,9 +77,9 @@ export class Proxy {
   #fast: FastLane | undefined;
 
   /** `removesKeys`: replicas do not get the keys of clients. */
-  constructor(pool: Pool, exchanges: Exchanges, options: ProxyOptions, removesKeys = false) {
+  constructor(pool: ReplicaPool, exchanges: Exchanges, options: ProxyOptions, removesKeys = false) {
     this.#exchanges = exchanges;
-    const retries = new RetryBudget(options);
+    const retries = new RetryBudget(options, pool.retryLoads);
     exchanges.observe(retries);
     const removed = [...options.remove_headers, ...(removesKeys ? KEY_HEADERS : [])];
     this.#removesKeys = removesKeys;

@@ -4,6 +4,7 @@
 // Source of the numbers: docs/contracts/serving.md 1.6.
 import { backoffMs } from '../../core/backoff.ts';
 import type { Exchange, Observer } from '../../core/exchange/exchange.ts';
+import type { RetryCounts, RetryLoad } from '../replicas/pool.ts';
 import type { ProxyOptions } from './options.ts';
 
 const FIRST_DELAY_MS = 500;
@@ -11,8 +12,6 @@ const FACTOR = 1.5;
 const MAX_DELAY_MS = 60_000;
 /** Retries after a response that a deployment may have at a time however little traffic it has. */
 const ALWAYS_ALLOWED = 3;
-/** Deployments with counts from the start; more are added when they are first used. */
-const INITIAL_DEPLOYMENTS = 8;
 
 /** Statuses of a response after which another replica, or a later attempt, may succeed. */
 export const isRetryableStatus = (status: number): boolean => status >= 502 && status <= 504;
@@ -20,45 +19,27 @@ export const isRetryableStatus = (status: number): boolean => status >= 502 && s
 /** Returned instead of a delay: the request is not sent again. */
 export const GIVE_UP = -1;
 
-/** The retries of one deployment since the start. */
-export interface RetryCounts {
-  /** Sent again since no connection to the replica could be made. */
-  connect: number;
-  /** Sent again since the replica responded 502, 503 or 504. */
-  answer: number;
-  /** Not sent again after such a response, since too many others were. */
-  overBudget: number;
-}
-
-interface LiveCounts extends RetryCounts {
-  /** Open exchanges. */
-  open: number;
-  /** Open exchanges that were sent again after a response. */
-  retrying: number;
-}
-
 export class RetryBudget implements Observer {
   readonly #options: ProxyOptions['retry'];
   readonly #totalMs: number;
   readonly #methods: ReadonlySet<string>;
-  readonly #counts: LiveCounts[] = [];
+  /** By deployment, of all threads. */
+  readonly #loads: readonly RetryLoad[];
 
-  constructor({ retry, total_timeout }: ProxyOptions) {
+  constructor({ retry, total_timeout }: ProxyOptions, loads: readonly RetryLoad[]) {
+    this.#loads = loads;
     this.#options = retry;
     this.#totalMs = total_timeout;
     this.#methods = new Set(retry.methods);
-    for (let i = 0; i < INITIAL_DEPLOYMENTS; i++) this.#of(i);
   }
 
   routed(exchange: Exchange): void {
-    this.#of(exchange.deployment).open++;
+    this.#loads[exchange.deployment]!.opened();
   }
 
   closed(exchange: Exchange): void {
     if (exchange.deployment < 0) return;
-    const counts = this.#of(exchange.deployment);
-    counts.open--;
-    if (exchange.retries > 0) counts.retrying--;
+    this.#loads[exchange.deployment]!.closed(exchange.retries > 0);
   }
 
   /**
@@ -83,13 +64,8 @@ export class RetryBudget implements Observer {
     if (exclude_paths.some((one) => exchange.target.startsWith(one) || path.startsWith(one))) return GIVE_UP;
     const delayMs = this.#delay(exchange.retries);
     if (!this.#isInTime(exchange, delayMs, Math.min(max_time, this.#totalMs))) return GIVE_UP;
-    const counts = this.#of(exchange.deployment);
-    const others = counts.retrying - (exchange.retries > 0 ? 1 : 0);
-    if (others >= Math.max(budget === 0 ? 0 : ALWAYS_ALLOWED, (counts.open * budget) / 100)) {
-      counts.overBudget++;
-      return GIVE_UP;
-    }
-    if (exchange.retries === 0) counts.retrying++;
+    const minimum = budget === 0 ? 0 : ALWAYS_ALLOWED;
+    if (!this.#loads[exchange.deployment]!.allow(exchange.retries > 0, budget, minimum)) return GIVE_UP;
     exchange.retries++;
     exchange.retrying('answer', delayMs);
     return delayMs;
@@ -98,12 +74,13 @@ export class RetryBudget implements Observer {
   /** The request is sent: counted if this is a retry. */
   sent(exchange: Exchange): void {
     if (exchange.retryReason === '') return;
-    this.#of(exchange.deployment)[exchange.retryReason]++;
+    this.#loads[exchange.deployment]!.sent(exchange.retryReason);
     exchange.retryReason = '';
   }
 
+  /** The retries of a deployment since the start, in all threads. */
   counts(deployment: number): RetryCounts {
-    return this.#of(deployment);
+    return this.#loads[deployment]!.totals;
   }
 
   #delay(attempt: number): number {
@@ -112,9 +89,5 @@ export class RetryBudget implements Observer {
 
   #isInTime(exchange: Exchange, delayMs: number, limitMs: number): boolean {
     return performance.now() + delayMs - exchange.startMs < limitMs;
-  }
-
-  #of(deployment: number): LiveCounts {
-    return (this.#counts[deployment] ??= { connect: 0, answer: 0, overBudget: 0, open: 0, retrying: 0 });
   }
 }

@@ -1,15 +1,20 @@
-// One deployment: gives its requests leases at its replicas, or places in its wait queue. Hot path.
-// Invariant: no request waits while a replica is free, and no new request overtakes a waiting one.
+// One deployment in the main thread: its replicas, their health, and the wait queue for the requests of all threads. Hot
+// path.
+// Invariant: no request waits while a replica is free.
 import type { Deadlines } from '../../core/deadlines.ts';
 import type { Failure } from '../../core/errors.ts';
 import type { Exchange } from '../../core/exchange/exchange.ts';
-import { Lease, type LeaseOwner } from './lease.ts';
+import type { BufferBudget } from './buffer-budget.ts';
+import type { Lease } from './lease.ts';
+import type { DeploymentState } from './messages-to-thread.ts';
 import type { DeploymentOptions, PoolOptions } from './options.ts';
-import { leastLoaded } from './pick-replica.ts';
+import { countMemory } from './place-count.ts';
 import type { Replica, ReplicaState } from './replica.ts';
 import { ReplicaSet, type ReplicaReports } from './replica-set.ts';
 import type { ReplicaTrust } from './replica-tls.ts';
-import { WaitQueue, type BufferBudget, type Waiter, type WaitEntry } from './wait-queue.ts';
+import { ThreadDeployment } from './thread-deployment.ts';
+import { isDraining, isRefusing, WaitGate } from './wait-gate.ts';
+import { WaitQueue, type Waiter, type WaitEntry, type WaitingRequest } from './wait-queue.ts';
 
 /** Receives what happens in a deployment. */
 export interface DeploymentReports extends ReplicaReports {
@@ -17,50 +22,40 @@ export interface DeploymentReports extends ReplicaReports {
   freeCapacity(): void;
 }
 
-export class Deployment implements LeaseOwner {
-  /** Position in the order of addition, starting with the first configuration. Identifies the deployment everywhere. */
-  readonly index: number;
+export class Deployment extends ThreadDeployment {
   readonly waitQueue: WaitQueue;
   readonly replicaSet: ReplicaSet;
   /** The replicas of `replicaSet`. */
   readonly replicas: readonly Replica[];
   readonly #reports: DeploymentReports;
-  #options: DeploymentOptions;
+  readonly #hasThreads: boolean;
   #trust: ReplicaTrust;
-  #maxPerReplica = Infinity;
-  /** Where the next search for a replica starts. */
-  #start = 0;
   #isGranting = false;
-  /** True after the configuration has removed it. */
-  isGone = false;
-  #isDraining = false;
-  #isRefusingAll = false;
 
   constructor(
     index: number,
     options: DeploymentOptions,
     trust: ReplicaTrust,
     poolOptions: PoolOptions,
-    shared: { bufferBudget: BufferBudget; deadlines: Deadlines },
+    shared: { bufferBudget: BufferBudget; deadlines: Deadlines; threads: number },
     reports: DeploymentReports,
   ) {
-    this.index = index;
-    this.#options = options;
+    super(index, options, new WaitGate(countMemory(shared.threads), 0));
     this.#trust = trust;
-    this.#maxPerReplica = options.concurrency_target || Infinity;
     this.#reports = reports;
-    this.waitQueue = new WaitQueue(options.queue_timeout, shared.bufferBudget, shared.deadlines);
-    this.replicaSet = new ReplicaSet(options, trust, poolOptions, {
+    this.#hasThreads = shared.threads > 1;
+    const { bufferBudget, deadlines } = shared;
+    this.waitQueue = new WaitQueue(options.queue_timeout, this.gate, bufferBudget, deadlines, () =>
+      this.#removeIfGone(),
+    );
+    this.replicaSet = new ReplicaSet(options, trust, poolOptions, shared.threads, {
       changed: (replica, from) => this.#onChanged(replica, from),
       reached: (replica) => reports.reached(replica),
       failing: (replica, problem, forMs) => reports.failing(replica, problem, forMs),
       dead: (replica, reason) => reports.dead(replica, reason),
+      listed: () => reports.listed(),
     });
     this.replicas = this.replicaSet.replicas;
-  }
-
-  get options(): DeploymentOptions {
-    return this.#options;
   }
 
   /** Probes every replica once before it resolves, then on timers. `options`: with the currently known addresses. */
@@ -75,9 +70,9 @@ export class Deployment implements LeaseOwner {
 
   /** Applies changed options. New replicas are probed; those that are no longer named get no more requests. */
   update(options: DeploymentOptions, trust: ReplicaTrust): void {
-    this.isGone = false;
+    this.gate.setGone(false);
     for (const health of this.#configure(options, trust)) void health.start();
-    this.#grantWaiting();
+    this.grantWaiting();
   }
 
   /** Applies changed addresses of the same hosts. */
@@ -87,56 +82,89 @@ export class Deployment implements LeaseOwner {
 
   /** Removes the deployment: new requests are refused, waiting and running requests may end. */
   retire(): void {
-    this.isGone = true;
+    this.gate.setGone(true);
     if (!this.hasReady) this.waitQueue.refuseAll('no_replica');
-    if (this.waitQueue.length === 0) this.replicaSet.removeAllWhenIdle();
+    this.#removeIfGone();
+    this.#reports.listed();
   }
 
   /** Called when the process begins to shut down: without a ready replica no request waits any longer. */
   startDraining(): void {
-    this.#isDraining = true;
+    this.gate.startDraining();
     if (!this.hasReady) this.waitQueue.refuseAll('draining');
   }
 
   /** Refuses every waiting and every further request. */
   refuseAll(): void {
-    this.#isRefusingAll = true;
+    this.gate.startRefusing();
     this.waitQueue.refuseAll('draining');
   }
 
-  /** Returns a lease, or an entry in the wait queue whose outcome `waiter` receives, or the reason for a refusal. */
-  reserve(exchange: Exchange, waiter: Waiter, avoid: Replica | undefined): Lease | WaitEntry | Failure {
-    if (this.#isRefusingAll) return 'draining';
-    if (this.waitQueue.length === 0 && !this.isGone) {
-      const replica = this.#pick(avoid);
-      if (replica !== undefined) return this.#lease(replica, exchange);
-    }
-    const refusal = this.#refusal(exchange);
-    if (refusal !== undefined) return refusal;
-    exchange.queued();
-    return this.waitQueue.enqueue(exchange, waiter, avoid);
-  }
-
-  /** Returns a lease only if a replica is free and no request waits; for work that can wait itself. */
-  tryReserveIdle(): Lease | undefined {
-    if (this.#isRefusingAll || this.#isDraining || this.waitQueue.length > 0) return undefined;
-    const replica = this.#pick(undefined);
-    return replica && new Lease(replica, this);
+  override tryReserveIdle(): Lease | undefined {
+    const lease = super.tryReserveIdle();
+    if (lease !== undefined || !this.#hasThreads) return lease;
+    this.gate.wantCapacity();
+    // Another thread may have given a place back before it could see that it is wanted.
+    return super.tryReserveIdle();
   }
 
   count(state: ReplicaState): number {
     return this.replicaSet.count(state);
   }
 
-  get hasReady(): boolean {
-    return this.replicaSet.hasReady;
+  // ── Other threads ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Puts a request of another thread, which has counted it, into the wait queue, or returns why it is refused. */
+  waitFor(
+    request: WaitingRequest,
+    waiter: Waiter,
+    avoid: Replica | undefined,
+    thread: number,
+  ): WaitEntry | Failure {
+    const refusal = this.#lateRefusal();
+    if (refusal === undefined) return this.waitQueue.enqueue(request, waiter, avoid, thread);
+    this.gate.give(thread);
+    this.#removeIfGone();
+    return refusal;
+  }
+
+  /** Another thread gave places back. */
+  freed(): void {
+    this.gate.told();
+    this.#afterRelease();
+  }
+
+  /** A thread has ended: gives its places back. Its entries have left the queue. */
+  threadLost(thread: number): void {
+    this.gate.threadLost(thread);
+    for (const replica of this.replicas) replica.threadLost(thread);
+    this.#removeIfGone();
+    this.#afterRelease();
+  }
+
+  /** What another thread needs to know. */
+  get state(): DeploymentState {
+    return {
+      kind: 'deployment',
+      index: this.index,
+      options: this.options,
+      ca: this.#trust.pem,
+      memory: this.gate.memory,
+      replicas: this.replicas.map(({ number, options, isLeaving, memory }) => ({
+        number,
+        options,
+        isLeaving,
+        memory,
+      })),
+    };
   }
 
   // ── LeaseOwner ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   released(replica: Replica): void {
+    replica.release();
     this.replicaSet.removeIfIdle(replica);
-    if (this.waitQueue.length > 0) this.#grantWaiting();
+    if (this.gate.count > 0) this.grantWaiting();
     else this.#reports.freeCapacity();
   }
 
@@ -144,66 +172,77 @@ export class Deployment implements LeaseOwner {
     this.replicaSet.unreachable(replica);
   }
 
-  broke(replica: Replica): void {
-    this.replicaSet.broke(replica);
+  broke(replica: Replica, failures: number): void {
+    this.replicaSet.broke(replica, failures);
   }
 
   // ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #pick(avoid: Replica | undefined): Replica | undefined {
-    const { replicas } = this;
-    this.#start = (this.#start + 1) % (replicas.length || 1);
-    return leastLoaded(replicas, this.#start, this.#maxPerReplica, avoid);
-  }
-
-  #lease(replica: Replica, exchange: Exchange): Lease {
-    exchange.leased(replica.id);
-    return new Lease(replica, this);
-  }
-
-  /** Returns why a request may not wait, or `undefined` if it may. */
-  #refusal({ attempts }: Exchange): Failure | undefined {
-    const { max_queue, backpressure } = this.#options;
-    if (this.isGone) return 'no_replica';
-    const isFull = this.hasReady;
-    if (this.#isDraining && !isFull) return 'draining';
-    // A retry is not refused, since the request was accepted before.
-    if (attempts > 0) return undefined;
-    if (isFull && backpressure === 'reject_on_full') return 'at_capacity';
-    if (this.waitQueue.length < max_queue) return undefined;
-    return max_queue > 0 || isFull ? 'queue_full' : 'no_replica';
+  protected wait(exchange: Exchange, waiter: Waiter, avoid: Replica | undefined): Lease | WaitEntry {
+    // Another thread may have given a place back before it could see that a request waits.
+    if (this.#hasThreads && this.gate.count === 1) {
+      const replica = this.take(avoid);
+      if (replica !== undefined) {
+        this.gate.give();
+        return this.leased(replica, exchange);
+      }
+    }
+    exchange.queued();
+    return this.waitQueue.enqueue(exchange, waiter, avoid, 0);
   }
 
   /** Gives leases to waiting requests, in their order, until no replica is free. */
-  #grantWaiting(): void {
+  grantWaiting(): void {
     // A granted request may end at once and release its lease, which calls this again: the outer loop goes on.
-    if (this.#isGranting || this.#isRefusingAll) return;
+    if (this.#isGranting || isRefusing(this.gate.word)) return;
     this.#isGranting = true;
     for (let entry = this.waitQueue.first; entry !== undefined; entry = this.waitQueue.first) {
-      const replica = this.#pick(entry.avoid);
+      const replica = this.take(entry.avoid, entry.thread);
       if (replica === undefined) break;
-      const { exchange, waiter } = entry;
       entry.leave();
-      waiter.granted(this.#lease(replica, exchange));
+      entry.waiter.granted(this.leased(replica, entry.request));
     }
     this.#isGranting = false;
-    if (this.isGone && this.waitQueue.length === 0) this.replicaSet.removeAllWhenIdle();
+  }
+
+  #afterRelease(): void {
+    this.replicaSet.removeIdle();
+    if (this.gate.count > 0) this.grantWaiting();
+    else {
+      this.gate.served();
+      this.#reports.freeCapacity();
+    }
+  }
+
+  /** Returns why a request that another thread has let wait does not wait after all, or `undefined`. */
+  #lateRefusal(): Failure | undefined {
+    const { word } = this.gate;
+    if (isRefusing(word)) return 'draining';
+    if (this.hasReady) return undefined;
+    if (isDraining(word)) return 'draining';
+    return this.isGone ? 'no_replica' : undefined;
+  }
+
+  /** Lets the replicas of a removed deployment leave once no request waits for them. */
+  #removeIfGone(): void {
+    if (this.isGone && this.gate.count === 0) this.replicaSet.removeAllWhenIdle();
   }
 
   #configure(options: DeploymentOptions, trust: ReplicaTrust): ReturnType<ReplicaSet['configure']> {
-    this.#options = options;
+    this.setOptions(options);
     this.#trust = trust;
-    this.#maxPerReplica = options.concurrency_target || Infinity;
     this.waitQueue.timeoutMs = options.queue_timeout;
-    return this.replicaSet.configure(options, trust);
+    const started = this.replicaSet.configure(options, trust);
+    this.#reports.listed();
+    return started;
   }
 
   #onChanged(replica: Replica, from: ReplicaState): void {
     this.#reports.changed(replica, from);
     if (replica.isReady) {
-      this.#grantWaiting();
+      this.grantWaiting();
       this.#reports.freeCapacity();
-    } else if (this.#isDraining && !this.hasReady) this.waitQueue.refuseAll('draining');
+    } else if (isDraining(this.gate.word) && !this.hasReady) this.waitQueue.refuseAll('draining');
     else if (this.isGone && !this.hasReady) this.waitQueue.refuseAll('no_replica');
   }
 }

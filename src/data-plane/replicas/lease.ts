@@ -1,13 +1,16 @@
 // A lease: one reserved place for a request at a replica. Hot path.
-// Invariant: `replica.outstanding` is the number of leases not yet released, however their exchanges end.
+// Invariant: `replica.outstanding` is the number of leases not yet released, however their exchanges end. The place was
+// taken when the replica was picked.
 import type { Replica } from './replica.ts';
 
 /** Receives what a lease reports about its replica. */
 export interface LeaseOwner {
   /** One lease was released. */
   released(replica: Replica): void;
+  /** The replica refused a connection. */
   unreachable(replica: Replica): void;
-  broke(replica: Replica): void;
+  /** The replica broke an exchange off. `failures`: how many in a row. */
+  broke(replica: Replica, failures: number): void;
 }
 
 export class Lease {
@@ -18,14 +21,12 @@ export class Lease {
   constructor(replica: Replica, owner: LeaseOwner) {
     this.replica = replica;
     this.#owner = owner;
-    replica.outstanding++;
   }
 
   /** Frees the place. Safe to call twice. */
   release(): void {
     if (this.#isReleased) return;
     this.#isReleased = true;
-    this.replica.outstanding--;
     this.#owner.released(this.replica);
   }
 
@@ -36,7 +37,7 @@ export class Lease {
 
   /** Reports a complete response with any status, since a replica that answers 4xx or 503 is alive. */
   reportCompleted(): void {
-    this.replica.failures = 0;
+    this.replica.succeeded();
   }
 
   /** Reports a refused connection: the replica gets no requests until a probe succeeds. */
@@ -46,6 +47,6 @@ export class Lease {
 
   /** Reports an exchange that the replica broke off, or a connection that it did not accept in time. */
   reportBroken(): void {
-    this.#owner.broke(this.replica);
+    this.#owner.broke(this.replica, this.replica.failed());
   }
 }

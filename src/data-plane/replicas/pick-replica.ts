@@ -18,14 +18,14 @@ export function leastLoaded(
   const count = replicas.length;
   for (let i = 0; i < count; i++) {
     const replica = replicas[(start + i) % count]!;
-    if (!replica.isReady || replica.outstanding >= cap || replica === avoid) continue;
+    if (!replica.hasRoom(cap) || replica === avoid) continue;
     const load = replica.load;
     if (load < bestLoad) {
       best = replica;
       bestLoad = load;
     }
   }
-  if (best === undefined && avoid !== undefined && avoid.isReady && avoid.outstanding < cap)
+  if (best === undefined && avoid !== undefined && avoid.hasRoom(cap))
     // It may have left the list since the failure.
     return replicas.includes(avoid) ? avoid : undefined;
   return best;

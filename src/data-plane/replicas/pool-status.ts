@@ -34,12 +34,12 @@ function reasonOf(deployment: Deployment, replica: Replica): string {
 export function poolSnapshot(deployments: readonly Deployment[], hasUrls: boolean): unknown[] {
   return deployments
     .filter(({ isGone, replicas }) => !isGone || replicas.length > 0)
-    .map(({ options, replicas, replicaSet, waitQueue }) => ({
+    .map(({ options, replicas, replicaSet, waiting }) => ({
       id: options.id,
       environment: options.environment,
       traffic_weight: options.traffic_weight,
       concurrency_target: options.concurrency_target,
-      waiting: waitQueue.length,
+      waiting,
       replicas: replicas.map((replica) => ({
         id: replica.id,
         ...(hasUrls && { url: replica.url.href }),

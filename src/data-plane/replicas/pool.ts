@@ -5,9 +5,14 @@
 //   lease.ts         one reserved place at a replica                replica-health.ts  readiness and liveness probes
 //   pick-replica.ts  the choice of a replica                        host-addresses.ts  addresses of host names
 //   pool-status.ts   descriptions for operators                     replica-events.ts  lifecycle events in the log
+// With several data threads the pool is in the main thread, and each other thread has a WorkerPool:
+//   thread-deployment.ts   what deployments are in every thread     worker-pool.ts     the pool of another thread
+//   place-count.ts         counts that the threads share            thread-link.ts     the connection to a thread
+//   wait-gate.ts           who may take a place at once             retry-load.ts      retries of all threads
 import { Deadlines } from '../../core/deadlines.ts';
 import { WeirError, type Failure } from '../../core/errors.ts';
 import type { Exchange } from '../../core/exchange/exchange.ts';
+import { BufferBudget, budgetMemory } from './buffer-budget.ts';
 import { Deployment, type DeploymentReports } from './deployment.ts';
 import { expandHosts, HostAddresses, resolveReplicaHost, type ResolveReplicaHost } from './host-addresses.ts';
 import type { Lease } from './lease.ts';
@@ -16,12 +21,23 @@ import type { PoolEvents } from './pool-events.ts';
 import { poolSnapshot, whyNotReady } from './pool-status.ts';
 import type { Replica } from './replica.ts';
 import { trustOf, type ReplicaTrust } from './replica-tls.ts';
-import { BufferBudget, type Waiter, type WaitEntry } from './wait-queue.ts';
+import { RetryLoad } from './retry-load.ts';
+import { countMemory } from './place-count.ts';
+import type { ReplicaPool } from './replica-pool.ts';
+import { ThreadLink, type PoolPort } from './thread-link.ts';
+import type { Waiter, WaitEntry } from './wait-queue.ts';
+import type { WorkerPoolStart } from './worker-pool.ts';
 
 export { Lease } from './lease.ts';
 export { WaitEntry } from './wait-queue.ts';
 export type { Waiter } from './wait-queue.ts';
 export type { Deployment } from './deployment.ts';
+export type { ThreadDeployment } from './thread-deployment.ts';
+export type { ReplicaPool } from './replica-pool.ts';
+export { WorkerPool } from './worker-pool.ts';
+export type { WorkerPoolStart } from './worker-pool.ts';
+export { RetryLoad } from './retry-load.ts';
+export type { RetryCounts } from './retry-load.ts';
 export { connectWithNode } from './node-replica-h2.ts';
 export { connectHttp2, noHttp2, NO_HTTP2_CODE } from './replica-h2.ts';
 export { deploymentEvents, phaseOf, replicaEvents } from './replica-events.ts';
@@ -35,10 +51,15 @@ export type { Replica } from './replica.ts';
 /** Maximum number of deployments in the life of a process, removed ones included, since counters are sized for it. */
 export const MAX_DEPLOYMENTS = 64;
 
-export class Pool {
+export class Pool implements ReplicaPool {
   readonly name = 'pool';
   readonly deployments: Deployment[] = [];
   readonly bufferBudget: BufferBudget;
+  readonly retryLoads: readonly RetryLoad[];
+  readonly #budgetMemory: ArrayBufferLike | undefined;
+  readonly #threads: number;
+  /** The other data threads, by number. */
+  readonly #links = new Map<number, ThreadLink>();
   readonly #options: PoolOptions;
   readonly #events: PoolEvents;
   readonly #deadlines = new Deadlines();
@@ -47,14 +68,19 @@ export class Pool {
   #configured: ReadonlyMap<string, DeploymentOptions>;
   #isStarted = false;
 
-  /** Throws a WeirError if certificate authorities cannot be read. `resolve` replaces the system's resolver. */
+  /**
+   * Throws a WeirError if certificate authorities cannot be read. `threads`: the number of data threads, the main thread
+   * included. `resolve` replaces the system's resolver.
+   */
   constructor(
     deployments: readonly DeploymentOptions[],
     options: PoolOptions,
     events: PoolEvents,
     resolve: ResolveReplicaHost = resolveReplicaHost,
+    threads = 1,
   ) {
     this.#options = options;
+    this.#threads = threads;
     const times = { intervalMs: options.resolve_interval, timeoutMs: options.probe_timeout };
     this.#addresses = new HostAddresses(times, resolve, (change) => {
       events.resolved?.(change);
@@ -62,7 +88,9 @@ export class Pool {
     });
     this.#configured = byId(deployments);
     this.#events = events;
-    this.bufferBudget = new BufferBudget(options.max_queue_bytes);
+    this.#budgetMemory = budgetMemory(threads);
+    this.bufferBudget = new BufferBudget(options.max_queue_bytes, this.#budgetMemory);
+    this.retryLoads = Array.from({ length: MAX_DEPLOYMENTS }, () => new RetryLoad(countMemory(threads)));
     for (const settings of deployments) {
       const trust = trustOf(settings);
       if ('problem' in trust) throw new WeirError('bad_settings', trust.problem);
@@ -80,6 +108,37 @@ export class Pool {
   stop(): void {
     this.#addresses.stop();
     for (const deployment of this.deployments) deployment.stop();
+    for (const link of this.#links.values()) link.close();
+    this.#links.clear();
+  }
+
+  /**
+   * Connects another data thread, 1 to `threads` - 1, by a port whose other end the thread gives to its WorkerPool with
+   * what this returns.
+   */
+  attachThread(thread: number, port: PoolPort): WorkerPoolStart {
+    this.#links.set(thread, new ThreadLink(thread, port, this.deployments));
+    return {
+      thread,
+      options: this.#options,
+      budgetMemory: this.#budgetMemory!,
+      retryMemories: this.retryLoads.map(({ memory }) => memory),
+      deployments: this.deployments.map(({ state }) => state),
+    };
+  }
+
+  /**
+   * A thread has ended: its requests leave the wait queues, and its places, buffered bytes and retries are given back.
+   * Another one may be attached with its number.
+   */
+  threadLost(thread: number): void {
+    const link = this.#links.get(thread);
+    if (link === undefined) return;
+    this.#links.delete(thread);
+    link.close();
+    this.bufferBudget.threadLost(thread);
+    for (const load of this.retryLoads) load.threadLost(thread);
+    for (const deployment of this.deployments) deployment.threadLost(thread);
   }
 
   /** Returns a lease only if a replica is free and no request waits; for work that can wait itself. */
@@ -244,8 +303,15 @@ export class Pool {
       freeCapacity: () => this.#events.freeCapacity?.(options.id),
       failing: (replica, problem, forMs) => this.#events.failing?.({ ...named(replica), problem, forMs }),
       dead: (replica, reason) => this.#events.dead({ ...named(replica), reason }),
+      listed: () => {
+        for (const link of this.#links.values()) link.send(deployment.state);
+      },
     };
-    const shared = { bufferBudget: this.bufferBudget, deadlines: this.#deadlines };
+    const shared = {
+      bufferBudget: this.bufferBudget,
+      deadlines: this.#deadlines,
+      threads: this.#threads,
+    };
     const deployment: Deployment = new Deployment(
       this.deployments.length,
       options,
@@ -255,6 +321,7 @@ export class Pool {
       reports,
     );
     this.deployments.push(deployment);
+    for (const link of this.#links.values()) link.send(deployment.state);
     return deployment;
   }
 }

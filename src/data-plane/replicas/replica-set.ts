@@ -2,6 +2,7 @@
 // Invariant: a replica that left the configuration is kept until its last request has ended.
 import { ReplicaHealth } from './replica-health.ts';
 import type { DeploymentOptions, PoolOptions, ReplicaOptions } from './options.ts';
+import { countMemory } from './place-count.ts';
 import { Replica, type ReplicaState } from './replica.ts';
 import { tlsFor, type ReplicaTls, type ReplicaTrust } from './replica-tls.ts';
 import type { ReplicaUrl } from './replica-url.ts';
@@ -19,6 +20,8 @@ export interface ReplicaReports {
   failing(replica: Replica, problem: string, forMs: number): void;
   /** A replica failed its liveness probe too often, or did not become ready in time. */
   dead(replica: Replica, reason: string): void;
+  /** A replica was added, changed or removed. */
+  listed(): void;
 }
 
 /** A readiness probe that has ended. */
@@ -36,17 +39,22 @@ export class ReplicaSet {
   readonly replicas: Replica[] = [];
   readonly #health = new Map<Replica, ReplicaHealth>();
   readonly #poolOptions: PoolOptions;
+  readonly #threads: number;
   readonly #reports: ReplicaReports;
   #options: DeploymentOptions;
+  #nextNumber = 1;
 
+  /** `threads`: the number of data threads. */
   constructor(
     options: DeploymentOptions,
     trust: ReplicaTrust,
     poolOptions: PoolOptions,
+    threads: number,
     reports: ReplicaReports,
   ) {
     this.#options = options;
     this.#poolOptions = poolOptions;
+    this.#threads = threads;
     this.#reports = reports;
     this.configure(options, trust);
   }
@@ -105,14 +113,15 @@ export class ReplicaSet {
     if (replica.isLeaving && replica.outstanding === 0) this.#remove(replica);
   }
 
+  /** Removes every replica that is leaving and has no request left. */
+  removeIdle(): void {
+    for (const replica of this.replicas.filter(({ isLeaving }) => isLeaving)) this.removeIfIdle(replica);
+  }
+
   count(state: ReplicaState): number {
     let count = 0;
     for (const replica of this.replicas) if (replica.state === state) count++;
     return count;
-  }
-
-  get hasReady(): boolean {
-    return this.replicas.some((replica) => replica.isReady);
   }
 
   /** Why a replica's last readiness probe failed; empty if it succeeded. */
@@ -140,11 +149,14 @@ export class ReplicaSet {
     this.#health.get(replica)?.probeSoon();
   }
 
-  /** A replica broke an exchange off: ejects it after `eject_failures` in a row, unless too few replicas are left. */
-  broke(replica: Replica): void {
+  /**
+   * A replica broke an exchange off, the `failures`th in a row: ejects it after `eject_failures`, unless too few replicas
+   * are left.
+   */
+  broke(replica: Replica, failures: number): void {
     const { eject_failures, eject_time } = this.#poolOptions;
     this.#health.get(replica)?.probeSoon();
-    if (++replica.failures < eject_failures || !replica.isReady) return;
+    if (failures < eject_failures || !replica.isReady) return;
     // If most replicas fail, the cause is probably weir or the network, and some replica has to serve.
     const configured = this.replicas.length - this.count('draining');
     if (this.count('ready') - 1 < configured / 2) return;
@@ -183,7 +195,9 @@ export class ReplicaSet {
 
   #add(options: ReplicaOptions, tls: ReplicaTls | undefined, started: ReplicaHealth[]): Replica {
     const changed = (replica: Replica, from: ReplicaState) => this.#reports.changed(replica, from);
-    const replica = new Replica(options, changed, this.#poolOptions.slow_return);
+    const { slow_return } = this.#poolOptions;
+    const memory = countMemory(this.#threads);
+    const replica = new Replica(options, changed, slow_return, this.#nextNumber++, memory);
     replica.tls = tls;
     this.replicas.push(replica);
     started.push(this.#createHealth(replica));
@@ -214,7 +228,9 @@ export class ReplicaSet {
     this.#health.get(replica)?.stop();
     this.#health.delete(replica);
     const at = this.replicas.indexOf(replica);
-    if (at !== -1) this.replicas.splice(at, 1);
+    if (at === -1) return;
+    this.replicas.splice(at, 1);
+    this.#reports.listed();
   }
 }
 

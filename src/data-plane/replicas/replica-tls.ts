@@ -19,16 +19,23 @@ export interface ReplicaTls {
 
 /** The certificate authorities that a deployment accepts. */
 export interface ReplicaTrust {
+  /** Their certificates; empty means the public authorities. */
+  readonly pem: string;
   readonly context: SecureContext | undefined;
 }
 
 /** Reads the certificate authorities of a deployment, or says why they cannot be read. */
 export function trustOf({ id, tls_ca }: DeploymentOptions): ReplicaTrust | { readonly problem: string } {
-  if (tls_ca === '') return { context: undefined };
+  if (tls_ca === '') return trustIn('');
   const read = readAuthorities(tls_ca);
-  if ('problem' in read) return { problem: `deployment ${id}: tls_ca ${read.problem}` };
-  return { context: createSecureContext({ ca: read.pem, minVersion: 'TLSv1.2' }) };
+  return 'problem' in read ? { problem: `deployment ${id}: tls_ca ${read.problem}` } : trustIn(read.pem);
 }
+
+/** Makes the trust of certificate authorities that were read before. */
+export const trustIn = (pem: string): ReplicaTrust => ({
+  pem,
+  context: pem === '' ? undefined : createSecureContext({ ca: pem, minVersion: 'TLSv1.2' }),
+});
 
 /** The TLS options for a replica; `undefined` for one in clear text. */
 export function tlsFor(

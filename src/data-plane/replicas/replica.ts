@@ -1,5 +1,6 @@
 // One replica: its state, its load and its recent failures. Hot path.
-// Invariant: only `setState` changes the state.
+// With several data threads each has an object of its own for the same replica, over memory that they share.
+// Invariant: only `setState` changes the state, in the main thread. No place is taken at a replica that is not ready.
 //
 //              probe ok              probes failed, or a connection was refused
 //   starting ───────────► ready ──────────────────────────────────────────────► down
@@ -9,6 +10,7 @@
 //      └── restarted: the supervised process is a new one (from any state)
 //   any state ──► draining: by an operator or the configuration; gets no more requests (back: starting)
 import type { ReplicaOptions } from './options.ts';
+import { countIn, countMemory, FIRST_FLAG, PlaceCount } from './place-count.ts';
 import type { ReplicaTls } from './replica-tls.ts';
 import type { ReplicaUrl } from './replica-url.ts';
 
@@ -18,22 +20,37 @@ import type { ReplicaUrl } from './replica-url.ts';
  */
 export type ReplicaState = 'starting' | 'ready' | 'down' | 'ejected' | 'draining';
 
+const STATES: readonly ReplicaState[] = ['starting', 'ready', 'down', 'ejected', 'draining'];
+
 /** Share of the load at the start of a replica's return. */
 const FIRST_SHARE = 0.1;
 
-export class Replica {
+/** It gets a reduced share, since it has only just returned. */
+const RETURNING = FIRST_FLAG;
+const NOT_READY = FIRST_FLAG << 1;
+/** Words of the memory. Word 0 is the count of requests in flight, with the flags. */
+const STATE = 1;
+const FAILURES = 2;
+/** 64-bit numbers of the memory: performance.now(), which is the same clock in every thread. */
+const SILENT_SINCE = 2;
+const RETURNED = 3;
+
+const hasRoom = (word: number, cap: number): boolean => word < NOT_READY && (word & ~RETURNING) < cap;
+
+/** The count: requests in flight, of all threads. */
+export class Replica extends PlaceCount {
   /** Changed only by the pool, when the configuration renames the replica. */
   id: string;
+  /** Names it in messages between threads; unique in its deployment. */
+  readonly number: number;
   readonly url: ReplicaUrl;
   options: ReplicaOptions;
   /** TLS options of connections to it; `undefined` in clear text. Changed only by the pool, with the configuration. */
   tls: ReplicaTls | undefined = undefined;
-  /** Number of requests in flight. Written only by leases. */
-  outstanding = 0;
-  /** Consecutive exchanges that the replica broke off. */
-  failures = 0;
-  /** performance.now() of the first unanswered probe since the last sign of life; 0: none. */
-  silentSinceMs = 0;
+  /** True if the configuration no longer names it. It is removed when it has no request left. */
+  isLeaving = false;
+
+  // The main thread only:
   /** Number of recent ejections; the next one lasts longer for each. */
   ejections = 0;
   /** performance.now() at which the last ejection ends; 0: never ejected. */
@@ -46,54 +63,105 @@ export class Replica {
   isAlive = true;
   /** performance.now() of the last change of its state. */
   changedMs = performance.now();
-  /** True if the configuration no longer names it. It is removed when it has no request left. */
-  isLeaving = false;
-  /** performance.now() of its return from down or ejected while it gets a reduced share; 0: it gets its full share. */
-  #returnedMs = 0;
   readonly #slowReturnMs: number;
-  #state: ReplicaState = 'starting';
   readonly #changed: (replica: Replica, from: ReplicaState) => void;
 
+  /** `memory`: shared with other threads. The thread that makes it is the main thread. */
   constructor(
     options: ReplicaOptions,
     changed: (replica: Replica, from: ReplicaState) => void,
     slowReturnMs = 0,
+    number = 0,
+    memory?: ArrayBufferLike,
+    thread = 0,
   ) {
+    super(memory ?? countMemory(1), thread);
     this.id = options.id;
+    this.number = number;
     this.url = options.url;
     this.options = options;
     this.#changed = changed;
     this.#slowReturnMs = slowReturnMs;
+    if (thread === 0) this.setFlag(NOT_READY, true);
   }
 
   get state(): ReplicaState {
-    return this.#state;
+    return STATES[this.words[STATE]!]!;
   }
 
   get isReady(): boolean {
-    return this.#state === 'ready';
+    return this.word < NOT_READY;
+  }
+
+  /** True if it is ready and has fewer than `cap` requests in flight. */
+  hasRoom(cap: number): boolean {
+    return hasRoom(this.word, cap);
+  }
+
+  /** Takes a place for `thread`. Returns false if there is none any more. */
+  take(cap: number, thread = this.thread): boolean {
+    const { word } = this;
+    return hasRoom(word, cap) && this.takeIf(word, thread);
+  }
+
+  /** Number of requests in flight. */
+  get outstanding(): number {
+    return this.count;
+  }
+
+  /** Consecutive exchanges that the replica broke off. */
+  get failures(): number {
+    return this.words[FAILURES]!;
+  }
+
+  /** Counts an exchange that the replica broke off. Returns how many there were in a row. */
+  failed(): number {
+    return Atomics.add(this.words, FAILURES, 1) + 1;
+  }
+
+  /** It gave a complete response. */
+  succeeded(): void {
+    // Memory that other threads read is not written without need.
+    if (this.words[FAILURES] !== 0) this.words[FAILURES] = 0;
+  }
+
+  /** performance.now() of the first unanswered probe since the last sign of life; 0: none. */
+  get silentSinceMs(): number {
+    return this.doubles[SILENT_SINCE]!;
+  }
+
+  set silentSinceMs(ms: number) {
+    if (this.doubles[SILENT_SINCE] !== ms) this.doubles[SILENT_SINCE] = ms;
   }
 
   /** Load for comparison: requests in flight, scaled up while the replica has only just returned. */
   get load(): number {
-    return this.#returnedMs === 0 ? this.outstanding : this.#returningLoad();
+    const { word } = this;
+    return (word & RETURNING) === 0 ? countIn(word) : this.#returningLoad();
   }
 
   /** Changes the state. The listener is called only if the state differs. */
   setState(state: ReplicaState): void {
-    const from = this.#state;
+    const from = this.state;
     if (from === state) return;
-    this.#state = state;
     this.changedMs = performance.now();
     const isReturn = state === 'ready' && (from === 'down' || from === 'ejected');
-    this.#returnedMs = isReturn && this.#slowReturnMs > 0 ? this.changedMs : 0;
-    if (state === 'ready' || state === 'starting') this.failures = 0;
+    this.doubles[RETURNED] = this.changedMs;
+    this.setFlag(RETURNING, isReturn && this.#slowReturnMs > 0);
+    if (state === 'ready' || state === 'starting') this.succeeded();
+    this.words[STATE] = STATES.indexOf(state);
+    this.setFlag(NOT_READY, state !== 'ready');
     this.#changed(this, from);
   }
 
+  /** Gives a place of this thread back. Returns true if the replica is not ready, so that it may be waited for. */
+  release(): boolean {
+    return this.give() >= NOT_READY;
+  }
+
   #returningLoad(): number {
-    const share = (performance.now() - this.#returnedMs) / this.#slowReturnMs;
-    if (share >= 1) this.#returnedMs = 0;
-    return (this.outstanding + 1) / Math.min(1, Math.max(FIRST_SHARE, share)) - 1;
+    const share = (performance.now() - this.doubles[RETURNED]!) / this.#slowReturnMs;
+    if (share >= 1 && this.thread === 0) this.setFlag(RETURNING, false);
+    return (this.count + 1) / Math.min(1, Math.max(FIRST_SHARE, share)) - 1;
   }
 }

@@ -1,10 +1,13 @@
-// FIFO queue of requests that wait for a free replica, one per deployment. Hot path when replicas are full.
+// FIFO queue of requests that wait for a free replica, one per deployment, of all data threads. Hot path when replicas are
+// full.
 // Invariant: a waiting request is in the queue exactly once, and its buffered bytes are counted until it leaves.
 import { Deadlines, type Expiring } from '../../core/deadlines.ts';
 import type { Failure } from '../../core/errors.ts';
 import type { Exchange } from '../../core/exchange/exchange.ts';
+import type { BufferBudget } from './buffer-budget.ts';
 import type { Lease } from './lease.ts';
 import type { Replica } from './replica.ts';
+import type { WaitGate } from './wait-gate.ts';
 
 /** Receives the outcome of a wait. Exactly one method is called, once, unless the request leaves the queue first. */
 export interface Waiter {
@@ -12,79 +15,113 @@ export interface Waiter {
   refused(failure: Failure): void;
 }
 
-/** Limits the bytes of request bodies that all waiting requests may buffer together. */
-export class BufferBudget {
-  /** Bytes in use. */
-  bytes = 0;
-  readonly limit: number;
+/** What the queue needs to know of a request. `waitedMs`: earlier waits; an entry that leaves adds its own. */
+export type WaitingRequest = Pick<Exchange, 'attempts' | 'waitedMs' | 'leased'>;
 
-  constructor(limit: number) {
-    this.limit = limit;
-  }
+/** Where an entry is: the wait queue, or a thread that has asked the main thread for a place in it. */
+export interface WaitLine {
+  readonly bufferBudget: BufferBudget;
+  /** Called only by `WaitEntry.leave`. */
+  remove(entry: WaitEntry): void;
 }
 
 /** One waiting request. */
 export class WaitEntry {
-  readonly exchange: Exchange;
+  readonly request: WaitingRequest;
   readonly waiter: Waiter;
   /** Replica that just failed this request; another one is preferred. */
   readonly avoid: Replica | undefined;
+  /** The thread of the request. */
+  readonly thread: number;
+  /** Names it in messages to the main thread; 0 in the main thread. */
+  readonly ticket: number;
   /** When the wait began (performance.now()), minus earlier waits of the same request. */
   readonly queuedAtMs: number;
   next: WaitEntry | undefined;
   previous: WaitEntry | undefined;
   #bufferedBytes = 0;
   /** `undefined` after the entry has left. */
-  #queue: WaitQueue | undefined;
+  #line: WaitLine | undefined;
 
-  constructor(queue: WaitQueue, exchange: Exchange, waiter: Waiter, avoid: Replica | undefined) {
-    this.#queue = queue;
-    this.exchange = exchange;
+  constructor(
+    line: WaitLine,
+    request: WaitingRequest,
+    waiter: Waiter,
+    avoid: Replica | undefined,
+    thread: number,
+    ticket = 0,
+  ) {
+    this.#line = line;
+    this.request = request;
     this.waiter = waiter;
     this.avoid = avoid;
-    this.queuedAtMs = performance.now() - exchange.waitedMs;
+    this.thread = thread;
+    this.ticket = ticket;
+    this.queuedAtMs = performance.now() - request.waitedMs;
   }
 
   /** Adds bytes to the budget. Returns false if the budget is exhausted. Call only while the entry is in the queue. */
   buffer(bytes: number): boolean {
-    const { bufferBudget } = this.#queue!;
-    if (bufferBudget.bytes + bytes > bufferBudget.limit) return false;
-    bufferBudget.bytes += bytes;
+    if (!this.#line!.bufferBudget.add(bytes)) return false;
     this.#bufferedBytes += bytes;
     return true;
   }
 
-  /** Removes the entry, releases its bytes and sets `exchange.waitedMs`. Safe to call twice. */
+  /** Removes the entry, releases its bytes and sets `waitedMs` of the request. Safe to call twice. */
   leave(): void {
-    const queue = this.#queue;
-    if (queue === undefined) return;
-    this.#queue = undefined;
-    queue.remove(this);
-    queue.bufferBudget.bytes -= this.#bufferedBytes;
-    this.exchange.waitedMs = performance.now() - this.queuedAtMs;
+    const line = this.#line;
+    if (line === undefined) return;
+    this.#line = undefined;
+    line.remove(this);
+    if (this.#bufferedBytes > 0) line.bufferBudget.release(this.#bufferedBytes);
+    this.request.waitedMs = performance.now() - this.queuedAtMs;
+  }
+
+  /** Leaves, and tells the waiter. */
+  refuse(failure: Failure): void {
+    this.leave();
+    this.waiter.refused(failure);
   }
 }
 
-export class WaitQueue implements Expiring {
+export class WaitQueue implements Expiring, WaitLine {
   watchSlot = -1;
-  length = 0;
   first: WaitEntry | undefined;
   readonly bufferBudget: BufferBudget;
   /** Longest wait, in milliseconds. */
   timeoutMs: number;
+  readonly #gate: WaitGate;
+  /** Called when the last entry has left. */
+  readonly #emptied: () => void;
   #last: WaitEntry | undefined;
   readonly #deadlines: Deadlines;
 
-  constructor(timeoutMs: number, bufferBudget: BufferBudget, deadlines: Deadlines) {
+  constructor(
+    timeoutMs: number,
+    gate: WaitGate,
+    bufferBudget: BufferBudget,
+    deadlines: Deadlines,
+    emptied: () => void,
+  ) {
     this.timeoutMs = timeoutMs;
+    this.#gate = gate;
     this.bufferBudget = bufferBudget;
     this.#deadlines = deadlines;
+    this.#emptied = emptied;
   }
 
-  /** Adds a request at the end. A retry goes to the front, since it has waited before. */
-  enqueue(exchange: Exchange, waiter: Waiter, avoid: Replica | undefined): WaitEntry {
-    const entry = new WaitEntry(this, exchange, waiter, avoid);
-    if (exchange.attempts > 0 && this.first !== undefined) {
+  /** Number of waiting requests, those included that another thread has counted and whose message is on its way. */
+  get length(): number {
+    return this.#gate.count;
+  }
+
+  /**
+   * Adds a request, which the gate counts already, at the end. A retry goes to the front, since it has waited before.
+   */
+  enqueue(request: WaitingRequest, waiter: Waiter, avoid: Replica | undefined, thread: number): WaitEntry {
+    const entry = new WaitEntry(this, request, waiter, avoid, thread);
+    if (this.first === undefined) this.#deadlines.watch(this);
+    if (request.attempts > 0 && this.first !== undefined) {
       entry.next = this.first;
       this.first.previous = entry;
       this.first = entry;
@@ -94,35 +131,31 @@ export class WaitQueue implements Expiring {
       else this.#last.next = entry;
       this.#last = entry;
     }
-    if (this.length++ === 0) this.#deadlines.watch(this);
     return entry;
   }
 
-  /** Unlinks an entry. Called only by `WaitEntry.leave`. */
   remove(entry: WaitEntry): void {
     if (entry.previous === undefined) this.first = entry.next;
     else entry.previous.next = entry.next;
     if (entry.next === undefined) this.#last = entry.previous;
     else entry.next.previous = entry.previous;
     entry.next = entry.previous = undefined;
-    if (--this.length === 0) this.#deadlines.unwatch(this);
+    this.#gate.give(entry.thread);
+    if (this.first !== undefined) return;
+    this.#deadlines.unwatch(this);
+    this.#emptied();
   }
 
   /** Refuses requests that have waited longer than `timeoutMs`. The oldest are first, so this stops early. */
   expire(nowMs: number): void {
     for (let entry = this.first; entry !== undefined; entry = this.first) {
       if (nowMs - entry.queuedAtMs <= this.timeoutMs) return;
-      this.#refuse(entry, 'queue_timeout');
+      entry.refuse('queue_timeout');
     }
   }
 
   /** Refuses every waiting request, for example when the deployment is removed. */
   refuseAll(failure: Failure): void {
-    while (this.first !== undefined) this.#refuse(this.first, failure);
-  }
-
-  #refuse(entry: WaitEntry, failure: Failure): void {
-    entry.leave();
-    entry.waiter.refused(failure);
+    while (this.first !== undefined) this.first.refuse(failure);
   }
 }

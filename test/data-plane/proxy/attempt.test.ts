@@ -53,7 +53,7 @@ beforeEach(async () => {
   pool = new Pool([deployment], config.pool, { changed: () => undefined, dead: () => undefined });
   await pool.start();
   exchanges = new Exchanges({ trust_inbound: false });
-  const retries = new RetryBudget(config.proxy);
+  const retries = new RetryBudget(config.proxy, pool.retryLoads);
   exchanges.observe(retries);
   events = [];
   canResend = true;

@@ -4,7 +4,7 @@ import { loadReport } from '../../../src/data-plane/proxy/load-report.ts';
 const load = (concurrency_target: number, outstanding: number[], waiting: number) => ({
   options: { concurrency_target },
   replicas: outstanding.map((count) => ({ outstanding: count })),
-  waitQueue: { length: waiting },
+  waiting,
   count: outstanding.length,
 });
 

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { Exchanges, type Exchange } from '../../../src/core/exchange/exchange.ts';
 import { GIVE_UP, RetryBudget } from '../../../src/data-plane/proxy/retry.ts';
+import { RetryLoad } from '../../../src/data-plane/replicas/pool.ts';
 import { configOf } from '../../kit/deployment.ts';
 
 let exchanges: Exchanges;
@@ -12,7 +13,7 @@ afterEach(() => void vi.useRealTimers());
 
 function make(...args: string[]): RetryBudget {
   exchanges = new Exchanges({ trust_inbound: false });
-  const retries = new RetryBudget(configOf(args).proxy);
+  const retries = new RetryBudget(configOf(args).proxy, [new RetryLoad()]);
   exchanges.observe(retries);
   return retries;
 }

@@ -14,7 +14,7 @@ it('picks the ready replica with the fewest requests below the cap, and the one 
       (states, start, cap, avoided) => {
         const replicas = states.map(([isReady, outstanding], i) => {
           const replica = new Replica(replicaOptions(`r${i}`), () => undefined);
-          replica.outstanding = outstanding;
+          for (let i = 0; i < outstanding; i++) replica.takeIf(replica.word);
           if (isReady) replica.setState('ready');
           return replica;
         });
