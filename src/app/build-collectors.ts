@@ -74,7 +74,6 @@ export function buildMetrics(modules: Modules): Metrics {
     exporters: logPipeline.connections,
     scoring: modules.scoring,
     output: log.sink,
-    overload: modules.overload,
     crowdedConnections: () => modules.dataServer.perAddress.refused + modules.admin.perAddress.refused,
     certificates: () => modules.certificates.all,
   });

@@ -44,5 +44,6 @@ export function buildDataServer(modules: Modules): DataServer {
     (deployment) => modules.autoscaler.wake(deployment),
     modules.certificates.ingress,
     modules.log,
+    modules.limits.perAddress,
   );
 }

@@ -23,7 +23,7 @@ export function componentsOf(modules: Modules): Component[] {
     modules.projects,
     modules.attachments,
     modules.views,
-    modules.counters.eventLoop,
+    modules.counters.own.eventLoop,
     modules.overload,
     modules.collectors,
     modules.kubernetes,

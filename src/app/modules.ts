@@ -49,6 +49,7 @@ import { buildQueue, buildWebhooks } from './build-queue.ts';
 import { Drain } from './drain.ts';
 import { observersOf } from './observers.ts';
 import { LogPipeline } from './log-pipeline.ts';
+import { SharedLimits } from './shared-limits.ts';
 import { RecorderClient } from '../telemetry/logs/logs.ts';
 
 const STDOUT = 1;
@@ -71,6 +72,8 @@ export class Modules {
   ownReplica: NamedReplica | undefined;
   /** Index of the deployment whose replicas are Kubernetes pods; `undefined`: none. */
   readonly podDeployment: number | undefined;
+  readonly counters: MetricCounters;
+  readonly limits: SharedLimits;
   readonly pool: Pool;
   readonly logPipeline: LogPipeline;
   /** `undefined`: nothing is kept on disk. */
@@ -102,7 +105,6 @@ export class Modules {
   readonly exchanges: Exchanges;
   readonly proxy: Proxy;
   readonly collectors: Collectors;
-  readonly counters: MetricCounters;
   readonly webhooks: Webhooks;
   readonly queue: Queue;
   readonly autoscaler: Autoscaler;
@@ -134,6 +136,11 @@ export class Modules {
     this.supervised = supervised(config.deployments);
     this.ownReplica = command && replicaOf(this.supervised, config.deployments);
     this.podDeployment = podDeployment(config);
+    this.counters = new MetricCounters(
+      { metrics: config.metrics, models: config.llm, maxDeployments: MAX_DEPLOYMENTS },
+      (id) => this.pool.indexOf(id),
+    );
+    this.limits = new SharedLimits(config);
     this.pool = buildPool(this);
     this.logPipeline = new LogPipeline(config, this.recorder, this.log, this.ownReplica, {
       environmentOf: (id) => this.environmentOf(id),
@@ -148,7 +155,8 @@ export class Modules {
     this.keys = new KeyStore(join(dir, 'keys.json'), config.admin.key, config.client_keys.file);
     this.keyUses = new KeyUses(join(dir, 'key-costs.json'), this.log);
     this.keyLastUses = new KeyLastUses(join(dir, 'key-last-uses.json'), this.keys, this.log);
-    this.overload = new Overload(config.ingress.overload_delay, this.log);
+    const { overloaded, open: openExchanges, http2 } = this.counters.own;
+    this.overload = new Overload(config.ingress.overload_delay, this.log, undefined, overloaded);
     const open = new OpenPaths(config.client_keys.open_paths);
     this.access = this.#newAccess(open);
     const isChecked = this.access !== undefined || config.ingress.overload_delay > 0;
@@ -160,13 +168,13 @@ export class Modules {
     this.child = command && buildChild(this, command);
     this.kubernetes = new Kubernetes(config.kubernetes, this.log);
     this.replicaMetrics = buildReplicaMetrics(this);
-    this.exchanges = new Exchanges(config.identity);
+    this.exchanges = new Exchanges(config.identity, openExchanges);
     const { required, pass_on } = config.client_keys;
-    this.proxy = new Proxy(this.pool, this.exchanges, config.proxy, required && !pass_on);
+    this.proxy = new Proxy(this.pool, this.exchanges, config.proxy, required && !pass_on, {
+      counters: http2,
+      heldBytes: this.limits.heldBytes,
+    });
     this.collectors = buildCollectors(this);
-    this.counters = new MetricCounters(config.metrics, config.llm, MAX_DEPLOYMENTS, (id) =>
-      this.pool.indexOf(id),
-    );
     this.webhooks = buildWebhooks(this);
     this.queue = buildQueue(this);
     this.autoscaler = buildAutoscaler(this);

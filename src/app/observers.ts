@@ -14,8 +14,8 @@ export function observersOf(modules: Modules): Observer[] {
   return [
     modules.prices.observer,
     ...(modules.access ? [modules.access] : []),
-    modules.counters.inFlight,
-    modules.counters.llm,
+    modules.counters.own.inFlight,
+    modules.counters.own.llm,
     modules.overview,
     modules.autoscaler.observer,
     ...modules.logPipeline.requests.observers(deploymentAt),

@@ -312,11 +312,13 @@ export class Exchanges {
     llm: undefined,
   };
   readonly #trustInbound: boolean;
-  #open = 0;
+  readonly #open: Int32Array;
   #whenIdle: (() => void)[] = [];
 
-  constructor(options: { trust_inbound: boolean }) {
+  /** `open`: one element for the number of open exchanges, which another thread may read. */
+  constructor(options: { trust_inbound: boolean }, open: Int32Array = new Int32Array(1)) {
     this.#trustInbound = options.trust_inbound;
+    this.#open = open;
     this.observe({ closed: () => this.#closed() });
   }
 
@@ -360,7 +362,7 @@ export class Exchanges {
 
   /** Opens an exchange. `inboundId`: the value of the client's id header, if it sent one. */
   open(inboundId: string | undefined): Exchange {
-    this.#open++;
+    this.#open[0]!++;
     const nowMs = Date.now();
     const id = identify(nowMs, this.#trustInbound ? inboundId : undefined);
     return new Exchange(this.#shared, id, id !== inboundId, performance.now(), nowMs);
@@ -368,21 +370,22 @@ export class Exchanges {
 
   /** Opens an exchange for a task of the queue, with the id of the request that submitted it. */
   openAs(id: string): Exchange {
-    this.#open++;
+    this.#open[0]!++;
     return new Exchange(this.#shared, id, false, performance.now(), Date.now());
   }
 
+  /** Open exchanges of this thread. */
   get openCount(): number {
-    return this.#open;
+    return this.#open[0]!;
   }
 
   /** Resolves when no exchange is open. */
   idle(): Promise<void> {
-    return this.#open === 0 ? Promise.resolve() : new Promise((resolve) => this.#whenIdle.push(resolve));
+    return this.openCount === 0 ? Promise.resolve() : new Promise((resolve) => this.#whenIdle.push(resolve));
   }
 
   #closed(): void {
-    if (--this.#open > 0 || this.#whenIdle.length === 0) return;
+    if (--this.#open[0]! > 0 || this.#whenIdle.length === 0) return;
     const waiting = this.#whenIdle;
     this.#whenIdle = [];
     for (const resolve of waiting) resolve();

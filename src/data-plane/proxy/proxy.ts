@@ -62,10 +62,17 @@ const KEY_HEADERS = ['authorization', 'baseten-authorization'];
 const removedHeaders = (names: readonly string[]): RemovedHeaders | undefined =>
   names.length === 0 ? undefined : new RemovedHeaders(names);
 
+/** Counts of HTTP/2 connections. */
+export interface Http2Counts {
+  /** By side. */
+  readonly counters: { readonly client: Http2Counters; readonly replica: Http2Counters };
+  readonly heldBytes: Http2HeldBytes;
+}
+
 export class Proxy {
   readonly #context: HttpContext & GrpcContext & NodeGrpcContext;
   /** What HTTP/2 connections have done, by side. */
-  readonly http2Counters = { client: new Http2Counters(), replica: new Http2Counters() };
+  readonly http2Counters: Http2Counts['counters'];
   /** Time limits of the fast lane's connections. */
   readonly #connectionDeadlines = new Deadlines();
   /** Bytes that all HTTP/2 connections hold for those that read slowly. */
@@ -76,14 +83,24 @@ export class Proxy {
   readonly #removesKeys: boolean;
   #fast: FastLane | undefined;
 
-  /** `removesKeys`: replicas do not get the keys of clients. */
-  constructor(pool: ReplicaPool, exchanges: Exchanges, options: ProxyOptions, removesKeys = false) {
+  /** `removesKeys`: replicas do not get the keys of clients. `http2`: what its HTTP/2 connections count. */
+  constructor(
+    pool: ReplicaPool,
+    exchanges: Exchanges,
+    options: ProxyOptions,
+    removesKeys = false,
+    http2: Http2Counts = {
+      counters: { client: new Http2Counters(), replica: new Http2Counters() },
+      heldBytes: new Http2HeldBytes(options.http2.max_held),
+    },
+  ) {
     this.#exchanges = exchanges;
     const retries = new RetryBudget(options, pool.retryLoads);
     exchanges.observe(retries);
     const removed = [...options.remove_headers, ...(removesKeys ? KEY_HEADERS : [])];
     this.#removesKeys = removesKeys;
-    this.heldBytes = new Http2HeldBytes(options.http2.max_held);
+    this.heldBytes = http2.heldBytes;
+    this.http2Counters = http2.counters;
     this.#http2 = new Http2Replicas(options, this.heldBytes, this.http2Counters.replica);
     this.#connections = new ReplicaConnections(
       this.#connectionDeadlines,

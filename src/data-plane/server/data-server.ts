@@ -58,7 +58,7 @@ export class DataServer {
   readonly #http2: Http2Server | NodeHttp2Server;
   readonly #fast: FastLane | undefined;
   readonly #front: ServerFront;
-  /** Open connections of each client address. */
+  /** Open connections of each client address. With several threads: of all of them. */
   readonly perAddress: ConnectionsPerAddress;
   readonly #drainEnded = Promise.withResolvers<void>();
 
@@ -74,13 +74,14 @@ export class DataServer {
     onWake: (deployment: number) => void,
     certificate: ServerCertificate | undefined,
     log: Logger,
+    perAddress = new ConnectionsPerAddress(options.max_connections_per_address),
   ) {
     this.#options = options;
     this.#exchanges = exchanges;
     this.#proxy = proxy;
     const router = new ProtocolRouter(async.modelId, deployments);
     this.#router = router;
-    this.perAddress = new ConnectionsPerAddress(options.max_connections_per_address);
+    this.perAddress = perAddress;
     this.#front = new ServerFront({
       server: 'ingress',
       listen: options.listen,

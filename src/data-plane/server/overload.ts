@@ -11,8 +11,6 @@ const IN_TIME = 5;
 
 export class Overload implements Component {
   readonly name = 'overload';
-  /** True: refuse new requests. Read for each request. */
-  isOn = false;
   readonly #limitMs: number;
   readonly #log: Logger;
   readonly #now: () => number;
@@ -20,12 +18,25 @@ export class Overload implements Component {
   #lastMs = 0;
   /** Intervals in a row that were late (above 0) or in time (below 0). */
   #inARow = 0;
+  /** One element: 1 while new requests are refused. */
+  readonly #isOn: Int32Array;
 
-  /** `limitMs`: how late is overload; 0: never. */
-  constructor(limitMs: number, log: Logger, now: () => number = () => performance.now()) {
+  /** `limitMs`: how late is overload; 0: never. `isOn`: memory for the state, if another thread reads it. */
+  constructor(
+    limitMs: number,
+    log: Logger,
+    now: () => number = () => performance.now(),
+    isOn: Int32Array = new Int32Array(1),
+  ) {
+    this.#isOn = isOn;
     this.#limitMs = limitMs;
     this.#log = log;
     this.#now = now;
+  }
+
+  /** True: refuse new requests of this thread. Read for each request. */
+  get isOn(): boolean {
+    return this.#isOn[0] === 1;
   }
 
   start(): void {
@@ -47,10 +58,10 @@ export class Overload implements Component {
     if (isLate !== this.#inARow > 0) this.#inARow = 0;
     this.#inARow += isLate ? 1 : -1;
     if (!this.isOn && this.#inARow >= LATE) {
-      this.isOn = true;
+      this.#isOn[0] = 1;
       this.#log.event('overload_began', { late_ms: Math.round(lateMs) });
     } else if (this.isOn && this.#inARow <= -IN_TIME) {
-      this.isOn = false;
+      this.#isOn[0] = 0;
       this.#log.event('overload_ended', {});
     }
   }

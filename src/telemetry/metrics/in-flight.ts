@@ -3,6 +3,7 @@
 // exchange makes once.
 import { causes, type Cause } from '../../core/errors.ts';
 import type { Exchange, Observer } from '../../core/exchange/exchange.ts';
+import { privateArrays, type ArraySource } from '../../core/shared-arrays.ts';
 import type { RequestTotals } from './request-totals.ts';
 import { add, readAt, sizeOf, type HistogramReading } from './histogram.ts';
 
@@ -20,13 +21,19 @@ export class InFlight implements Observer {
   readonly #waits: Float64Array;
   readonly #waitBounds: Float64Array;
 
-  constructor(deployments: number, totals: RequestTotals, durationBounds: readonly number[]) {
-    this.concurrent = new Int32Array(new SharedArrayBuffer(deployments * 4));
-    this.websockets = new Int32Array(new SharedArrayBuffer(deployments * 4));
-    this.ended = new Float64Array(new SharedArrayBuffer((deployments + 1) * causes.length * 8));
+  /** `arrays`: memory that another thread shares, if one reads or writes these counts. */
+  constructor(
+    deployments: number,
+    totals: RequestTotals,
+    durationBounds: readonly number[],
+    arrays: ArraySource = privateArrays,
+  ) {
+    this.concurrent = arrays.int32(deployments);
+    this.websockets = arrays.int32(deployments);
+    this.ended = arrays.float64((deployments + 1) * causes.length);
     this.#totals = totals;
     this.#waitBounds = Float64Array.from(durationBounds);
-    this.#waits = new Float64Array(new SharedArrayBuffer(deployments * sizeOf(this.#waitBounds) * 8));
+    this.#waits = arrays.float64(deployments * sizeOf(this.#waitBounds));
   }
 
   routed(exchange: Exchange): void {
@@ -45,6 +52,23 @@ export class InFlight implements Observer {
     if (exchange.protocol === 'websocket') this.websockets[deployment]!--;
     add(this.#waits, deployment * sizeOf(this.#waitBounds), this.#waitBounds, exchange.waitedMs / 1000);
     this.#totals.observe(exchange);
+  }
+
+  /** Exchanges that ended with a cause. `row`: deployment + 1; 0: without a known deployment. */
+  endedWith(row: number, cause: Cause): number {
+    return this.ended[row * causes.length + causeIndex[cause]]!;
+  }
+
+  /** The thread is gone. Its running exchanges end as `internal`; `open`: how many there were. */
+  lost(open: number): void {
+    let routed = 0;
+    for (const [deployment, running] of this.concurrent.entries()) {
+      this.ended[(deployment + 1) * causes.length + causeIndex.internal]! += running;
+      routed += running;
+    }
+    this.ended[causeIndex.internal]! += Math.max(0, open - routed);
+    this.concurrent.fill(0);
+    this.websockets.fill(0);
   }
 
   /** Time of a deployment's exchanges in the wait queue, in seconds. */

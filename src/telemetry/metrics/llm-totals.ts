@@ -4,11 +4,15 @@
 //
 // One block per (deployment, model):
 //   [ requests | failed | responses by usage, plain and streamed | unfinished streams by end |
-//     tokens by type, each: sum, responses that have it | four histograms, each as in histogram.ts ]
+//     tokens by type, each: sum, responses that have it | costs by currency, each: sum, responses that have it |
+//     four histograms, each as in histogram.ts ]
+// Each thread has totals of its own, which llm-totals-sum.ts adds up.
 import { GAP_BUCKETS, UNKNOWN, type LlmFacts } from '../../core/exchange/llm-facts.ts';
 import type { Exchange, Observer } from '../../core/exchange/exchange.ts';
+import { privateArrays, type ArraySource } from '../../core/shared-arrays.ts';
 import { add, readAt, sizeOf, type HistogramReading } from './histogram.ts';
 import { ModelNames, type ModelNameOptions } from './model-names.ts';
+import { WrittenNames } from './written-names.ts';
 
 /** Where the counts of a response come from. */
 export const usages = ['reported', 'estimated', 'missing'] as const;
@@ -39,12 +43,18 @@ const HISTOGRAMS = {
 };
 export type LlmHistogramName = keyof typeof HISTOGRAMS;
 
+/** Currencies with a cost. Prices have one currency while weir runs; costs in more than these are not counted. */
+const CURRENCIES = 4;
+/** A currency is three capital letters. */
+const CURRENCY_LENGTH = 3;
+
 /** Offsets in a block. */
 const FAILED = 1;
 const RESPONSES = 2;
 const UNFINISHED = RESPONSES + 2 * usages.length;
 const TOKENS = UNFINISHED + streamEnds.length;
-const FIRST_TOKEN = TOKENS + 2 * tokenTypes.length;
+const COSTS = TOKENS + 2 * tokenTypes.length;
+const FIRST_TOKEN = COSTS + 2 * CURRENCIES;
 const PER_TOKEN = FIRST_TOKEN + sizeOf(FIRST_TOKEN_BOUNDS);
 const INTER_TOKEN = PER_TOKEN + sizeOf(TOKEN_BOUNDS);
 const PER_SECOND = INTER_TOKEN + sizeOf(TOKEN_BOUNDS);
@@ -78,13 +88,14 @@ export class LlmTotals implements Observer {
   readonly #deployments: number;
   readonly #models: ModelNames;
   readonly #values: Float64Array;
-  /** Currency → cost of each block; NaN: none was counted. The price table has one currency at a time. */
-  readonly #costs = new Map<string, Float64Array>();
+  readonly #currencies: WrittenNames;
 
-  constructor(deployments: number, options: ModelNameOptions) {
+  /** `arrays`: memory that another thread shares, if one reads or writes these totals. */
+  constructor(deployments: number, options: ModelNameOptions, arrays: ArraySource = privateArrays) {
     this.#deployments = deployments;
-    this.#models = new ModelNames(options);
-    this.#values = new Float64Array(new SharedArrayBuffer(deployments * this.#models.size * STRIDE * 8));
+    this.#models = new ModelNames(options, arrays);
+    this.#currencies = new WrittenNames(CURRENCIES, CURRENCY_LENGTH, arrays);
+    this.#values = arrays.float64(deployments * this.#models.size * STRIDE);
   }
 
   /** Counts a finished exchange, if it was to a model. */
@@ -94,8 +105,8 @@ export class LlmTotals implements Observer {
     // Otherwise only the request names a model.
     const isResponse = facts.isStream || facts.isFinished;
     if (!isResponse && exchange.cause === 'ok' && exchange.status < 400) return;
-    const block = deployment * this.#models.size + this.#models.slotOf(facts.modelName, isResponse);
-    const base = block * STRIDE;
+    const slot = this.#models.slotOf(facts.modelName, isResponse);
+    const base = (deployment * this.#models.size + slot) * STRIDE;
     const values = this.#values;
     values[base]!++;
     if (!isResponse) {
@@ -109,20 +120,19 @@ export class LlmTotals implements Observer {
     // It is Infinity if all tokens came at once.
     if (Number.isFinite(perSecond)) add(values, base + PER_SECOND, RATE_BOUNDS, perSecond);
     if (facts.price !== undefined && !Number.isNaN(facts.cost))
-      this.#countCost(block, facts.cost, facts.price.currency);
+      this.#countCost(base, facts.cost, facts.price.currency);
   }
 
   /** Reads all blocks that are not empty. */
   *read(): Generator<LlmTotalsReading> {
     for (let deployment = 0; deployment < this.#deployments; deployment++)
       for (let slot = 0; slot < this.#models.count; slot++) {
-        const block = deployment * this.#models.size + slot;
-        if (this.#values[block * STRIDE] !== 0) yield this.#reading(block, deployment, slot);
+        const base = (deployment * this.#models.size + slot) * STRIDE;
+        if (this.#values[base] !== 0) yield this.#reading(base, deployment, slot);
       }
   }
 
-  #reading(block: number, deployment: number, slot: number): LlmTotalsReading {
-    const base = block * STRIDE;
+  #reading(base: number, deployment: number, slot: number): LlmTotalsReading {
     const values = this.#values;
     return {
       deployment,
@@ -136,9 +146,10 @@ export class LlmTotals implements Observer {
         return values[at + 1] === 0 ? undefined : values[at];
       },
       costs: () =>
-        Array.from(this.#costs, ([currency, costs]) => [currency, costs[block]!] as const).filter(
-          ([, cost]) => !Number.isNaN(cost),
-        ),
+        this.#currencies.all.flatMap((currency, i) => {
+          const at = base + COSTS + 2 * i;
+          return values[at + 1] === 0 ? [] : [[currency, values[at]!] as const];
+        }),
       histogram: (name) => readAt(values, base + OFFSETS[name], HISTOGRAMS[name]),
     };
   }
@@ -151,9 +162,7 @@ export class LlmTotals implements Observer {
   }
 
   #countType(at: number, tokens: number): void {
-    if (tokens === UNKNOWN) return;
-    this.#values[at]! += tokens;
-    this.#values[at + 1]!++;
+    if (tokens !== UNKNOWN) this.#countAt(at, tokens);
   }
 
   #countStream(base: number, facts: LlmFacts, exchange: Exchange): void {
@@ -174,24 +183,23 @@ export class LlmTotals implements Observer {
   #countGaps(at: number, { gaps, firstTokenMs, lastTokenMs }: LlmFacts): void {
     if (gaps === undefined) return;
     const values = this.#values;
-    let count = 0;
     for (let gap = 0; gap < GAP_BUCKETS; gap++) {
       const times = gaps[gap]!;
       if (times === 0) continue;
-      count += times;
-      values[at + 2 + Math.ceil(gap / GAPS_PER_BUCKET)]! += times;
+      values[at + 1 + Math.ceil(gap / GAPS_PER_BUCKET)]! += times;
     }
     values[at]! += (lastTokenMs - firstTokenMs) / 1000;
-    values[at + 1]! += count;
   }
 
-  #countCost(block: number, cost: number, currency: string): void {
-    let costs = this.#costs.get(currency);
-    if (costs === undefined) {
-      costs = new Float64Array(this.#deployments * this.#models.size).fill(NaN);
-      this.#costs.set(currency, costs);
-    }
-    costs[block] = Number.isNaN(costs[block]!) ? cost : costs[block]! + cost;
+  #countCost(base: number, cost: number, currency: string): void {
+    const index = this.#currencies.indexOf(currency);
+    if (index !== -1) this.#countAt(base + COSTS + 2 * index, cost);
+  }
+
+  /** Adds to a sum, and to the number of responses that have it. */
+  #countAt(at: number, amount: number): void {
+    this.#values[at]! += amount;
+    this.#values[at + 1]!++;
   }
 }
 

@@ -32,7 +32,6 @@ export interface MetricParts {
   /** `undefined` if nothing is stored. */
   readonly scoring: { readings(): readonly ScoringFigures[] } | undefined;
   readonly output: LineSink;
-  readonly overload: { readonly isOn: boolean };
   /** Connections that were closed since their address had too many. */
   readonly crowdedConnections: () => number;
   /** Certificates of weir's servers; none for a server in clear text. */

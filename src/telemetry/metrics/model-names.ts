@@ -1,7 +1,9 @@
 // The models that have their own series in the metrics of language models, by the setting `llm.models`. Hot path.
 // Invariant: a name has the same slot for ever, and there are never more slots than settings allow. Names of requests
 // come from clients, so a name gets a slot only with a response of that model, and only if it is short and printable.
+import { privateArrays, type ArraySource } from '../../core/shared-arrays.ts';
 import { wildcard } from '../../core/wildcard.ts';
+import { WrittenNames } from './written-names.ts';
 
 /** Label of all models without a slot of their own. */
 const OTHER = 'other';
@@ -26,14 +28,21 @@ export class ModelNames {
   readonly #patterns: readonly ((name: string) => boolean)[];
   readonly #slots = new Map<string, number>();
   /** Slot → name. */
-  readonly #names: string[] = [];
+  readonly #names: WrittenNames;
   #remembered = 0;
 
-  constructor({ models, max_models }: ModelNameOptions) {
+  /** `arrays`: memory that another thread shares, if one reads or adds the names. */
+  constructor({ models, max_models }: ModelNameOptions, arrays: ArraySource = privateArrays) {
     this.#patterns = models.filter((model) => model.includes('*')).map(wildcard);
-    this.#add(models.length === 0 ? '' : OTHER);
-    for (const model of models) if (!model.includes('*') && model !== OTHER) this.#add(model);
-    this.size = this.#names.length + (this.#patterns.length > 0 ? max_models : 0);
+    const listed = new Set([
+      models.length === 0 ? '' : OTHER,
+      ...models.filter((model) => !model.includes('*')),
+    ]);
+    this.size = listed.size + (this.#patterns.length > 0 ? max_models : 0);
+    const longest = Math.max(MAX_NAME, ...models.map(({ length }) => length));
+    this.#names = new WrittenNames(this.size, longest, arrays);
+    for (const [slot, name] of this.#names.all.entries()) this.#slots.set(name, slot);
+    for (const name of listed) this.#add(name);
   }
 
   /** The slot of a model. `mayAdd`: the name may get a slot of its own now. */
@@ -41,8 +50,7 @@ export class ModelNames {
     const known = this.#slots.get(name);
     if (known !== undefined) return known;
     if (this.#patterns.length === 0 || !mayAdd) return OTHER_SLOT;
-    const isOwn =
-      this.#names.length < this.size && isLabel(name) && this.#patterns.some((fits) => fits(name));
+    const isOwn = this.#names.count < this.size && isLabel(name) && this.#patterns.some((fits) => fits(name));
     if (isOwn) return this.#add(name);
     if (this.#remembered < MAX_REMEMBERED) {
       this.#remembered++;
@@ -53,18 +61,18 @@ export class ModelNames {
 
   /** Number of slots in use. */
   get count(): number {
-    return this.#names.length;
+    return this.#names.count;
   }
 
   /** The value of the label `model` for a slot that `slotOf` has returned. */
   nameOf(slot: number): string {
-    return this.#names[slot]!;
+    return this.#names.all[slot]!;
   }
 
   #add(name: string): number {
     const found = this.#slots.get(name);
     if (found !== undefined) return found;
-    const slot = this.#names.push(name) - 1;
+    const slot = this.#names.add(name);
     this.#slots.set(name, slot);
     return slot;
   }

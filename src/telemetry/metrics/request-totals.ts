@@ -3,14 +3,17 @@
 //
 // One block per (deployment, is_async, status), found by index:
 //   [ count | four histograms, each: sum, count, buckets… ]    in the order of HISTOGRAMS
-// All blocks are in one SharedArrayBuffer, so that worker threads can write blocks of their own.
+// Each thread has totals of its own, which request-totals-sum.ts adds up.
 import type { Exchange } from '../../core/exchange/exchange.ts';
+import { privateArrays, type ArraySource } from '../../core/shared-arrays.ts';
 import { add, readAt, sizeOf, type HistogramReading } from './histogram.ts';
 
 /** Status codes are below this: gRPC 0 to 16, HTTP 100 to 999, WebSocket close codes 1000 to 4999. */
 const STATUS_LIMIT = 5000;
 /** Status of the block for all codes without a block of their own. */
 export const OTHER = -1;
+/** Added to a status in `#labels`, so that 0 is none. */
+const LABELED = 2;
 
 /** The histograms of a block, in order. */
 const HISTOGRAMS = ['endToEnd', 'firstByte', 'requestSize', 'responseSize'] as const;
@@ -43,16 +46,20 @@ export class RequestTotals {
   readonly #values: Float64Array;
   readonly #stride: number;
   readonly #layouts: Record<HistogramName, Layout>;
-  /** (deployment, is_async, status) → block + 1; 0 if there is no block yet. */
+  /** (deployment, is_async, status) → position of the block in its group + 1; 0 if there is no block yet. */
   readonly #index: Uint16Array;
-  /** block → status. */
-  readonly #statuses: Int16Array;
+  /** block → status + LABELED; 0 if there is no block yet. */
+  readonly #labels: Int32Array;
   /** (deployment, is_async) → how many of its blocks have a status. */
   readonly #used: Uint16Array;
   /** Blocks per (deployment, is_async). */
   readonly #perGroup: number;
 
-  constructor({ deployments, durationBounds, sizeBounds, maxStatusCodes }: RequestTotalsOptions) {
+  /** `arrays`: memory that another thread shares, if one reads or writes these totals. */
+  constructor(
+    { deployments, durationBounds, sizeBounds, maxStatusCodes }: RequestTotalsOptions,
+    arrays: ArraySource = privateArrays,
+  ) {
     const durations = Float64Array.from(durationBounds);
     const sizes = Float64Array.from(sizeBounds);
     let offset = 1;
@@ -71,10 +78,11 @@ export class RequestTotals {
     // One more than the limit: the block for OTHER.
     this.#perGroup = maxStatusCodes + 1;
     const groups = deployments * 2;
-    this.#values = new Float64Array(new SharedArrayBuffer(groups * this.#perGroup * this.#stride * 8));
+    this.#values = arrays.float64(groups * this.#perGroup * this.#stride);
     this.#index = new Uint16Array(groups * (STATUS_LIMIT + 1));
-    this.#statuses = new Int16Array(groups * this.#perGroup);
+    this.#labels = arrays.int32(groups * this.#perGroup);
     this.#used = new Uint16Array(groups);
+    this.#resume();
   }
 
   /** Counts a finished exchange. It must have a deployment. */
@@ -98,22 +106,35 @@ export class RequestTotals {
 
   /** Reads all blocks that are not empty, per group in the order in which they were made, OTHER last. */
   *read(): Generator<RequestTotalsReading> {
-    for (let group = 0; group < this.#used.length; group++)
-      for (let position = 0; position < this.#perGroup; position++) {
-        const block = group * this.#perGroup + position;
-        const base = block * this.#stride;
-        if (this.#values[base] === 0) continue;
-        yield {
-          deployment: group >> 1,
-          isAsync: (group & 1) === 1,
-          status: this.#statuses[block]!,
-          count: this.#values[base]!,
-          histogram: (name) => {
-            const { offset, bounds } = this.#layouts[name];
-            return readAt(this.#values, base + offset, bounds);
-          },
-        };
-      }
+    for (let block = 0; block < this.#labels.length; block++) {
+      const base = block * this.#stride;
+      const label = this.#labels[block]!;
+      // Another thread may see a count before the status that it belongs to.
+      if (this.#values[base] === 0 || label === 0) continue;
+      const group = Math.floor(block / this.#perGroup);
+      yield {
+        deployment: group >> 1,
+        isAsync: (group & 1) === 1,
+        status: label - LABELED,
+        count: this.#values[base]!,
+        histogram: (name) => {
+          const { offset, bounds } = this.#layouts[name];
+          return readAt(this.#values, base + offset, bounds);
+        },
+      };
+    }
+  }
+
+  /** Finds the blocks that an earlier thread made in the same memory. */
+  #resume(): void {
+    for (let block = 0; block < this.#labels.length; block++) {
+      const label = this.#labels[block]!;
+      if (label === 0) continue;
+      const group = Math.floor(block / this.#perGroup);
+      if (label !== OTHER + LABELED) this.#used[group] = (block % this.#perGroup) + 1;
+      const status = label === OTHER + LABELED ? STATUS_LIMIT : label - LABELED;
+      this.#index[group * (STATUS_LIMIT + 1) + status] = (block % this.#perGroup) + 1;
+    }
   }
 
   #block(group: number, status: number): number {
@@ -121,7 +142,9 @@ export class RequestTotals {
     const isCode = status >= 0 && status < STATUS_LIMIT;
     const key = group * (STATUS_LIMIT + 1) + (isCode ? status : STATUS_LIMIT);
     const known = this.#index[key]!;
-    return known === 0 ? this.#newBlock(group, key, isCode ? status : OTHER) : known - 1;
+    return known === 0
+      ? this.#newBlock(group, key, isCode ? status : OTHER)
+      : group * this.#perGroup + known - 1;
   }
 
   #newBlock(group: number, key: number, status: number): number {
@@ -129,10 +152,11 @@ export class RequestTotals {
     const last = this.#perGroup - 1;
     const used = this.#used[group]!;
     const isOther = status === OTHER || used === last;
-    const block = group * this.#perGroup + (isOther ? last : used);
+    const position = isOther ? last : used;
+    const block = group * this.#perGroup + position;
     if (!isOther) this.#used[group] = used + 1;
-    this.#statuses[block] = isOther ? OTHER : status;
-    this.#index[key] = block + 1;
+    this.#labels[block] = (isOther ? OTHER : status) + LABELED;
+    this.#index[key] = position + 1;
     return block;
   }
 }

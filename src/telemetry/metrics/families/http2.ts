@@ -7,8 +7,8 @@ import type { MetricSources } from '../metric-sources.ts';
 /** A sample for each side, or for each value of a further label. */
 const bySide =
   (samplesOf: (counters: Http2Counters) => readonly Sample[]) =>
-  ({ proxy }: MetricSources): Sample[] =>
-    Object.entries(proxy.http2Counters).flatMap(([side, counters]) =>
+  ({ counters: { http2 } }: MetricSources): Sample[] =>
+    Object.entries(http2).flatMap(([side, counters]) =>
       samplesOf(counters).map(({ labels, value }) => ({ labels: { side, ...labels }, value })),
     );
 const by = (weir: number, peer: number): Sample[] => [

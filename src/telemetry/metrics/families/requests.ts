@@ -58,14 +58,14 @@ export const requestFamilies: readonly Family[] = [
     type: 'gauge',
     help: 'Requests that are being served or wait for a replica. Asynchronous requests do not count.',
     labels: COMMON_LABELS,
-    samples: ({ labels, counters }) => labels.each((index) => counters.inFlight.concurrent[index]!),
+    samples: ({ labels, counters }) => labels.each((index) => counters.concurrent(index)),
   },
   {
     name: 'baseten_ongoing_websocket_connections',
     type: 'gauge',
     help: 'Open WebSocket connections.',
     labels: COMMON_LABELS,
-    samples: ({ labels, counters }) => labels.each((index) => counters.inFlight.websockets[index]!),
+    samples: ({ labels, counters }) => labels.each((index) => counters.websockets(index)),
   },
   {
     name: 'weir_exchanges_total',
@@ -75,8 +75,8 @@ export const requestFamilies: readonly Family[] = [
     samples: ({ labels, counters }) => {
       const samples = [];
       for (let row = 0; row <= labels.count; row++)
-        for (const [index, cause] of causes.entries()) {
-          const value = counters.inFlight.ended[row * causes.length + index]!;
+        for (const cause of causes) {
+          const value = counters.ended(row, cause);
           if (value === 0 && cause !== 'ok') continue;
           const deployment_id = labels.id(row - 1);
           const origin = cause === 'ok' ? '' : catalogue[cause].origin;

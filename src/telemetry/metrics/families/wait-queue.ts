@@ -20,7 +20,7 @@ export const waitQueueFamilies: readonly Family[] = [
     samples: ({ labels, counters }) =>
       Array.from({ length: labels.count }, (_, index) => ({
         labels: { deployment_id: labels.id(index) },
-        histogram: counters.inFlight.waited(index),
+        histogram: counters.waited(index),
       })),
   },
   {
