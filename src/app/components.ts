@@ -34,11 +34,34 @@ export function componentsOf(modules: Modules): Component[] {
     ...(child ? [child] : []),
     modules.queue,
     component('deployments', { start: () => deploymentEvents(log, [], config.deployments) }),
+    component(modules.threads.name, {
+      start: () => startThreads(modules),
+      stop: (deadlineMs) => modules.threads.stop(deadlineMs),
+    }),
     modules.pool,
     component('proxy', { stop: () => proxy.close() }),
-    modules.dataServer,
+    ingress(modules),
   ];
 }
+
+/** The threads start while replicas are probed. */
+function startThreads({ threads, threadCount, logPipeline }: Modules): void {
+  if (threadCount === 1) return;
+  logPipeline.openStore();
+  threads.start();
+}
+
+/** The data servers of all threads. They drain at the same time. */
+const ingress = ({ dataServer, threads, threadCount }: Modules): Component => ({
+  name: dataServer.name,
+  async start() {
+    await dataServer.start(threadCount === 1 ? 'alone' : 'first');
+    await threads.listen();
+  },
+  async stop(deadlineMs) {
+    await Promise.all([dataServer.stop(deadlineMs), threads.stop(deadlineMs)]);
+  },
+});
 
 const component = (name: string, steps: Partial<Omit<Component, 'name'>>): Component => ({
   name,

@@ -1,6 +1,5 @@
 // Shutdown of a sidecar: takes no new work, lets running requests end, then stops every component.
 // Invariant: /readyz answers 503 for `drain_delay` before the data server stops accepting connections.
-import type { Exchanges } from '../core/exchange/exchange.ts';
 import type { Lifecycle } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
 import { waitAtMost } from '../core/wait.ts';
@@ -8,6 +7,8 @@ import type { Autoscaler } from '../control/scaling/autoscaler.ts';
 import type { Proxy } from '../data-plane/proxy/proxy.ts';
 import type { Pool } from '../data-plane/replicas/pool.ts';
 import type { DataServer } from '../data-plane/server/data-server.ts';
+import type { MetricCounters } from '../telemetry/metrics/metrics.ts';
+import type { DataThreads } from './threads/data-threads.ts';
 import type { Queue } from '../async/queue/queue.ts';
 
 /** The modules that a drain acts on. */
@@ -16,9 +17,10 @@ export interface DrainedModules {
   readonly pool: Pool;
   readonly queue: Queue;
   readonly autoscaler: Autoscaler;
-  readonly exchanges: Exchanges;
   readonly proxy: Proxy;
   readonly dataServer: DataServer;
+  readonly threads: DataThreads;
+  readonly counters: MetricCounters;
 }
 
 /** Times in milliseconds. */
@@ -47,14 +49,14 @@ export class Drain {
 
   /** Drains and stops everything; resolves when the log is flushed. */
   async run(lifecycle: Lifecycle): Promise<void> {
-    const { log, pool, queue, autoscaler, exchanges, proxy, dataServer } = this.#modules;
+    const { log, pool, queue, autoscaler, counters, proxy, dataServer, threads } = this.#modules;
     const { drain_delay, drain_timeout } = this.#times;
     this.#isRunning = true;
     pool.startDraining();
     queue.pause();
     autoscaler.drain();
     log.event('weir_draining', {
-      running: exchanges.openCount,
+      running: counters.open,
       timeout_ms: drain_timeout,
       hint: 'a second SIGINT or SIGTERM ends the drain now',
     });
@@ -63,6 +65,7 @@ export class Drain {
     void ended.then(() => {
       proxy.abortAll('draining');
       dataServer.endDrain();
+      threads.endDrain();
     });
     await lifecycle.stop(performance.now() + drain_timeout);
     log.flushEvents();

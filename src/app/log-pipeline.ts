@@ -107,6 +107,16 @@ export class LogPipeline {
     this.btql = logs && new Btql(logs, traceSubject(config), priceLists);
   }
 
+  /** True if requests or lines of weir's log go to the recorder. */
+  get isRecording(): boolean {
+    return this.logs !== undefined || this.#config.log.access;
+  }
+
+  /** Opens the log store now, so that data threads can record into it. */
+  openStore(): void {
+    this.logs?.open();
+  }
+
   /** In the order of the start. The last event is stored before the exporters and the store stop. */
   get components(): readonly Component[] {
     const lastEvent: Component = {

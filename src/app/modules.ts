@@ -1,5 +1,6 @@
 // Creates every module of a sidecar. Nothing is started here.
 // Invariant: a module calls another one only after the start, since fields further down are not assigned yet.
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { Kubernetes } from '../collectors/kubernetes/kubernetes.ts';
@@ -49,6 +50,7 @@ import { buildQueue, buildWebhooks } from './build-queue.ts';
 import { Drain } from './drain.ts';
 import { observersOf } from './observers.ts';
 import { LogPipeline } from './log-pipeline.ts';
+import { DataThreads } from './threads/data-threads.ts';
 import { SharedLimits } from './shared-limits.ts';
 import { RecorderClient } from '../telemetry/logs/logs.ts';
 
@@ -60,6 +62,8 @@ const DOWNLOADS = 'downloads';
 
 export class Modules {
   readonly config: Config;
+  /** Number of data threads, the main thread included. */
+  readonly threadCount: number;
   readonly isTextLog: boolean;
   readonly recorder: RecorderClient;
   readonly log: Logger;
@@ -110,6 +114,8 @@ export class Modules {
   readonly autoscaler: Autoscaler;
   readonly metrics: Metrics;
   readonly dataServer: DataServer;
+  /** The other data threads. */
+  readonly threads: DataThreads;
   readonly drain: Drain;
   readonly overview: Overview;
   readonly admin: Admin;
@@ -121,12 +127,14 @@ export class Modules {
     explain: () => readonly ExplainedSetting[],
   ) {
     this.config = config;
+    this.threadCount = config.threads === 'auto' ? availableParallelism() : config.threads;
     const { format, level } = config.log;
     this.isTextLog = format === 'text' || (format === 'auto' && process.stdout.isTTY);
     // The access log and weir's own log are written by one thread, which keeps their order.
     this.recorder = new RecorderClient({
       fd: config.log.access ? STDOUT : -1,
       isText: this.isTextLog,
+      threads: this.threadCount,
       hasBodies: [config.logs, ...config.logs.routes].some(({ capture }) => capture === 'full'),
     });
     const sink = config.log.access ? this.recorder.sink : fileSink(STDOUT);
@@ -139,8 +147,9 @@ export class Modules {
     this.counters = new MetricCounters(
       { metrics: config.metrics, models: config.llm, maxDeployments: MAX_DEPLOYMENTS },
       (id) => this.pool.indexOf(id),
+      this.threadCount,
     );
-    this.limits = new SharedLimits(config);
+    this.limits = new SharedLimits(config, this.threadCount);
     this.pool = buildPool(this);
     this.logPipeline = new LogPipeline(config, this.recorder, this.log, this.ownReplica, {
       environmentOf: (id) => this.environmentOf(id),
@@ -180,6 +189,10 @@ export class Modules {
     this.autoscaler = buildAutoscaler(this);
     this.metrics = buildMetrics(this);
     this.dataServer = buildDataServer(this);
+    this.threads = new DataThreads(this, this.threadCount);
+    this.keys.changed = (keys) => this.threads.all('keys', keys);
+    this.prices.changed = (stored) => this.threads.all('prices', stored);
+    this.certificates.changed = ({ files }) => this.threads.all('certificate', files);
     this.drain = new Drain(this, config.ingress);
     this.overview = buildOverview(this);
     this.admin = buildAdmin(this, explain);

@@ -9,6 +9,8 @@ export class Certificates {
   readonly ingress: ServerCertificate | undefined;
   readonly admin: ServerCertificate | undefined;
   readonly scale: ServerCertificate | undefined;
+  /** Is told of a new certificate of the data server, and resolves when all its threads use it. */
+  changed: ((certificate: ServerCertificate) => Promise<void>) | undefined;
   readonly #log: Logger;
 
   /** Throws a WeirError for files that cannot be used. */
@@ -32,10 +34,15 @@ export class Certificates {
   renew(): void {
     for (const certificate of this.all) {
       const renewal = certificate.renew();
-      if (renewal.outcome === 'renewed') this.#logOne(certificate);
+      if (renewal.outcome === 'renewed') void this.#renewed(certificate);
       else if (renewal.outcome === 'refused' && renewal.isNew)
         this.#log.event('certificate_refused', { problem: renewal.problem });
     }
+  }
+
+  async #renewed(certificate: ServerCertificate): Promise<void> {
+    if (certificate === this.ingress) await this.changed?.(certificate);
+    this.#logOne(certificate);
   }
 
   logAll(): void {

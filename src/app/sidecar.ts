@@ -21,8 +21,11 @@ export interface Sidecar {
     readonly admin: Address;
     readonly scaler: Address | undefined;
   };
-  /** Applies changed deployments and replicas. Returns '', or the problem, in which case nothing has changed. */
-  update(deployments: readonly DeploymentOptions[]): string;
+  /**
+   * Applies changed deployments and replicas. Resolves when all threads have them, to '', or to the problem, in which case
+   * nothing has changed.
+   */
+  update(deployments: readonly DeploymentOptions[]): Promise<string>;
   /** The certificates of the servers. */
   readonly certificates: Pick<Certificates, 'paths' | 'renew'>;
   /** Reads the file of client keys again. An invalid one changes nothing. Logs either outcome. */
@@ -68,14 +71,14 @@ export async function startSidecar(
     addresses,
     update: (deployments) => update(modules, deployments),
     certificates: modules.certificates,
-    reloadKeys: () => reloadKeys(modules),
+    reloadKeys: () => void reloadKeys(modules),
     signalChild: (signal) => modules.child?.signal(signal),
     stop: () => modules.drain.run(lifecycle),
     endDrain: () => modules.drain.end(),
   };
 }
 
-function update(modules: Modules, deployments: readonly DeploymentOptions[]): string {
+async function update(modules: Modules, deployments: readonly DeploymentOptions[]): Promise<string> {
   const { pool, dataServer, logPipeline, log } = modules;
   const before = pool.current.map(({ options }) => options);
   const problem = pool.update(deployments);
@@ -84,11 +87,13 @@ function update(modules: Modules, deployments: readonly DeploymentOptions[]): st
   if (modules.child) modules.ownReplica = replicaOf(modules.supervised, deployments) ?? modules.ownReplica;
   logPipeline.update(deployments, modules.ownReplica);
   deploymentEvents(log, before, deployments);
+  await modules.threads.all('settle');
   return '';
 }
 
-function reloadKeys({ keys, log }: Modules): void {
+async function reloadKeys({ keys, threads, log }: Modules): Promise<void> {
   const problem = keys.reloadFile();
+  await threads.all('keys', keys.snapshot);
   if (problem === '') log.event('client_keys_reloaded', { keys: keys.count });
   else log.event('client_keys_refused', { problem });
 }

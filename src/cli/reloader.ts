@@ -41,7 +41,7 @@ export class Reloader {
   start(sidecar: Sidecar): void {
     this.#sidecar = sidecar;
     this.#fileWatch =
-      this.#file && watchFile(this.#file.path, this.#file.text, () => this.#applyFile(sidecar));
+      this.#file && watchFile(this.#file.path, this.#file.text, () => void this.#applyFile(sidecar));
     if (this.#isReloadPending) this.reload();
     const { certificates } = sidecar;
     // What is there now may differ from what was read at the start, and files change one after the other.
@@ -62,7 +62,7 @@ export class Reloader {
     // Read before it is loaded, so that the watch detects a change in between.
     const text = this.#file && textOf(this.#file.path);
     if (text !== undefined) this.#fileWatch?.wasRead(text);
-    this.#applyFile(sidecar);
+    void this.#applyFile(sidecar);
     sidecar.certificates.renew();
     if (this.#keys === undefined) return;
     const keys = textOf(this.#keys.file);
@@ -82,10 +82,10 @@ export class Reloader {
   }
 
   /** Loads the configuration and applies the part that needs no restart: the deployments. */
-  #applyFile(sidecar: Sidecar): void {
+  async #applyFile(sidecar: Sidecar): Promise<void> {
     const wanted = load(this.#args, process.env);
     const problems = wanted.ok
-      ? [sidecar.update(wanted.config.deployments)].filter(Boolean)
+      ? [await sidecar.update(wanted.config.deployments)].filter(Boolean)
       : wanted.problems;
     if (!wanted.ok || problems.length > 0) {
       sidecar.log.event('configuration_refused', { problems });

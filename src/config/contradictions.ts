@@ -90,6 +90,7 @@ function inDeployment(deployment: Config['deployments'][number], at: string): st
 }
 
 function betweenSections({
+  threads,
   deployments,
   trace,
   logs,
@@ -108,6 +109,10 @@ function betweenSections({
   if (merge.max_age < merge.interval)
     problems.push(
       `merge_metrics.max_age (${formatDuration(merge.max_age)}) is smaller than merge_metrics.interval (${formatDuration(merge.interval)})`,
+    );
+  if (threads !== 1 && ingress.listen.path !== undefined)
+    problems.push(
+      `threads is ${threads}, but ingress.listen is a Unix socket, which only one thread can serve; set threads to 1, or listen on host:port`,
     );
   if (kubernetes.pods === 'selector' && kubernetes.selector === '')
     problems.push(

@@ -1,6 +1,6 @@
 // All settings in one schema. Invariant: a setting is defined in the options.ts of its module, never here.
 import { adminOptions } from '../control/admin/options.ts';
-import { dataOptions, logOptions } from '../core/options.ts';
+import { dataOptions, logOptions, threadsOption } from '../core/options.ts';
 import { settingsIn } from '../core/read-settings.ts';
 import { section, type SettingInfo, type Settings } from '../core/settings.ts';
 import { clientKeysOptions } from '../core/keys/options.ts';
@@ -25,6 +25,7 @@ import { traceOptions } from '../telemetry/tracing/options.ts';
 import { webhookOptions } from '../async/webhook/options.ts';
 
 export const schema = section({
+  threads: threadsOption,
   data: dataOptions,
   model: modelOptions,
   deployments: deploymentOptions,

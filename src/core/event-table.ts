@@ -348,6 +348,17 @@ export const EVENTS = {
     'log store is being written again',
     (of) => `Log store is being written again; records lost: ${of.lost}.`,
   ),
+  data_thread_lost: kind<EventSubject & { thread: number; problem: string; again_in_ms: number }>(
+    'error',
+    'data thread ended',
+    (of) =>
+      `Data thread ${of.thread} ended, and its running requests with it: ${of.problem}. Another one starts in ${of.again_in_ms} ms.`,
+  ),
+  data_thread_back: kind<EventSubject & { thread: number }>(
+    'info',
+    'data thread serves requests again',
+    (of) => `Data thread ${of.thread} serves requests again.`,
+  ),
   store_deletion: byOperator<
     EventSubject & {
       deletion: string;

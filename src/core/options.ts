@@ -1,5 +1,15 @@
-// Settings of weir's own log (section `log`) and of the data folder (section `data`).
-import { choice, flag, section, text } from './settings.ts';
+// Settings of weir's own log (section `log`), of the data folder (section `data`), and the number of data threads.
+import { choice, flag, intOrAuto, section, text } from './settings.ts';
+
+/** Most data threads: each costs memory, and a port that many threads listen on balances no better with more. */
+const MAX_THREADS = 64;
+
+export const threadsOption = intOrAuto({
+  default: 1,
+  min: 1,
+  max: MAX_THREADS,
+  doc: 'Threads that serve requests, all on one port. auto: one for each CPU that the process may use. More than one needs a TCP address in `ingress.listen`.',
+});
 
 export const logOptions = section({
   level: choice(['debug', 'info', 'warn', 'error'], {

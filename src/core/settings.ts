@@ -121,6 +121,16 @@ export const int = (o: Common<number> & { min: number; max: number }) =>
     `a whole number from ${o.min} to ${o.max}`,
   );
 
+/** A whole number, or `auto`. */
+export const intOrAuto = (o: Common<number | 'auto'> & { min: number; max: number }) =>
+  setting<number | 'auto'>(
+    z.preprocess(numeric, z.union([z.literal('auto'), z.int().min(o.min).max(o.max)])),
+    o,
+    'integer \\| auto',
+    `auto, or a whole number from ${o.min} to ${o.max}`,
+    { json: { type: ['integer', 'string'], default: o.default } },
+  );
+
 /** A number from 0 to 1. */
 export const fraction = (o: Common<number>) =>
   setting(z.preprocess(numeric, z.number().min(0).max(1)), o, '0 to 1', 'a number from 0 to 1');

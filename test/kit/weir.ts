@@ -111,6 +111,13 @@ export class Weir {
   }
 }
 
+/** TEST_THREADS=3 runs every weir with three data threads, but those on Unix sockets, and those that say how many. */
+function threadsArgs(args: readonly string[]): string[] {
+  const { TEST_THREADS: threads } = process.env;
+  const isOther = args.some((arg) => /^--(threads=|(ingress-)?listen=unix:)/.test(arg));
+  return threads === undefined || isOther ? [] : [`--threads=${threads}`];
+}
+
 /** Starts weir on free ports and waits until it listens. */
 export async function startWeir(args: string[], options: StartOptions = {}): Promise<Weir> {
   const dataDir = join(tmpdir(), `weir-data-${randomUUID()}`);
@@ -123,6 +130,7 @@ export async function startWeir(args: string[], options: StartOptions = {}): Pro
       // A folder of its own for each test. The log store is off unless the test uses it, which saves its threads.
       `--data-dir=${dataDir}`,
       ...(args.some((arg) => /^--(data-dir|logs-)/.test(arg)) ? [] : ['--logs-capture=off']),
+      ...threadsArgs(args),
       ...args,
       ...(options.rest ? ['--', ...options.rest] : []),
     ],

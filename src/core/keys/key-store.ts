@@ -63,7 +63,7 @@ export class KeyStore implements LastUseTable {
   #version = 0;
   readonly #lastUses = new Map<string, LastUse>();
   #saved: Promise<void> = Promise.resolve();
-  /** Is told of each change, and resolves when other threads know it. */
+  /** Is told of each change by the admin API, and resolves when other threads know it. */
   changed: ((keys: KeySnapshot) => Promise<void>) | undefined;
 
   /** `mainKey`: `admin.key`, which has all scopes of the admin API; '' for none. `file`: the key file; '' for none. */
@@ -103,7 +103,6 @@ export class KeyStore implements LastUseTable {
     if ('problem' in read) return read.problem;
     this.#ofFile = read.keys;
     this.#index();
-    void this.changed?.(this.snapshot);
     return '';
   }
 

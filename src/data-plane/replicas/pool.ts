@@ -35,6 +35,7 @@ export type { Deployment } from './deployment.ts';
 export type { ThreadDeployment } from './thread-deployment.ts';
 export type { ReplicaPool } from './replica-pool.ts';
 export { WorkerPool } from './worker-pool.ts';
+export type { PoolPort } from './thread-link.ts';
 export type { WorkerPoolStart } from './worker-pool.ts';
 export { RetryLoad } from './retry-load.ts';
 export type { RetryCounts } from './retry-load.ts';

@@ -1,6 +1,5 @@
 // The main thread's side of one other data thread: receives its messages, and sends it grants and changes.
 // Invariant: every ticket of the thread is answered with `granted` or `refused`, unless it leaves first.
-import type { MessagePort } from 'node:worker_threads';
 import type { Deployment } from './deployment.ts';
 import type { Broke, ToMain, Unreachable, Waits } from './messages-to-main.ts';
 import type { ToThread } from './messages-to-thread.ts';
@@ -8,7 +7,12 @@ import type { Replica } from './replica.ts';
 import type { WaitEntry } from './wait-queue.ts';
 
 /** What the pools need of a MessagePort. */
-export type PoolPort = Pick<MessagePort, 'postMessage' | 'on' | 'unref' | 'close'>;
+export interface PoolPort {
+  postMessage(message: unknown): void;
+  on(event: 'message', listener: (message: never) => void): unknown;
+  unref(): void;
+  close(): void;
+}
 
 export class ThreadLink {
   readonly thread: number;

@@ -19,7 +19,7 @@ import { webFormatOf } from '../../protocol/grpc/web-content-type.ts';
 import { awaitFirstBytes, protocolOf } from '../../protocol/http/http2-preface.ts';
 import { BY_LENGTH } from '../../protocol/http/body-framing.ts';
 import { ConnectionsPerAddress } from '../../protocol/http/connections-per-address.ts';
-import { boundAddress, listen } from '../../protocol/http/listen.ts';
+import { boundAddress, listen, type PortUse } from '../../protocol/http/listen.ts';
 import { Http1StreamSocket } from '../../protocol/http2/http1/http1-stream-socket.ts';
 import { ServerFront } from '../../protocol/http/server-front.ts';
 import { isTlsHandshake } from '../../protocol/http/tls-acceptor.ts';
@@ -152,9 +152,13 @@ export class DataServer {
     });
   }
 
-  /** Throws a WeirError that names the address if it cannot listen. */
-  start(): Promise<void> {
-    return listen(this.#http1.server, this.#options, '--listen');
+  /**
+   * Throws a WeirError that names the address if it cannot listen. `use`: of the port, by threads. `port`: that the first
+   * thread has.
+   */
+  start(use: PortUse = 'alone', port = this.#options.listen.port): Promise<void> {
+    const address = { ...this.#options.listen, port };
+    return listen(this.#http1.server, { ...this.#options, listen: address }, '--listen', use);
   }
 
   get address(): Address {

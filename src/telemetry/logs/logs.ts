@@ -86,7 +86,10 @@ export type { PagePosition } from './store/page-position.ts';
 export type { QueriedStore, ReadRecords, ReadStore } from './threads/reader-module.ts';
 export { apiLevel, SEVERITY, severityText } from './severity.ts';
 export type { GroupQuery, GroupResult, KeyValue } from './query/group-query.ts';
-export { RecorderClient } from './recorder/recorder-client.ts';
+export { InputFigures } from './recorder/input-figures.ts';
+export { RecorderClient, type RecorderConnection } from './recorder/recorder-client.ts';
+export { RecorderInput } from './recorder/recorder-input.ts';
+export { RequestRecorder } from './recorder/request-recorder.ts';
 export type { PostResult, RowsResult } from './recorder/recorder-messages.ts';
 export type { PostedRows } from './rows/read-rows.ts';
 export {
@@ -172,7 +175,12 @@ export class Logs implements Component, LogStore {
 
   /** Opens the store if log files are followed. Otherwise its first record does, and the first search starts the reader. */
   start(): void {
-    if (this.#hasFiles) this.#writer.open();
+    if (this.#hasFiles) this.open();
+  }
+
+  /** Opens the store now, since other threads will record requests, or files are followed. */
+  open(): void {
+    this.#writer.open();
   }
 
   async stop(deadlineMs: number): Promise<void> {
