@@ -55,6 +55,6 @@ if (!isMainThread && parentPort !== null) {
   const job = workerData as CountingJob;
   const counters = new ThreadCounters(COUNTER_SETTINGS, new SharedArrays(job.memory));
   countRequests(counters, job);
-  parentPort.postMessage('done');
+  parentPort.postMessage('done', []);
   setInterval(() => undefined, 1000);
 }

@@ -5,7 +5,7 @@ import type { Failure } from '../../core/errors.ts';
 import type { Exchange, Observer } from '../../core/exchange/exchange.ts';
 import type { ApiKey } from '../../core/keys/api-key.ts';
 import type { LastUse } from '../../core/keys/key-last-uses.ts';
-import type { KeyUses } from '../../core/keys/key-uses.ts';
+import type { KeyUseTable } from '../../core/keys/key-use-table.ts';
 import type { KeyUse, RefusalReason } from '../../core/keys/key-use.ts';
 import { isClientScope } from '../../core/keys/scopes.ts';
 import { UNKNOWN } from '../../core/exchange/llm-facts.ts';
@@ -62,7 +62,7 @@ const MAX_CREDENTIALS = 1024;
 
 export class ClientAccess implements Observer {
   readonly #keys: KeyTable;
-  readonly #uses: KeyUses;
+  readonly #uses: Pick<KeyUseTable, 'of' | 'unknown'>;
   readonly #open: OpenPaths;
   readonly #deploymentAt: (
     index: number,
@@ -70,11 +70,13 @@ export class ClientAccess implements Observer {
   readonly #known = new WeakMap<ApiKey, Known>();
   /** Rights that are checked once the deployment of an asynchronous request is known. */
   readonly #pending = new WeakMap<Exchange, Rights>();
+  /** Exchanges that were refused, so that they did not begin for their client. */
+  readonly #refused = new WeakSet<Exchange>();
 
   /** `open`: paths that need no key. */
   constructor(
     keys: KeyTable,
-    uses: KeyUses,
+    uses: Pick<KeyUseTable, 'of' | 'unknown'>,
     open: OpenPaths,
     deploymentAt: (index: number) => { readonly id: string; readonly environment: string } | undefined,
   ) {
@@ -119,15 +121,13 @@ export class ClientAccess implements Observer {
     const { use, key } = known;
     known.lastUse.ms = nowMs;
     exchange.key = use.name;
-    use.begin();
+    use.came();
     const problem = this.#forbidden(exchange, known, to);
-    if (problem !== '') {
-      use.refuse('scope');
-      return { failure: 'forbidden', detail: problem };
-    }
-    const reached = key.limits && use.check(key.limits, nowMs);
-    if (reached === undefined) return undefined;
-    use.refuse(reached.reason);
+    const reached = problem === '' ? use.begin(key.limits, nowMs) : undefined;
+    if (problem === '' && reached === undefined) return undefined;
+    this.#refused.add(exchange);
+    use.refuse(reached?.reason ?? 'scope');
+    if (reached === undefined) return { failure: 'forbidden', detail: problem };
     return { failure: 'key_limited', detail: reached.detail, retryAfter: reached.retryAfter };
   }
 
@@ -142,15 +142,16 @@ export class ClientAccess implements Observer {
     return this.#pending.has(exchange);
   }
 
-  closed({ key, isAsync, llm, startEpochMs, startMs, endMs }: Exchange): void {
+  closed(exchange: Exchange): void {
+    const { key, isAsync, llm, cause, startEpochMs, startMs, endMs } = exchange;
     if (key === '') return;
     const use = this.#uses.of(key);
     // A task of the queue began and ended for its client when it was submitted.
-    if (!isAsync) use.end();
+    if (!isAsync && (cause === 'ok' || !this.#refused.has(exchange))) use.end();
     if (llm === undefined) return;
     const { inputTokens, outputCount, cost } = llm;
     const tokens = (inputTokens === UNKNOWN ? 0 : inputTokens) + (outputCount === UNKNOWN ? 0 : outputCount);
-    this.#uses.charge(use, tokens, Number.isNaN(cost) ? 0 : cost, startEpochMs + endMs - startMs);
+    use.charge(tokens, Number.isNaN(cost) ? 0 : cost, startEpochMs + endMs - startMs);
   }
 
   #lookUp(credentials: string | undefined, nowMs: number): Known | RefusalReason {

@@ -15,7 +15,7 @@ const HOUR = 3_600_000;
 describe('a limit of a key', () => {
   it('allows a number of requests a second, and as many at once after a pause', () => {
     const use = new KeyUse('app');
-    const check = (ms: number) => use.check({ requests_per_second: 2 }, NOON + ms)?.reason;
+    const check = (ms: number) => use.begin({ requests_per_second: 2 }, NOON + ms)?.reason;
     expect([check(0), check(0), check(0)]).toEqual([undefined, undefined, 'requests']);
     expect([check(499), check(500), check(501)]).toEqual(['requests', undefined, 'requests']);
     expect([check(HOUR), check(HOUR), check(HOUR)]).toEqual([undefined, undefined, 'requests']);
@@ -23,7 +23,7 @@ describe('a limit of a key', () => {
 
   it('may be less than one request a second', () => {
     const use = new KeyUse('app');
-    const check = (ms: number) => use.check({ requests_per_second: 0.1 }, NOON + ms);
+    const check = (ms: number) => use.begin({ requests_per_second: 0.1 }, NOON + ms);
     expect(check(0)).toBeUndefined();
     expect(check(1000)?.retryAfter).toBe(9);
     expect(check(9_999)?.retryAfter).toBe(1);
@@ -32,17 +32,16 @@ describe('a limit of a key', () => {
 
   it('on requests at a time counts those that run', () => {
     const use = new KeyUse('app');
-    use.begin();
-    expect(use.check({ concurrency: 1 }, NOON)).toBeUndefined();
-    use.begin();
-    expect(use.check({ concurrency: 1 }, NOON)?.reason).toBe('concurrency');
+    const begin = () => use.begin({ concurrency: 1 }, NOON)?.reason;
+    expect([begin(), begin(), begin()]).toEqual([undefined, 'concurrency', 'concurrency']);
     use.end();
-    expect(use.check({ concurrency: 1 }, NOON)).toBeUndefined();
+    expect([begin(), begin()]).toEqual([undefined, 'concurrency']);
+    expect(use.running).toBe(1);
   });
 
   it('on tokens refuses after the tokens of a minute are used, until they have come back', () => {
     const use = new KeyUse('app');
-    const check = (ms: number) => use.check({ tokens_per_minute: 600 }, NOON + ms);
+    const check = (ms: number) => use.begin({ tokens_per_minute: 600 }, NOON + ms);
     expect(check(0)).toBeUndefined();
     use.charge(1200, 0, NOON);
     // 600 too many, at 10 a second.
@@ -54,7 +53,7 @@ describe('a limit of a key', () => {
 
   it('on cost refuses until midnight UTC', () => {
     const use = new KeyUse('app');
-    const check = (ms: number) => use.check({ cost_per_day: 1 }, NOON + ms);
+    const check = (ms: number) => use.begin({ cost_per_day: 1 }, NOON + ms);
     use.charge(0, 0.6, NOON);
     expect(check(0)).toBeUndefined();
     use.charge(0, 0.4, NOON);
@@ -66,18 +65,27 @@ describe('a limit of a key', () => {
   it('does not use up a request of the rate if another limit refuses', () => {
     const use = new KeyUse('app');
     const limits = { requests_per_second: 1, concurrency: 1 };
-    use.begin();
-    use.begin();
-    expect(use.check(limits, NOON)?.reason).toBe('concurrency');
+    use.begin(undefined, NOON);
+    expect(use.begin(limits, NOON)?.reason).toBe('concurrency');
     use.end();
-    expect(use.check(limits, NOON)).toBeUndefined();
+    expect(use.begin(limits, NOON)).toBeUndefined();
   });
 
   it('is not raised by a clock that goes back', () => {
     const use = new KeyUse('app');
-    const check = (ms: number) => use.check({ requests_per_second: 1, cost_per_day: 1 }, NOON + ms)?.reason;
+    const check = (ms: number) => use.begin({ requests_per_second: 1, cost_per_day: 1 }, NOON + ms)?.reason;
     expect(check(0)).toBeUndefined();
     expect(check(-HOUR)).toBe('requests');
+    expect(check(-HOUR + 999)).toBe('requests');
+    expect(check(-HOUR + 1000)).toBeUndefined();
+    expect(check(0)).toBeUndefined();
+    // Requests may be checked in another order than they came in.
+    expect([check(-1), check(999), check(998), check(1000)]).toEqual([
+      'requests',
+      'requests',
+      'requests',
+      undefined,
+    ]);
     use.charge(0, 1, NOON);
     use.charge(0, 1, NOON - 24 * HOUR);
     expect(check(HOUR)).toBe('cost');
@@ -100,12 +108,12 @@ describe('the cost of a day', () => {
   it('is kept over a restart, without the key', async () => {
     const file = join(folder(), 'key-costs.json');
     const uses = await open(file);
-    uses.charge(uses.of('app'), 10, 1.5, Date.now());
+    uses.of('app').charge(10, 1.5, Date.now());
     await uses.stop();
     expect(readFileSync(file, 'utf8')).toContain('"app":1.5');
     const again = await open(file);
-    expect(again.of('app').check(limits, Date.now())?.reason).toBe('cost');
-    expect(again.of('other').check(limits, Date.now())).toBeUndefined();
+    expect(again.of('app').begin(limits, Date.now())?.reason).toBe('cost');
+    expect(again.of('other').begin(limits, Date.now())).toBeUndefined();
     await again.stop();
   });
 
@@ -113,7 +121,7 @@ describe('the cost of a day', () => {
     const file = join(folder(), 'key-costs.json');
     writeFileSync(file, JSON.stringify({ day: 1, costs: { app: 5 } }));
     const uses = await open(file);
-    expect(uses.of('app').check(limits, Date.now())).toBeUndefined();
+    expect(uses.of('app').begin(limits, Date.now())).toBeUndefined();
     await uses.stop();
   });
 
@@ -121,7 +129,7 @@ describe('the cost of a day', () => {
     const file = join(folder(), 'key-costs.json');
     writeFileSync(file, '{"day":');
     const uses = await open(file);
-    expect(uses.of('app').check(limits, Date.now())).toBeUndefined();
+    expect(uses.of('app').begin(limits, Date.now())).toBeUndefined();
     expect(lines.at(-1)).toContain('file is damaged');
     await uses.stop();
   });
@@ -129,7 +137,7 @@ describe('the cost of a day', () => {
 
 it('counts the first hundred names by themselves, and all others together', () => {
   const uses = new KeyUses('/none', undefined as never);
-  for (let i = 0; i < 150; i++) uses.of(`app${i}`).begin();
+  for (let i = 0; i < 150; i++) uses.of(`app${i}`).came();
   const totals = uses.totals();
   expect(totals).toHaveLength(101);
   expect(totals.at(-1)).toMatchObject({ key: OTHER_KEYS });

@@ -51,11 +51,11 @@ describe('metrics of three threads', () => {
     const counters = makeCounters();
     const metrics = metricsOf(counters);
     const running = [1, 2].map((thread) => startThread(counters, thread, requests));
-    let isOver = false;
-    const done = Promise.all(running.map((one) => one.done)).then(() => (isOver = true));
+    const state = { isOver: false };
+    const done = Promise.all(running.map((one) => one.done)).then(() => (state.isOver = true));
     let pages = 0;
     let before = 0;
-    for (; !isOver || pages < 3; pages++) {
+    for (; !state.isOver || pages < 3; pages++) {
       const text = await metrics.page('text');
       // It checks that buckets never fall, and that the last one is the count.
       expect(problemsOf(text, false)).toEqual([]);
