@@ -162,7 +162,7 @@ export class Modules {
     this.scoring = this.#newScoring();
     const { dir } = config.data;
     this.keys = new KeyStore(join(dir, 'keys.json'), config.admin.key, config.client_keys.file);
-    this.keyUses = new KeyUses(join(dir, 'key-costs.json'), this.log);
+    this.keyUses = new KeyUses(join(dir, 'key-costs.json'), this.log, this.threadCount);
     this.keyLastUses = new KeyLastUses(join(dir, 'key-last-uses.json'), this.keys, this.log);
     const { overloaded, open: openExchanges, http2 } = this.counters.own;
     this.overload = new Overload(config.ingress.overload_delay, this.log, undefined, overloaded);
@@ -190,7 +190,7 @@ export class Modules {
     this.metrics = buildMetrics(this);
     this.dataServer = buildDataServer(this);
     this.threads = new DataThreads(this, this.threadCount);
-    this.keys.changed = (keys) => this.threads.all('keys', keys);
+    this.keys.changed = () => this.threads.keysChanged();
     this.prices.changed = (stored) => this.threads.all('prices', stored);
     this.certificates.changed = ({ files }) => this.threads.all('certificate', files);
     this.drain = new Drain(this, config.ingress);

@@ -93,7 +93,7 @@ async function update(modules: Modules, deployments: readonly DeploymentOptions[
 
 async function reloadKeys({ keys, threads, log }: Modules): Promise<void> {
   const problem = keys.reloadFile();
-  await threads.all('keys', keys.snapshot);
+  await threads.keysChanged();
   if (problem === '') log.event('client_keys_reloaded', { keys: keys.count });
   else log.event('client_keys_refused', { problem });
 }

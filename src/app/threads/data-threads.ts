@@ -2,6 +2,7 @@
 // Invariant: what a thread held that has ended is given back before another one takes its number.
 import { backoffMs } from '../../core/backoff.ts';
 import { describe } from '../../core/errors.ts';
+import type { SharedKeyUses } from '../../core/keys/key-use-table.ts';
 import { waitAtMost } from '../../core/wait.ts';
 import { answer } from '../../core/worker-rpc.ts';
 import type { Modules } from '../modules.ts';
@@ -68,6 +69,18 @@ export class DataThreads {
     for (const thread of this.#running.values()) thread.send({ kind: 'endDrain' });
   }
 
+  /** Tells all threads the keys as they are now. Resolves when they use them. */
+  keysChanged(): Promise<void> {
+    return this.all('keys', this.#modules.keys.snapshot, this.#keyUses);
+  }
+
+  /** Where the uses of all keys are counted. */
+  get #keyUses(): SharedKeyUses {
+    const { keys, keyUses } = this.#modules;
+    const { keys: made, ofFile } = keys.snapshot;
+    return keyUses.share([...made, ...ofFile].map(({ name }) => name));
+  }
+
   #start(thread: number): void {
     const { config, isTextLog, logPipeline, recorder, pool, counters, limits, keys, prices, certificates } =
       this.#modules;
@@ -90,6 +103,7 @@ export class DataThreads {
         counters: counters.memoryOf(thread),
         limits: limits.memory,
         keys: keys.snapshot,
+        keyUses: this.#keyUses,
         certificate: certificates.ingress?.files,
         prices: prices.stored,
       },
@@ -109,7 +123,7 @@ export class DataThreads {
   }
 
   #received(thread: RunningThread, message: Exclude<FromDataThread, { kind: 'pool' }>): void {
-    const { log, autoscaler, prices, pathMissed, queue } = this.#modules;
+    const { log, autoscaler, keys, prices, pathMissed, queue } = this.#modules;
     switch (message.kind) {
       case 'calls':
         for (const call of message.calls)
@@ -128,6 +142,9 @@ export class DataThreads {
         return autoscaler.wake(message.deployment);
       case 'missedPath':
         return pathMissed(message.missed);
+      case 'keysUsed':
+        for (const [id, ms] of message.uses) keys.used(id, ms);
+        return;
       case 'unpriced':
         return prices.unpriced.addAll(message.counts, message.requests);
       case 'result':
@@ -137,11 +154,12 @@ export class DataThreads {
 
   /** A thread runs no more. Gives back what it held, and starts another one. */
   #ended(thread: number, problem: string, ranMs: number): void {
-    const { log, pool, counters, limits, recorder } = this.#modules;
+    const { log, pool, counters, limits, keyUses, recorder } = this.#modules;
     this.#running.delete(thread);
     pool.threadLost(thread);
     counters.lost(thread);
     limits.lost(thread);
+    keyUses.lost(thread);
     recorder.disconnect(thread);
     if (this.#isStopping) return;
     const failures = ranMs > STABLE_MS ? 0 : (this.#failures[thread] ?? 0);

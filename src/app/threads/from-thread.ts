@@ -18,6 +18,8 @@ export type FromDataThread =
   | { readonly kind: 'event'; readonly event: LifecycleEvent }
   /** A client asks for a replica of the deployment. */
   | { readonly kind: 'wake'; readonly deployment: number }
+  /** When keys were last used, since the last message: id and milliseconds since 1970. */
+  | { readonly kind: 'keysUsed'; readonly uses: readonly (readonly [string, number])[] }
   | { readonly kind: 'missedPath'; readonly missed: MissedPath }
   /** Requests without a price since the last message. */
   | { readonly kind: 'unpriced'; readonly counts: readonly UnpricedCount[]; readonly requests: number };

@@ -3,8 +3,8 @@
 import { Webhooks } from '../../async/webhook/webhook.ts';
 import { Exchanges } from '../../core/exchange/exchange.ts';
 import { stepLog } from '../../core/exchange/step-log.ts';
-import { KeyStore } from '../../core/keys/key-store.ts';
-import { KeyUses } from '../../core/keys/key-uses.ts';
+import { KeyStore, type KeySnapshot } from '../../core/keys/key-store.ts';
+import { KeyUseTable, type SharedKeyUses } from '../../core/keys/key-use-table.ts';
 import { Logger } from '../../core/logger.ts';
 import { ServerCertificate } from '../../core/server-certificate.ts';
 import { SharedArrays } from '../../core/shared-arrays.ts';
@@ -34,7 +34,7 @@ const REPORT_MS = 500;
 export class ThreadModules {
   readonly log: Logger;
   readonly recorder: ThreadRecorder;
-  readonly keys = new KeyStore('', '');
+  readonly #keys = new KeyStore('', '');
   readonly prices: Prices;
   readonly certificate: ServerCertificate | undefined;
   readonly pool: WorkerPool;
@@ -44,6 +44,9 @@ export class ThreadModules {
   readonly #send: (message: FromDataThread) => void;
   readonly #counters: ThreadCounters;
   readonly #overload: Overload;
+  readonly #keyUses: KeyUseTable;
+  /** Last uses of keys that the main thread knows. */
+  readonly #knownUses = new Map<string, number>();
   /** Ports of weir: of the data server and of the admin server. */
   #ownPorts: readonly number[] = [];
   #timer: NodeJS.Timeout | undefined;
@@ -62,15 +65,15 @@ export class ThreadModules {
       start.certificate && new ServerCertificate('ingress', config.ingress.tls, start.certificate);
     this.poolChannel = new PoolChannel((message) => send({ kind: 'pool', message }));
     this.pool = new WorkerPool(start.pool, this.poolChannel, () => this.#deploymentsChanged());
-    this.keys.use(start.keys);
+    this.#keys.use(start.keys);
     this.prices = new Prices(config.llm, undefined, this.log);
     this.prices.use(start.prices);
     const exchanges = new Exchanges(config.identity, openExchanges);
     const deploymentAt = (index: number) => this.pool.deployments[index]?.options;
     const open = new OpenPaths(config.client_keys.open_paths);
     const { required, pass_on } = config.client_keys;
-    const keyUses = new KeyUses('', this.log);
-    const access = required ? new ClientAccess(this.keys, keyUses, open, deploymentAt) : undefined;
+    this.#keyUses = new KeyUseTable(threads, thread, start.keyUses);
+    const access = required ? new ClientAccess(this.#keys, this.#keyUses, open, deploymentAt) : undefined;
     this.#overload = new Overload(config.ingress.overload_delay, this.log, undefined, overloaded);
     const isChecked = required || config.ingress.overload_delay > 0;
     this.proxy = new Proxy(this.pool, exchanges, config.proxy, required && !pass_on, {
@@ -109,6 +112,12 @@ export class ThreadModules {
     if (this.log.isDebug) exchanges.follow(stepLog(this.log, deploymentAt));
   }
 
+  /** Uses these keys from now on. */
+  useKeys(keys: KeySnapshot, uses: SharedKeyUses): void {
+    this.#keyUses.update(uses);
+    this.#keys.use(keys);
+  }
+
   /** Accepts connections. Ports as in ThreadOperations. */
   async listen(port: number, adminPort: number): Promise<void> {
     this.#ownPorts = [port, adminPort];
@@ -145,5 +154,12 @@ export class ThreadModules {
   #report(): void {
     const unpriced = this.prices.unpriced.take();
     if (unpriced) this.#send({ kind: 'unpriced', ...unpriced });
+    const used: (readonly [string, number])[] = [];
+    for (const [id, { ms }] of this.#keys.lastUses) {
+      if (ms === 0 || this.#knownUses.get(id) === ms) continue;
+      this.#knownUses.set(id, ms);
+      used.push([id, ms]);
+    }
+    if (used.length > 0) this.#send({ kind: 'keysUsed', uses: used });
   }
 }

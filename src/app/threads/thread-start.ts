@@ -1,5 +1,6 @@
 // What a data thread is started with: plain data, shared memory, and a port that is moved to it.
 import type { Config } from '../../config/config.ts';
+import type { SharedKeyUses } from '../../core/keys/key-use-table.ts';
 import type { KeySnapshot } from '../../core/keys/key-store.ts';
 import type { CertificateFiles } from '../../core/server-certificate.ts';
 import type { WorkerPoolStart } from '../../data-plane/replicas/pool.ts';
@@ -21,6 +22,7 @@ export interface ThreadStart {
   readonly counters: readonly SharedArrayBuffer[];
   readonly limits: readonly SharedArrayBuffer[];
   readonly keys: KeySnapshot;
+  readonly keyUses: SharedKeyUses;
   readonly certificate: CertificateFiles | undefined;
   readonly prices: readonly PriceEntry[];
 }

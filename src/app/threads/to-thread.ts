@@ -1,6 +1,7 @@
 // What the main thread sends to another data thread.
 // Invariant: messages are handled in the order in which they were sent.
 import type { CertificateFiles } from '../../core/server-certificate.ts';
+import type { SharedKeyUses } from '../../core/keys/key-use-table.ts';
 import type { KeySnapshot } from '../../core/keys/key-store.ts';
 import type { Call, CallResult } from '../../core/worker-rpc.ts';
 import type { PriceEntry } from '../../telemetry/llm/prices.ts';
@@ -12,8 +13,8 @@ export interface ThreadOperations {
   settle(): void;
   /** Accepts connections. `port`: of the data server. `adminPort`: where no webhook may go. */
   listen(port: number, adminPort: number): Promise<void>;
-  /** Uses these keys from now on. */
-  keys(keys: KeySnapshot): void;
+  /** Uses these keys from now on. `uses`: of all their names. */
+  keys(keys: KeySnapshot, uses: SharedKeyUses): void;
   /** Uses these stored prices from now on. */
   prices(stored: readonly PriceEntry[]): void;
   /** Uses this certificate of the data server for new connections. */

@@ -64,7 +64,7 @@ export class KeyStore implements LastUseTable {
   readonly #lastUses = new Map<string, LastUse>();
   #saved: Promise<void> = Promise.resolve();
   /** Is told of each change by the admin API, and resolves when other threads know it. */
-  changed: ((keys: KeySnapshot) => Promise<void>) | undefined;
+  changed: (() => Promise<void>) | undefined;
 
   /** `mainKey`: `admin.key`, which has all scopes of the admin API; '' for none. `file`: the key file; '' for none. */
   constructor(path: string, mainKey: string, file = '') {
@@ -148,6 +148,15 @@ export class KeyStore implements LastUseTable {
     return use;
   }
 
+  /** A key was used in another thread. `ms`: milliseconds since the epoch. */
+  used(id: string, ms: number): void {
+    const use = this.#lastUses.get(id);
+    if (use !== undefined) use.ms = Math.max(use.ms, ms);
+    // A key that was removed meanwhile has no last use.
+    else if (this.#keys.some((key) => key.id === id) || this.#ofFile.some((key) => key.id === id))
+      this.#lastUses.set(id, { ms });
+  }
+
   get lastUses(): ReadonlyMap<string, LastUse> {
     return this.#lastUses;
   }
@@ -209,7 +218,7 @@ export class KeyStore implements LastUseTable {
       await writeAtomic(this.#path, `${JSON.stringify({ keys }, null, 2)}\n`);
       this.#keys = keys;
       this.#index();
-      await this.changed?.(this.snapshot);
+      await this.changed?.();
       return '';
     } finally {
       resolve();
