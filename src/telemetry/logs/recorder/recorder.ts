@@ -134,9 +134,10 @@ export class Recorder {
       if (this.#session && this.#ownRecords) source.requests.storeOpened(this.#session, this.#ownRecords);
       this.#others.set(input, source);
       change.port.on('message', (message: ToRecorder) => this.#received(source, message));
-      void this.#watch(source);
     }
     this.#sources = [this.#main, ...this.#others.values()];
+    const added = this.#others.get(input);
+    if (added) void this.#watch(added);
   }
 
   /** Ends the thread for the error of a frame, after the lines that were taken from the rings are written. */

@@ -65,6 +65,11 @@ class ThreadedLogs {
     return n;
   }
 
+  /** The access log so far. */
+  written(): string {
+    return readFileSync(join(this.data, 'access.log'), 'utf8');
+  }
+
   async end(input: number): Promise<void> {
     await this.#workers.get(input)!.terminate();
     this.#workers.delete(input);
@@ -77,7 +82,7 @@ class ThreadedLogs {
     await this.logs.stop(performance.now() + 20_000);
     this.recorder.flush();
     closeSync(this.#fd);
-    return readFileSync(join(this.data, 'access.log'), 'utf8')
+    return this.written()
       .split('\n')
       .filter((text) => text !== '')
       .map((text) => JSON.parse(text) as Record<string, unknown>);
@@ -109,6 +114,15 @@ it('records every request of every thread once, in its order, with its own bodie
     expect(logged.map(({ path }) => path)).toEqual(pathsOf(name, 600));
   }
   expect(own.logs.figures).toMatchObject({ dropped: new Map(), queuedBytes: 0, ringBytes: 0 });
+});
+
+it('writes the line of a request soon, although the main thread records nothing', async () => {
+  const own = new ThreadedLogs();
+  await own.open();
+  own.start(1, 'alone');
+  await own.record(1, 1);
+  await until('the line is written', () => own.written().includes('"/alone/0"'));
+  await own.stop();
 });
 
 it('records what a thread wrote before it was killed, and goes on with a new one in its place', async () => {
