@@ -59,6 +59,7 @@ export function buildMetrics(modules: Modules): Metrics {
     build: { version, node: process.versions.node },
     pool: modules.pool,
     proxy: modules.proxy,
+    replicaConnections: () => modules.counters.connections(modules.proxy.connections()),
     pods: {
       followed: modules.podDeployment,
       figures: () => modules.kubernetes.figures(),
@@ -74,7 +75,7 @@ export function buildMetrics(modules: Modules): Metrics {
     exporters: logPipeline.connections,
     scoring: modules.scoring,
     output: log.sink,
-    crowdedConnections: () => modules.dataServer.perAddress.refused + modules.admin.perAddress.refused,
+    crowdedConnections: () => modules.limits.perAddress.refused + modules.admin.perAddress.refused,
     certificates: () => modules.certificates.all,
   });
 }

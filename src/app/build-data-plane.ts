@@ -78,8 +78,7 @@ export function newDataServer({ config, pool, queue, limits, ...parts }: DataSer
       queue,
       modelId: config.model.id,
       maxBody: config.async.max_body,
-      submitRate: config.async.submit_rate,
-      statusRate: config.async.status_rate,
+      rates: limits.rates,
       deploymentId: (index) => pool.deployments[index]!.options.id,
       deploymentIndex: (id) => pool.deployments.findIndex(({ options }) => options.id === id),
       keyScope(id) {
@@ -93,6 +92,6 @@ export function newDataServer({ config, pool, queue, limits, ...parts }: DataSer
     parts.wake,
     parts.certificate,
     parts.log,
-    limits.perAddress,
+    limits,
   );
 }

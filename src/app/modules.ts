@@ -140,7 +140,8 @@ export class Modules {
     const sink = config.log.access ? this.recorder.sink : fileSink(STDOUT);
     this.log = new Logger(sink, { level, isText: this.isTextLog });
     this.pathMissed = missedPathWarning(this.log);
-    this.certificates = new Certificates(config, this.log);
+    this.limits = new SharedLimits(config, this.threadCount);
+    this.certificates = new Certificates(config, this.log, this.limits.refusedHandshakes);
     this.supervised = supervised(config.deployments);
     this.ownReplica = command && replicaOf(this.supervised, config.deployments);
     this.podDeployment = podDeployment(config);
@@ -149,7 +150,6 @@ export class Modules {
       (id) => this.pool.indexOf(id),
       this.threadCount,
     );
-    this.limits = new SharedLimits(config, this.threadCount);
     this.pool = buildPool(this);
     this.logPipeline = new LogPipeline(config, this.recorder, this.log, this.ownReplica, {
       environmentOf: (id) => this.environmentOf(id),

@@ -1,7 +1,7 @@
 // The certificates of weir's servers: created once, and read again when their files change.
 import type { Config } from '../config/config.ts';
 import type { Logger } from '../core/logger.ts';
-import { ServerCertificate } from '../core/server-certificate.ts';
+import { ServerCertificate, type RefusedHandshakes } from '../core/server-certificate.ts';
 import type { ServerTlsOptions } from '../core/server-tls-options.ts';
 
 export class Certificates {
@@ -13,10 +13,10 @@ export class Certificates {
   changed: ((certificate: ServerCertificate) => Promise<void>) | undefined;
   readonly #log: Logger;
 
-  /** Throws a WeirError for files that cannot be used. */
-  constructor({ ingress, admin, scale }: Config, log: Logger) {
+  /** Throws a WeirError for files that cannot be used. `refused`: counts of the data server. */
+  constructor({ ingress, admin, scale }: Config, log: Logger, refused: RefusedHandshakes) {
     this.#log = log;
-    this.ingress = certificateOf('ingress', ingress.tls);
+    this.ingress = certificateOf('ingress', ingress.tls, refused);
     this.admin = certificateOf('admin', admin.tls);
     this.scale = scale.keda ? certificateOf('scale', scale.tls) : undefined;
   }
@@ -55,5 +55,9 @@ export class Certificates {
   }
 }
 
-const certificateOf = (server: string, tls: ServerTlsOptions): ServerCertificate | undefined =>
-  tls.cert === '' ? undefined : new ServerCertificate(server, tls);
+const certificateOf = (
+  server: string,
+  tls: ServerTlsOptions,
+  refused?: RefusedHandshakes,
+): ServerCertificate | undefined =>
+  tls.cert === '' ? undefined : new ServerCertificate(server, tls, refused);

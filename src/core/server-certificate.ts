@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { readAuthorities, readKeyPair, type KeyPair } from './certificates.ts';
 import { WeirError } from './errors.ts';
+import { ALONE, type ThreadShare } from './shared-arrays.ts';
 import type { ServerTlsOptions } from './server-tls-options.ts';
 
 /** What is read of the files of a server. Plain data, for other threads. */
@@ -46,32 +47,68 @@ export type Renewal =
   /** `isNew`: it was not the outcome of the last reading. */
   | { readonly outcome: 'refused'; readonly problem: string; readonly isNew: boolean };
 
-/** Why connections were closed before they were served, and how many. */
-const noRefusals = () => ({
-  clear_text: 0,
-  late: 0,
-  no_certificate: 0,
-  untrusted_certificate: 0,
-  handshake: 0,
-});
+/** Why connections were closed before they were served. */
+const REFUSALS = ['clear_text', 'late', 'no_certificate', 'untrusted_certificate', 'handshake'] as const;
+export type RefusedHandshake = (typeof REFUSALS)[number];
+
+/** Counts closed connections by reason, in all threads. */
+export class RefusedHandshakes {
+  readonly #counts: Float64Array;
+  readonly #own: number;
+
+  constructor({ threads, thread, arrays }: ThreadShare = ALONE) {
+    this.#counts = arrays.float64(threads * REFUSALS.length);
+    this.#own = thread * REFUSALS.length;
+  }
+
+  add(reason: RefusedHandshake): void {
+    this.#counts[this.#own + REFUSALS.indexOf(reason)]!++;
+  }
+
+  /** Of all threads. */
+  get totals(): Readonly<Record<RefusedHandshake, number>> {
+    const totals = REFUSALS.map((reason, place) => {
+      let sum = 0;
+      for (let i = place; i < this.#counts.length; i += REFUSALS.length) sum += this.#counts[i]!;
+      return [reason, sum] as const;
+    });
+    return Object.fromEntries(totals) as Record<RefusedHandshake, number>;
+  }
+}
 
 export class ServerCertificate {
-  readonly refusals = noRefusals();
   /** Name of the server: the section of its settings. */
   readonly server: string;
   readonly options: ServerTlsOptions;
+  readonly #refused: RefusedHandshakes;
   #files: CertificateFiles;
   #context: SecureContext;
   #problem = '';
 
   /** Throws a WeirError if the files cannot be used. `files`: those of another thread, instead of reading them. */
-  constructor(server: string, options: ServerTlsOptions, files?: CertificateFiles) {
+  constructor(
+    server: string,
+    options: ServerTlsOptions,
+    refused = new RefusedHandshakes(),
+    files?: CertificateFiles,
+  ) {
+    this.#refused = refused;
     this.server = server;
     this.options = options;
     const read = files ? ({ ok: true, files } as const) : readCertificateFiles(options, this.#path);
     if (!read.ok) throw new WeirError('bad_settings', read.problems.join('; '));
     this.#files = read.files;
     this.#context = this.#contextOf(read.files);
+  }
+
+  /** Connections that were closed before they were served, in all threads. */
+  get refusals(): Readonly<Record<RefusedHandshake, number>> {
+    return this.#refused.totals;
+  }
+
+  /** A connection was closed before it was served. */
+  refused(reason: RefusedHandshake): void {
+    this.#refused.add(reason);
   }
 
   /** What was read last and is in use. */

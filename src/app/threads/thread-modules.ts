@@ -62,7 +62,8 @@ export class ThreadModules {
     const { overloaded, open: openExchanges, http2 } = this.#counters;
     const limits = new SharedLimits(config, threads, thread, start.limits);
     this.certificate =
-      start.certificate && new ServerCertificate('ingress', config.ingress.tls, start.certificate);
+      start.certificate &&
+      new ServerCertificate('ingress', config.ingress.tls, limits.refusedHandshakes, start.certificate);
     this.poolChannel = new PoolChannel((message) => send({ kind: 'pool', message }));
     this.pool = new WorkerPool(start.pool, this.poolChannel, () => this.#deploymentsChanged());
     this.#keys.use(start.keys);
@@ -152,6 +153,8 @@ export class ThreadModules {
   }
 
   #report(): void {
+    const { active, idle } = this.proxy.connections();
+    this.#counters.connections.set([active, idle]);
     const unpriced = this.prices.unpriced.take();
     if (unpriced) this.#send({ kind: 'unpriced', ...unpriced });
     const used: (readonly [string, number])[] = [];

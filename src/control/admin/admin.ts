@@ -168,7 +168,7 @@ export class Admin {
       server: this.name,
       listen: options.listen,
       certificate,
-      perAddress: this.perAddress,
+      connections: { perAddress: this.perAddress },
       log,
       protocols: () => ['http/1.1'],
       connected: (socket, protocol) => (protocol === 'http2' ? socket.destroy() : serve(socket)),

@@ -3,7 +3,7 @@
 // Source of routes, statuses and bodies: docs/contracts/serving.md 1.2, 2.1 to 2.5, 2.8.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describe, type Failure } from '../../core/errors.ts';
-import { RateLimiter } from '../../core/rate-limiter.ts';
+import type { RateLimiter } from '../../core/rate-limiter.ts';
 import type { Exchange } from '../../core/exchange/exchange.ts';
 import { isPrivate } from '../../core/exchange/body-capture.ts';
 import { DEBUG_HEADER, ID_HEADER, IDEMPOTENCY_HEADER } from '../../core/header-names.ts';
@@ -21,11 +21,14 @@ export interface AsyncQueue extends Pick<Queue, 'submit' | 'status' | 'cancel' |
   depth(deployment: string): QueueDepth | Promise<QueueDepth>;
 }
 
+/** Limits of the routes, for all threads together. */
+export type AsyncRates = Readonly<Record<AsyncRoute['kind'] | 'cancel', RateLimiter>>;
+
 export interface AsyncDeps {
   readonly queue: AsyncQueue;
   readonly modelId: string;
   readonly submissions: Submissions;
-  readonly statusRate: number;
+  readonly rates: AsyncRates;
   /** Returns the id of the deployment with this index. */
   readonly deploymentId: (index: number) => string;
   /** Returns the index of the deployment with this id, or NO_DEPLOYMENT. */
@@ -45,16 +48,9 @@ interface AsyncRouteRequest {
 
 export class AsyncRoutes {
   readonly #deps: AsyncDeps;
-  readonly #rates: Readonly<Record<'async_request' | 'cancel' | 'async_queue_status', RateLimiter>>;
 
   constructor(deps: AsyncDeps) {
     this.#deps = deps;
-    const { statusRate } = deps;
-    this.#rates = {
-      async_request: new RateLimiter(statusRate),
-      cancel: new RateLimiter(statusRate),
-      async_queue_status: new RateLimiter(statusRate),
-    };
   }
 
   /** Serves a request to one of the routes. */
@@ -72,7 +68,8 @@ export class AsyncRoutes {
     const { req } = request;
     if (route.kind === 'async_predict') return this.#submit(request, route.deployment);
     const isCancel = route.kind === 'async_request' && req.method === 'DELETE';
-    if (!this.#rates[isCancel ? 'cancel' : route.kind].take()) return this.#refuse(request, 'rate_limited');
+    if (!this.#deps.rates[isCancel ? 'cancel' : route.kind].take())
+      return this.#refuse(request, 'rate_limited');
     try {
       if (route.kind === 'async_request') await this.#serveTask(request, route.id, isCancel, route.isResult);
       else await this.#queueStatus(request, this.#deps.deploymentId(route.deployment));

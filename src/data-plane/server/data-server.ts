@@ -18,10 +18,9 @@ import { answerRefused } from '../../protocol/grpc/refused-http2.ts';
 import { webFormatOf } from '../../protocol/grpc/web-content-type.ts';
 import { awaitFirstBytes, protocolOf } from '../../protocol/http/http2-preface.ts';
 import { BY_LENGTH } from '../../protocol/http/body-framing.ts';
-import { ConnectionsPerAddress } from '../../protocol/http/connections-per-address.ts';
 import { boundAddress, listen, type PortUse } from '../../protocol/http/listen.ts';
 import { Http1StreamSocket } from '../../protocol/http2/http1/http1-stream-socket.ts';
-import { ServerFront } from '../../protocol/http/server-front.ts';
+import { ServerFront, type ConnectionLimits } from '../../protocol/http/server-front.ts';
 import { isTlsHandshake } from '../../protocol/http/tls-acceptor.ts';
 import type { FastLane, Proxy } from '../proxy/proxy.ts';
 import { AsyncRoutes, type AsyncDeps } from './async-routes.ts';
@@ -40,7 +39,7 @@ export { ClientAccess } from './client-access.ts';
 export { OpenPaths } from './open-paths.ts';
 export { Overload } from './overload.ts';
 export { missedPaths, missedPathWarning, type MissedPath } from './predict-path-warning.ts';
-export type { AsyncDeps, AsyncQueue } from './async-routes.ts';
+export type { AsyncDeps, AsyncQueue, AsyncRates } from './async-routes.ts';
 
 /** Header lines of a web page's request. */
 const HAS_ORIGIN = /^origin:/im;
@@ -58,8 +57,6 @@ export class DataServer {
   readonly #http2: Http2Server | NodeHttp2Server;
   readonly #fast: FastLane | undefined;
   readonly #front: ServerFront;
-  /** Open connections of each client address. With several threads: of all of them. */
-  readonly perAddress: ConnectionsPerAddress;
   readonly #drainEnded = Promise.withResolvers<void>();
 
   constructor(
@@ -74,19 +71,18 @@ export class DataServer {
     onWake: (deployment: number) => void,
     certificate: ServerCertificate | undefined,
     log: Logger,
-    perAddress = new ConnectionsPerAddress(options.max_connections_per_address),
+    connections: ConnectionLimits,
   ) {
     this.#options = options;
     this.#exchanges = exchanges;
     this.#proxy = proxy;
     const router = new ProtocolRouter(async.modelId, deployments);
     this.#router = router;
-    this.perAddress = perAddress;
     this.#front = new ServerFront({
       server: 'ingress',
       listen: options.listen,
       certificate,
-      perAddress: this.perAddress,
+      connections,
       log,
       // With node:http2, HTTP/2 serves only gRPC. gRPC clients offer only h2; clients that offer both send HTTP requests.
       protocols: () => (proxy.usesNodeHttp2 && router.servesHttp ? ['http/1.1', 'h2'] : ['h2', 'http/1.1']),

@@ -114,7 +114,6 @@ export class Http1Server {
       shouldUpgradeCallback: (req: IncomingMessage) =>
         req.method === 'GET' && req.headers.upgrade?.toLowerCase() === 'websocket',
     });
-    this.server.maxConnections = options.max_connections;
     // Node would silently drop headers above this count. `max_header` limits their bytes instead.
     this.server.maxHeadersCount = 0;
     // Node's own listener serves a connection as HTTP/1. `accept` calls it after the protocol is known.

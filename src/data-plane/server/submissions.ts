@@ -3,7 +3,7 @@
 // Source of statuses: docs/contracts/serving.md 2.1 and 2.8.
 import { createHash } from 'node:crypto';
 import { describe } from '../../core/errors.ts';
-import { RateLimiter } from '../../core/rate-limiter.ts';
+import type { RateLimiter } from '../../core/rate-limiter.ts';
 import type { Exchange } from '../../core/exchange/exchange.ts';
 import { readSubmission, type Queue } from '../../async/queue/queue.ts';
 import type {
@@ -16,7 +16,8 @@ import type {
 export interface SubmissionDeps {
   readonly queue: Pick<Queue, 'submit'>;
   readonly maxBody: number;
-  readonly submitRate: number;
+  /** Of submissions, for all threads together. */
+  readonly rates: { readonly async_predict: RateLimiter };
   /** Returns the id of the deployment with this index. */
   readonly deploymentId: (index: number) => string;
   /** Returns the scope in which an Idempotency-Key is unique: the environment, whose deployments share the traffic. */
@@ -33,18 +34,16 @@ export class Submissions implements SubmissionTarget {
   readonly maxBody: number;
   readonly bodyTimeoutMs: number;
   readonly #deps: SubmissionDeps;
-  readonly #rate: RateLimiter;
 
   /** `bodyTimeoutMs`: time limit for a body. */
   constructor(deps: SubmissionDeps, bodyTimeoutMs: number) {
     this.#deps = deps;
     this.maxBody = deps.maxBody;
     this.bodyTimeoutMs = bodyTimeoutMs;
-    this.#rate = new RateLimiter(deps.submitRate);
   }
 
   admit(idempotencyKey: string | undefined): SubmissionRefusal | undefined {
-    if (!this.#rate.take()) return RATE_LIMITED;
+    if (!this.#deps.rates.async_predict.take()) return RATE_LIMITED;
     if (idempotencyKey === undefined) return undefined;
     const { length } = idempotencyKey;
     if (length > 0 && length <= MAX_KEY) return undefined;

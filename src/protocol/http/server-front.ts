@@ -6,11 +6,18 @@ import type { Address } from '../../core/address.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { ServerCertificate } from '../../core/server-certificate.ts';
 import type { ConnectionsPerAddress } from './connections-per-address.ts';
+import type { OpenConnections } from './open-connections.ts';
 import { peerOf, cameThroughUnixSocket } from './peer.ts';
 import { TlsAcceptor, type Http2Refusal, type TlsRefusal } from './tls-acceptor.ts';
 
 /** Shortest time between two messages of one kind. */
 const QUIET_MS = 60_000;
+
+/** Limits of the connections of a server. */
+export interface ConnectionLimits {
+  readonly open?: OpenConnections;
+  readonly perAddress: ConnectionsPerAddress;
+}
 
 export interface FrontOptions {
   /** Name of the server: the section of its settings. */
@@ -18,8 +25,8 @@ export interface FrontOptions {
   readonly listen: Address;
   /** `undefined`: clear text. */
   readonly certificate: ServerCertificate | undefined;
-  /** `undefined`: an address may have any number of connections. */
-  readonly perAddress?: ConnectionsPerAddress;
+  /** `undefined`: there may be any number of connections. */
+  readonly connections?: ConnectionLimits;
   readonly log: Logger;
   /** Protocols over TLS (ALPN), the preferred one first. */
   readonly protocols: () => readonly string[];
@@ -55,8 +62,13 @@ export class ServerFront {
 
   /** Serves a new connection from which nothing was read. */
   readonly accept = (socket: Socket): void => {
-    if (this.#options.listen.path !== undefined) cameThroughUnixSocket(socket);
-    else if (this.#options.perAddress?.accepts(socket) === false) {
+    const { listen, connections } = this.#options;
+    if (connections?.open?.accepts(socket) === false) {
+      socket.destroy();
+      return;
+    }
+    if (listen.path !== undefined) cameThroughUnixSocket(socket);
+    else if (connections?.perAddress.accepts(socket) === false) {
       this.#warn('crowd', socket, 'connection refused: its address has too many', {});
       socket.destroy();
       return;
@@ -79,7 +91,7 @@ export class ServerFront {
   }
 
   #refused(raw: Socket, refusal: TlsRefusal, problem: string): void {
-    this.#options.certificate!.refusals[refusal]++;
+    this.#options.certificate!.refused(refusal);
     // Port scanners and health checks of load balancers open connections and close them.
     if (refusal === 'late' || refusal === 'handshake') return;
     this.#warn(refusal, raw, 'connection to a TLS port refused', { problem });

@@ -11,7 +11,7 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { subjectText } from '../../core/client-subject.ts';
 import type { Failure } from '../../core/errors.ts';
-import type { ServerCertificate } from '../../core/server-certificate.ts';
+import type { RefusedHandshake, ServerCertificate } from '../../core/server-certificate.ts';
 import { protocolOf } from './http2-preface.ts';
 import { hasSubject } from './peer.ts';
 import { refuseConnection } from './refused-connection.ts';
@@ -27,7 +27,7 @@ const CLEAR_TEXT = 'This port speaks TLS: use https:// instead of http://, or gr
 const HTTP1 = /^[!#$%&'*+.^_`|~\w-]{1,32}(?: |$)/;
 
 /** Why a connection is not served. */
-export type TlsRefusal = keyof ServerCertificate['refusals'];
+export type TlsRefusal = RefusedHandshake;
 
 /** Answers each request of an HTTP/2 client with a failure, and ends the connection. `problem`: text for the client. */
 export type Http2Refusal = (socket: Socket, failure: Failure, problem: string) => void;

@@ -82,6 +82,14 @@ export class MetricCounters {
     };
   }
 
+  /** Connections to replicas. `own`: those of the main thread. */
+  connections(own: { readonly active: number; readonly idle: number }): { active: number; idle: number } {
+    return {
+      active: own.active + this.#sum(({ connections }) => connections[0]!),
+      idle: own.idle + this.#sum(({ connections }) => connections[1]!),
+    };
+  }
+
   /** Event loop lag of the thread where it is highest, in seconds. */
   lagSeconds(figure: LagFigure): number {
     return Math.max(...this.#threads.map(({ eventLoop }) => eventLoop.seconds(figure)));

@@ -17,6 +17,8 @@ export interface MetricParts {
   readonly build: { readonly version: string; readonly node: string };
   readonly pool: Pool;
   readonly proxy: Proxy;
+  /** Connections to replicas, of all threads. */
+  readonly replicaConnections: () => { readonly active: number; readonly idle: number };
   readonly pods: PodSource;
   readonly collectors: Collectors;
   readonly replicaMetrics: ReplicaMetrics;

@@ -27,6 +27,8 @@ export class ThreadCounters {
   readonly eventLoop: EventLoopLag;
   /** HTTP/2 connections, by side. */
   readonly http2: { readonly client: Http2Counters; readonly replica: Http2Counters };
+  /** Connections to replicas, in use and kept for later. In the main thread they are read when they are needed. */
+  readonly connections: Int32Array;
   /** One element: open exchanges. For `Exchanges`. */
   readonly open: Int32Array;
   /** One element: 1 while the thread refuses requests, since it is overloaded. For `Overload`. */
@@ -48,6 +50,7 @@ export class ThreadCounters {
     this.llm = new LlmTotals(maxDeployments, models, arrays);
     this.eventLoop = new EventLoopLag(arrays);
     this.http2 = { client: new Http2Counters(arrays), replica: new Http2Counters(arrays) };
+    this.connections = arrays.int32(2);
     this.open = arrays.int32(1);
     this.overloaded = arrays.int32(1);
   }
@@ -59,6 +62,7 @@ export class ThreadCounters {
   lost(): void {
     this.inFlight.lost(this.open[0]!);
     this.open[0] = this.overloaded[0] = 0;
+    this.connections.fill(0);
     this.http2.client.lost();
     this.http2.replica.lost();
     this.eventLoop.clear();

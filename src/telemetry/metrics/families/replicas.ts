@@ -66,7 +66,7 @@ export const replicaFamilies: readonly Family[] = [
     type: 'gauge',
     help: 'Open connections from weir to replicas, active or idle.',
     labels: ['state'],
-    samples: ({ proxy }) =>
-      Object.entries(proxy.connections()).map(([state, value]) => ({ labels: { state }, value })),
+    samples: ({ replicaConnections }) =>
+      Object.entries(replicaConnections()).map(([state, value]) => ({ labels: { state }, value })),
   },
 ];
