@@ -4,7 +4,8 @@ import type { Config } from '../config/config.ts';
 import type { DeploymentIdentity } from '../core/deployment-identity.ts';
 import type { Exchange, Exchanges, Observer } from '../core/exchange/exchange.ts';
 import type { CapturePolicy } from '../telemetry/logs/logs.ts';
-import type { Tracing, TraceSubject } from '../telemetry/tracing/tracing.ts';
+import type { RequestSampling } from '../telemetry/tracing/request-sampling.ts';
+import type { TraceSubject } from '../telemetry/tracing/tracing.ts';
 
 type DeploymentAt = (index: number) => DeploymentIdentity | undefined;
 
@@ -24,7 +25,7 @@ export type NamedRequests = 'never' | 'always' | 'with several replicas';
 export class RequestRecords {
   readonly #config: Pick<Config, 'llm' | 'trace' | 'log'>;
   readonly #capture: CapturePolicy;
-  readonly #tracing: Tracing;
+  readonly #tracing: RequestSampling;
   readonly #target: RecordTarget;
   readonly #named: NamedRequests;
   #hasSeveralReplicas: boolean;
@@ -32,7 +33,7 @@ export class RequestRecords {
   constructor(
     config: Pick<Config, 'llm' | 'trace' | 'log' | 'deployments'>,
     capture: CapturePolicy,
-    tracing: Tracing,
+    tracing: RequestSampling,
     named: NamedRequests,
     target: RecordTarget,
   ) {

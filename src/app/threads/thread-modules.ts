@@ -19,8 +19,8 @@ import {
   type AsyncQueue,
   type DataServer,
 } from '../../data-plane/server/data-server.ts';
-import { Prices } from '../../telemetry/llm/prices.ts';
-import { ThreadCounters } from '../../telemetry/metrics/metrics.ts';
+import { RequestPrices } from '../../telemetry/llm/request-prices.ts';
+import { ThreadCounters } from '../../telemetry/metrics/thread-counters.ts';
 import { newDataServer } from '../build-data-plane.ts';
 import { SharedLimits } from '../shared-limits.ts';
 import type { FromDataThread } from './from-thread.ts';
@@ -35,7 +35,7 @@ export class ThreadModules {
   readonly log: Logger;
   readonly recorder: ThreadRecorder;
   readonly #keys = new KeyStore('', '');
-  readonly prices: Prices;
+  readonly prices: RequestPrices;
   readonly certificate: ServerCertificate | undefined;
   readonly pool: WorkerPool;
   readonly poolChannel: PoolChannel;
@@ -67,7 +67,7 @@ export class ThreadModules {
     this.poolChannel = new PoolChannel((message) => send({ kind: 'pool', message }));
     this.pool = new WorkerPool(start.pool, this.poolChannel, () => this.#deploymentsChanged());
     this.#keys.use(start.keys);
-    this.prices = new Prices(config.llm, undefined, this.log);
+    this.prices = new RequestPrices(config.llm);
     this.prices.use(start.prices);
     const exchanges = new Exchanges(config.identity, openExchanges);
     const deploymentAt = (index: number) => this.pool.deployments[index]?.options;

@@ -1,9 +1,14 @@
 // What a data thread other than the main thread records: requests and its lines of weir's own log.
 import type { LineSink } from '../../core/logger.ts';
-import { CapturePolicy, InputFigures, RecorderInput, RequestRecorder } from '../../telemetry/logs/logs.ts';
-import type { RecorderConnection } from '../../telemetry/logs/logs.ts';
-import { Tracing } from '../../telemetry/tracing/tracing.ts';
-import { RequestRecords, traceSubject } from '../request-records.ts';
+import {
+  CapturePolicy,
+  InputFigures,
+  RecorderInput,
+  RequestRecorder,
+  type RecorderConnection,
+} from '../../telemetry/logs/recording.ts';
+import { RequestSampling } from '../../telemetry/tracing/request-sampling.ts';
+import { RequestRecords } from '../request-records.ts';
 import type { FromDataThread } from './from-thread.ts';
 import type { ThreadStart } from './thread-start.ts';
 
@@ -29,8 +34,8 @@ export class ThreadRecorder {
       dropped: () => 0,
     };
     const capture = new CapturePolicy(config.logs, figures);
-    const tracing = new Tracing(config.trace, traceSubject(config));
-    this.requests = new RequestRecords(config, capture, tracing, namedRequests, {
+    const sampling = new RequestSampling(config.trace);
+    this.requests = new RequestRecords(config, capture, sampling, namedRequests, {
       ended: (exchange, deployment) => store?.ended(exchange, deployment, exchange.bodyCapture?.take()),
       logged: (exchange, deployment) => input?.request(exchange, deployment, false),
       routed: (exchange, deployment) => store?.routed(exchange, deployment),

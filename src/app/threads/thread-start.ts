@@ -5,7 +5,7 @@ import type { KeySnapshot } from '../../core/keys/key-store.ts';
 import type { CertificateFiles } from '../../core/server-certificate.ts';
 import type { WorkerPoolStart } from '../../data-plane/replicas/pool.ts';
 import type { PriceEntry } from '../../telemetry/llm/prices.ts';
-import type { RecorderConnection } from '../../telemetry/logs/logs.ts';
+import type { RecorderConnection } from '../../telemetry/logs/recording.ts';
 import type { NamedRequests } from '../request-records.ts';
 
 export interface ThreadStart {

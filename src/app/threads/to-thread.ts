@@ -5,7 +5,7 @@ import type { SharedKeyUses } from '../../core/keys/key-use-table.ts';
 import type { KeySnapshot } from '../../core/keys/key-store.ts';
 import type { Call, CallResult } from '../../core/worker-rpc.ts';
 import type { PriceEntry } from '../../telemetry/llm/prices.ts';
-import type { RecorderConnection } from '../../telemetry/logs/logs.ts';
+import type { RecorderConnection } from '../../telemetry/logs/recording.ts';
 
 /** What the main thread asks of a data thread, and waits for. */
 export interface ThreadOperations {

@@ -1,17 +1,15 @@
-// Prices of tokens: those of the admin API, which are stored, before those of the configuration. Sets the cost of requests.
+// Prices of tokens: those of the admin API, which are stored, before those of the configuration.
 // Invariant: a change is acknowledged after it is on disk and in all threads, and holds for every request that ends after
 // that.
+//   request-prices.ts  sets the cost of requests, in all data threads
 //   price-table.ts  finds the price of a model    cost.ts        computes the cost
 //   price-list.ts   checks and writes a list      options.ts     the settings
 //   price-edits.ts  changes of single prices      unpriced-models.ts  requests without a price
 import { join } from 'node:path';
 import { readJsonFile, setAside, writeAtomic } from '../../core/atomic-file.ts';
 import { describe } from '../../core/errors.ts';
-import type { Observer } from '../../core/exchange/exchange.ts';
-import type { LlmFacts, TokenPrice } from '../../core/exchange/llm-facts.ts';
 import type { Component } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/logger.ts';
-import { costOf } from './cost.ts';
 import type { LlmOptions, PriceEntry } from './options.ts';
 import {
   priceId,
@@ -22,17 +20,14 @@ import {
   type PriceSource,
 } from './price-edits.ts';
 import { formatPriceList, readPriceList, validFrom, type PriceList } from './price-list.ts';
-import { PriceTable } from './price-table.ts';
-import { UnpricedModels } from './unpriced-models.ts';
+import { RequestPrices } from './request-prices.ts';
 
 export { costOf } from './cost.ts';
 export { PriceTable } from './price-table.ts';
+export type { PriceLists } from './request-prices.ts';
 export type { PriceEntry } from './options.ts';
 export type { UnpricedCount } from './unpriced-models.ts';
 export type { EditRefusal } from './price-edits.ts';
-
-/** Lists of prices, in the order in which they are tried. */
-export type PriceLists = readonly (readonly PriceEntry[])[];
 
 const FILE = 'prices.json';
 
@@ -57,37 +52,20 @@ export interface ShownPrices {
   readonly prices: readonly ShownPrice[];
 }
 
-export class Prices implements Component {
+export class Prices extends RequestPrices implements Component {
   readonly name = 'prices';
-  /** Sets price and cost of each exchange when it ends. It must be the first observer, since others read them. */
-  readonly observer: Observer = {
-    closed: ({ llm }) => {
-      if (llm === undefined) return;
-      const nowMs = Date.now();
-      this.setCost(llm, nowMs);
-      if (llm.price === undefined && llm.modelName !== '') this.unpriced.add(llm.modelName, nowMs);
-    },
-  };
-  /** Of all prices. */
-  readonly currency: string;
-  readonly unpriced = new UnpricedModels();
   /** Is told of changed stored prices, and resolves when other threads know them. */
   changed: ((stored: readonly PriceEntry[]) => Promise<void>) | undefined;
-  readonly #configured: readonly PriceEntry[];
   readonly #file: string | undefined;
   readonly #log: Logger;
-  #stored: readonly PriceEntry[] = [];
-  #table: PriceTable;
   /** The last change, which the next one waits for. */
   #last: Promise<void> = Promise.resolve();
 
   /** `folder`: where prices of the admin API are stored; `undefined`: nothing is stored. */
-  constructor({ currency, prices }: LlmOptions, folder: string | undefined, log: Logger) {
-    this.currency = currency;
-    this.#configured = prices;
+  constructor(options: LlmOptions, folder: string | undefined, log: Logger) {
+    super(options);
     this.#file = folder === undefined ? undefined : join(folder, FILE);
     this.#log = log;
-    this.#table = this.#newTable();
   }
 
   /** Reads the stored prices. If they cannot be used, only those of the configuration hold. */
@@ -111,20 +89,11 @@ export class Prices implements Component {
     return this.#file !== undefined;
   }
 
-  /** The stored prices. */
-  get stored(): readonly PriceEntry[] {
-    return this.#stored;
-  }
-
-  get lists(): PriceLists {
-    return [this.#stored, this.#configured];
-  }
-
   get shown(): ShownPrices {
     const nowMs = Date.now();
     return {
       currency: this.currency,
-      prices: [...shownPrices(this.#stored, 'api', nowMs), ...shownPrices(this.#configured, 'config', nowMs)],
+      prices: [...shownPrices(this.stored, 'api', nowMs), ...shownPrices(this.configured, 'config', nowMs)],
     };
   }
 
@@ -160,7 +129,7 @@ export class Prices implements Component {
   /** Removes a stored price. Resolves after that is on disk; to false if no stored price has the id. */
   remove(id: string): Promise<boolean> {
     return this.#exclusive(async () => {
-      const prices = withoutPrice(this.#stored, id);
+      const prices = withoutPrice(this.stored, id);
       if (prices === 'not_found') return false;
       await this.#write(prices);
       return true;
@@ -171,7 +140,7 @@ export class Prices implements Component {
     make: (prices: readonly PriceEntry[]) => ReturnType<typeof withChange>,
   ): Promise<ShownPrice | EditRefusal> {
     return this.#exclusive(async () => {
-      const made = make(this.#stored);
+      const made = make(this.stored);
       if (typeof made === 'string' || !('entry' in made)) return made;
       await this.#write(made.prices);
       const id = priceId(made.entry, 'api');
@@ -195,26 +164,6 @@ export class Prices implements Component {
     return done;
   }
 
-  /** The price of a model at a time (Date.now()); `undefined` if there is none. */
-  priceOf(model: string, nowMs: number): TokenPrice | undefined {
-    return this.#table.priceOf(model, nowMs);
-  }
-
-  /** Sets price and cost of a request that ended at `nowMs` (Date.now()). Without a price they stay unknown. */
-  setCost(facts: LlmFacts, nowMs: number): void {
-    const price = this.#table.priceOf(facts.modelName, nowMs) ?? this.#ofResponse(facts, nowMs);
-    if (price === undefined) return;
-    facts.price = price;
-    facts.cost = costOf(facts, price);
-  }
-
-  /** A server may name the model that stands behind an alias in the request. */
-  #ofResponse({ model, responseModel }: LlmFacts, nowMs: number) {
-    return responseModel === '' || responseModel === model
-      ? undefined
-      : this.#table.priceOf(responseModel, nowMs);
-  }
-
   async #read(file: string): Promise<PriceList | undefined> {
     const unusable = (problem: string) => this.#log.event('prices_unusable', { problem });
     const value = await readJsonFile(file, (aside) =>
@@ -231,16 +180,6 @@ export class Prices implements Component {
       `${file} has prices in ${list.currency}, but llm.currency is ${this.currency}; set them again with PUT /v1/prices`,
     );
     return undefined;
-  }
-
-  /** Uses these stored prices; in another thread than the main thread, those that it has sent. */
-  use(stored: readonly PriceEntry[]): void {
-    this.#stored = stored;
-    this.#table = this.#newTable();
-  }
-
-  #newTable(): PriceTable {
-    return new PriceTable(this.lists, this.currency);
   }
 }
 

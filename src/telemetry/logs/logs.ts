@@ -86,10 +86,7 @@ export type { PagePosition } from './store/page-position.ts';
 export type { QueriedStore, ReadRecords, ReadStore } from './threads/reader-module.ts';
 export { apiLevel, SEVERITY, severityText } from './severity.ts';
 export type { GroupQuery, GroupResult, KeyValue } from './query/group-query.ts';
-export { InputFigures } from './recorder/input-figures.ts';
-export { RecorderClient, type RecorderConnection } from './recorder/recorder-client.ts';
-export { RecorderInput } from './recorder/recorder-input.ts';
-export { RequestRecorder } from './recorder/request-recorder.ts';
+export { RecorderClient } from './recorder/recorder-client.ts';
 export type { PostResult, RowsResult } from './recorder/recorder-messages.ts';
 export type { PostedRows } from './rows/read-rows.ts';
 export {

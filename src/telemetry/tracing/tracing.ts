@@ -1,13 +1,11 @@
 // Traces: which requests are sampled, and the spans of a request or a webhook delivery.
 // Invariant: no span is stored for a request; its spans are made from its record each time they are read.
-//   sampling.ts  which traces are sampled      request-spans.ts  record of a request → spans
+//   request-sampling.ts, sampling.ts  which traces are sampled      request-spans.ts  record of a request → spans
 //   webhook-span.ts  webhook delivery → record
-import type { Observer } from '../../core/exchange/exchange.ts';
 import type { LogRecord } from '../logs/logs.ts';
 import { deliverySpan, type DeliverySpan } from './webhook-span.ts';
 import type { TraceOptions } from './options.ts';
-import { hasFailed } from './span-status.ts';
-import { ratioSampler, type RatioSampler } from './sampling.ts';
+import { RequestSampling } from './request-sampling.ts';
 import type { Span } from './span.ts';
 import { spansOf, type TraceSubject } from './request-spans.ts';
 
@@ -17,30 +15,14 @@ export { spansOf, type TraceSubject } from './request-spans.ts';
 export { STATUS } from './span.ts';
 export type { Span } from './span.ts';
 
-export class Tracing {
-  readonly sampler: RatioSampler;
+export class Tracing extends RequestSampling {
   readonly #options: TraceOptions;
   readonly #subject: TraceSubject;
 
   constructor(options: TraceOptions, subject: TraceSubject) {
+    super(options);
     this.#options = options;
     this.#subject = subject;
-    this.sampler = ratioSampler(options.sample_ratio, options.parent_based);
-  }
-
-  /**
-   * Samples failed requests if `always_on_error` is set. Must be registered before the observer that stores records.
-   */
-  get observer(): Observer {
-    const samplesErrors = this.#options.always_on_error;
-    return {
-      closed(exchange) {
-        if (!samplesErrors || exchange.isSampled) return;
-        const { protocol, status, llm } = exchange;
-        const isFailedStream = llm !== undefined && llm.isStream && llm.error !== undefined;
-        exchange.isSampled = hasFailed({ protocol, status, cause: exchange.cause!, isFailedStream });
-      },
-    };
   }
 
   /** The spans of a request, made from its record. The span of the request itself is the first. */
