@@ -15,10 +15,12 @@ import {
   type ScaleRule,
 } from './desired-replicas.ts';
 import type { KedaServer } from './keda.ts';
+import type { LoadChange } from './load-tally.ts';
 import type { ScaleOptions } from './options.ts';
 import { perReplica, scaleReading, type ScaledDeployment, type ScaleReading } from './scale-reading.ts';
 import { SlidingMean } from './sliding-mean.ts';
 
+export { LoadTally, type LoadChange } from './load-tally.ts';
 export type { ScaledDeployment, ScaleReading } from './scale-reading.ts';
 
 const TICK_MS = 1000;
@@ -67,6 +69,8 @@ export class Autoscaler implements Component {
   readonly #now: () => number;
   /** By the deployment's index. */
   readonly #states: DeploymentState[] = [];
+  /** Thread → deployment → requests in flight, but of the main thread. */
+  readonly #ofThreads: number[][] = [];
   readonly #listeners = new Set<() => void>();
   #timer: NodeJS.Timeout | undefined;
   #kedaServer: KedaServer | undefined;
@@ -134,6 +138,32 @@ export class Autoscaler implements Component {
     for (const listener of this.#listeners) listener();
   }
 
+  /** Counts requests of another thread. `thread`: its number. */
+  report(thread: number, changes: readonly LoadChange[]): void {
+    const running = (this.#ofThreads[thread] ??= []);
+    for (const { deployment, by, weightedMs, endedMs } of changes) {
+      running[deployment] = (running[deployment] ?? 0) + by;
+      const state = this.#states[deployment] ?? this.#find(deployment);
+      if (state === undefined) continue;
+      const before = state.load.value;
+      state.load.changes(by, weightedMs);
+      if (state.load.value === 0) state.idleSinceMs = Math.max(state.idleSinceMs, endedMs);
+      else if (before === 0) this.#beganAfterIdle(state);
+    }
+  }
+
+  /** A thread is gone, and its requests with it. */
+  lost(thread: number): void {
+    const nowMs = this.#now();
+    for (const [deployment, running = 0] of this.#ofThreads[thread]?.entries() ?? []) {
+      const state = this.#states[deployment];
+      if (state === undefined || running === 0) continue;
+      state.load.change(-running, nowMs);
+      if (state.load.value === 0) state.idleSinceMs = nowMs;
+    }
+    this.#ofThreads[thread] = [];
+  }
+
   #routed({ deployment, isAsync, routedMs }: Exchange): void {
     if (isAsync) return;
     const state = this.#states[deployment] ?? this.#find(deployment);
@@ -143,9 +173,12 @@ export class Autoscaler implements Component {
   /** Counts one more request in flight. */
   #countRequest(state: DeploymentState, nowMs: number): void {
     state.load.change(1, nowMs);
-    const { in_flight, mean_in_flight } = state.reading;
-    // The first request after idle time is decided at once, since a replica may have to start for it.
-    if (state.load.value === 1 && in_flight === 0 && mean_in_flight === 0) queueMicrotask(() => this.tick());
+    if (state.load.value === 1) this.#beganAfterIdle(state);
+  }
+
+  /** The first request after idle time is decided at once, since a replica may have to start for it. */
+  #beganAfterIdle({ reading: { in_flight, mean_in_flight } }: DeploymentState): void {
+    if (in_flight === 0 && mean_in_flight === 0) queueMicrotask(() => this.tick());
   }
 
   #closed({ deployment, isAsync, endMs }: Exchange): void {

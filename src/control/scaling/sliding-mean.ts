@@ -34,6 +34,12 @@ export class SlidingMean {
     this.#offset -= by * atMs;
   }
 
+  /** Makes several changes, of `by` together. `weightedMs`: the sum of each change times its moment. */
+  changes(by: number, weightedMs: number): void {
+    this.value += by;
+    this.#offset -= weightedMs;
+  }
+
   /** Mean of the window that ends at `nowMs`, or of the time since the start if that is shorter. */
   mean(nowMs: number): number {
     this.#mark(nowMs);

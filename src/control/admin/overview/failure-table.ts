@@ -14,9 +14,9 @@ export class HourBars {
   /** Number of the newest bar since 1970. */
   #newest = 0;
 
-  add(nowMs: number): void {
+  add(nowMs: number, count = 1): void {
     this.#advance(nowMs);
-    this.#counts[this.#newest % BARS]!++;
+    this.#counts[this.#newest % BARS]! += count;
   }
 
   /** The oldest first. */
@@ -32,52 +32,64 @@ export class HourBars {
   }
 }
 
-/** Failed requests with one cause. */
-export interface FailureRow {
+/** Failed requests of one cause and class, at one replica or at none. The texts are those of the last one. */
+export interface FailedRequests {
   readonly kind: FailureKind;
+  readonly outcome: OverviewClass;
+  readonly count: number;
+  /** When the last one ended. Milliseconds since 1970. */
+  readonly lastMs: number;
+  readonly detail: string;
+  readonly requestId: string;
+  readonly status: number;
+  readonly deployment: number;
+  readonly replica: string;
+}
+
+/** Failed requests with one cause. */
+interface FailureRow {
   readonly bars: HourBars;
-  /** The last one. Milliseconds since 1970. */
-  lastMs: number;
-  detail: string;
-  requestId: string;
-  status: number;
-  deployment: number;
-  replica: string;
+  last: FailedRequests;
 }
 
 /** Longest text of an example. */
 const MAX_DETAIL = 200;
 
+/** A request of another class than `2xx`. `nowMs`: milliseconds since 1970, here and below. */
+export const failedRequest = (exchange: Exchange, outcome: OverviewClass, nowMs: number): FailedRequests => ({
+  kind: failureOfRequest(exchange),
+  outcome,
+  count: 1,
+  lastMs: nowMs,
+  detail: (exchange.llm?.error?.message || exchange.detail).slice(0, MAX_DETAIL),
+  requestId: exchange.id,
+  status: exchange.status,
+  deployment: exchange.recordedAs,
+  replica: exchange.replica,
+});
+
 export class FailureTable {
-  readonly #causes = new Map<FailureKind, FailureRow>();
+  /** By cause. */
+  readonly #causes = new Map<string, FailureRow>();
   /** Deployment and replica → requests that the replica failed. */
   readonly #replicas = new Map<string, HourBars>();
 
-  /** Counts a request of another class than `2xx`. `nowMs`: milliseconds since 1970, here and below. */
-  count(exchange: Exchange, outcome: OverviewClass, nowMs: number): void {
-    const kind = failureOfRequest(exchange);
-    let row = this.#causes.get(kind);
-    if (row === undefined) {
-      const empty = { detail: '', requestId: '', status: 0, deployment: -1, replica: '', lastMs: 0 };
-      this.#causes.set(kind, (row = { kind, bars: new HourBars(), ...empty }));
-    }
-    row.bars.add(nowMs);
-    row.lastMs = nowMs;
-    row.detail = (exchange.llm?.error?.message || exchange.detail).slice(0, MAX_DETAIL);
-    row.requestId = exchange.id;
-    row.status = exchange.status;
-    row.deployment = exchange.recordedAs;
-    row.replica = exchange.replica;
-    if (outcome === '5xx' && exchange.replica !== '') this.#countReplica(exchange, nowMs);
+  add(failed: FailedRequests): void {
+    const { kind, count, lastMs, outcome, replica } = failed;
+    let row = this.#causes.get(kind.cause);
+    if (row === undefined) this.#causes.set(kind.cause, (row = { bars: new HourBars(), last: failed }));
+    row.bars.add(lastMs, count);
+    row.last = failed;
+    if (outcome === '5xx' && replica !== '') this.#countReplica(failed);
   }
 
   /** The causes of the last hour, those with the most requests first. */
   rows(
     nowMs: number,
-  ): { readonly row: FailureRow; readonly points: readonly number[]; readonly count: number }[] {
+  ): { readonly row: FailedRequests; readonly points: readonly number[]; readonly count: number }[] {
     return Array.from(this.#causes.values(), (row) => {
       const points = row.bars.points(nowMs);
-      return { row, points, count: sumOf(points) };
+      return { row: row.last, points, count: sumOf(points) };
     })
       .filter(({ count }) => count > 0)
       .sort((a, b) => b.count - a.count || b.row.lastMs - a.row.lastMs);
@@ -94,11 +106,11 @@ export class FailureTable {
     for (const [key, bars] of this.#replicas) if (sumOf(bars.points(nowMs)) === 0) this.#replicas.delete(key);
   }
 
-  #countReplica({ recordedAs, replica }: Exchange, nowMs: number): void {
-    const key = replicaKey(recordedAs, replica);
+  #countReplica({ deployment, replica, lastMs, count }: FailedRequests): void {
+    const key = replicaKey(deployment, replica);
     let bars = this.#replicas.get(key);
     if (bars === undefined) this.#replicas.set(key, (bars = new HourBars()));
-    bars.add(nowMs);
+    bars.add(lastMs, count);
   }
 }
 

@@ -31,7 +31,8 @@ const FIGURES = [
   'firstTokenP95',
 ] as const;
 export type SlotFigure = (typeof FIGURES)[number];
-const COLUMNS = FIGURES.length;
+/** Number of figures. */
+export const COLUMNS = FIGURES.length;
 const COLUMN = Object.fromEntries(FIGURES.map((name, i) => [name, i])) as Record<SlotFigure, number>;
 /** The number of a figure, for `add`, which is called for every request. */
 export const columnOf = (figure: SlotFigure): number => COLUMN[figure];
@@ -81,6 +82,12 @@ export class FigureSlots {
 
   addLatency(ms: number): void {
     this.#latency[this.#at * BUCKETS + bucketOf(ms)]!++;
+  }
+
+  /** `counts`: by bucket. */
+  addLatencies(counts: Uint32Array): void {
+    const base = this.#at * BUCKETS;
+    for (let i = 0; i < BUCKETS; i++) this.#latency[base + i]! += counts[i]!;
   }
 
   addFirstToken(ms: number): void {

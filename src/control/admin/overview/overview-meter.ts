@@ -2,22 +2,15 @@
 // Invariant: `closed` allocates nothing for a request that has not failed, and memory does not grow with traffic.
 import type { Component } from '../../../core/lifecycle.ts';
 import type { Exchange, Observer } from '../../../core/exchange/exchange.ts';
-import { UNKNOWN } from '../../../core/exchange/llm-facts.ts';
-import { FailureTable, replicaKey } from './failure-table.ts';
+import { countRequest, type RequestFigures } from './count-request.ts';
+import { failedRequest, FailureTable, replicaKey } from './failure-table.ts';
 import { columnOf, FigureSlots, MINUTE_SLOTS, STEP_MS } from './figure-slots.ts';
 import { FirstTokenTimes } from './first-token-times.ts';
+import type { OverviewClass } from './overview-json.ts';
 import type { OverviewSources } from './overview-sources.ts';
-import { classOf, isRefusal } from './request-outcome.ts';
+import type { OverviewReport } from './overview-tally.ts';
 import { ScaleHistory } from './scale-history.ts';
 import { StateTimes } from './state-times.ts';
-
-const OK = columnOf('2xx');
-const REFUSED = columnOf('refused');
-const INPUT_TOKENS = columnOf('inputTokens');
-const OUTPUT_TOKENS = columnOf('outputTokens');
-const HAS_TOKENS = columnOf('hasTokens');
-const COST = columnOf('cost');
-const HAS_COST = columnOf('hasCost');
 
 /** CPU time of a replica at a reading. */
 interface CpuSample {
@@ -34,7 +27,7 @@ const MIN_READING_MS = 50;
 const GROWING = ['webhooks', 'webhooksOk', 'tasksFailed', 'recordsLost'] as const;
 type Totals = Record<(typeof GROWING)[number], number>;
 
-export class OverviewMeter implements Component, Observer {
+export class OverviewMeter implements Component, Observer, RequestFigures {
   readonly name = 'overview';
   readonly startedMs: number;
   readonly slots: FigureSlots;
@@ -68,14 +61,32 @@ export class OverviewMeter implements Component, Observer {
   }
 
   closed(exchange: Exchange): void {
-    const { slots } = this;
-    const outcome = classOf(exchange);
-    if (exchange.protocol !== 'websocket') slots.addLatency(exchange.endMs - exchange.startMs);
-    if (exchange.llm !== undefined) this.#countModel(exchange, exchange.llm);
-    if (outcome === '2xx') return slots.add(OK, 1);
-    slots.add(columnOf(outcome), 1);
-    if (isRefusal(exchange.cause)) slots.add(REFUSED, 1);
-    this.failures.count(exchange, outcome, this.#now());
+    countRequest(exchange, this);
+  }
+
+  /** Counts what another thread has counted. */
+  report({ counts, latency, failures, firstTokens }: OverviewReport): void {
+    for (const [column, amount] of counts.entries()) if (amount !== 0) this.slots.add(column, amount);
+    this.slots.addLatencies(latency);
+    for (const failed of failures) this.failures.add(failed);
+    for (const { ms, deployment, replica } of firstTokens) this.addFirstToken(ms, deployment, replica);
+  }
+
+  add(column: number, amount: number): void {
+    this.slots.add(column, amount);
+  }
+
+  addLatency(ms: number): void {
+    this.slots.addLatency(ms);
+  }
+
+  addFirstToken(ms: number, deployment: number, replica: string): void {
+    this.slots.addFirstToken(ms);
+    if (deployment >= 0) this.firstTokens.add(deployment, replica, ms);
+  }
+
+  addFailure(exchange: Exchange, outcome: OverviewClass): void {
+    this.failures.add(failedRequest(exchange, outcome, this.#now()));
   }
 
   /** Ends the slot if it is over, and notes what has no counter of its own. Called before each answer, too. */
@@ -123,23 +134,6 @@ export class OverviewMeter implements Component, Observer {
     if (++this.#ticks % MINUTE_SLOTS !== 0) return;
     this.firstTokens.rotate();
     this.failures.prune(this.#now());
-  }
-
-  #countModel(exchange: Exchange, llm: NonNullable<Exchange['llm']>): void {
-    const { slots } = this;
-    if (llm.inputTokens !== UNKNOWN) slots.add(INPUT_TOKENS, llm.inputTokens);
-    if (llm.outputCount !== UNKNOWN) {
-      slots.add(OUTPUT_TOKENS, llm.outputCount);
-      slots.add(HAS_TOKENS, 1);
-    }
-    if (!Number.isNaN(llm.cost)) {
-      slots.add(COST, llm.cost);
-      slots.add(HAS_COST, 1);
-    }
-    if (!llm.isStream || llm.firstTokenMs === 0) return;
-    const ms = llm.firstTokenMs - exchange.startMs;
-    slots.addFirstToken(ms);
-    if (exchange.deployment >= 0) this.firstTokens.add(exchange.deployment, exchange.replica, ms);
   }
 
   /** Adds the growth of counters that others keep to the slot. */

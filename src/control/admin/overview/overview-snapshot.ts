@@ -2,7 +2,7 @@
 // Invariant: reads memory only, and takes at most 2 ms of the forwarding thread.
 import type { NextToExpire } from '../../../async/queue/queue.ts';
 import { catalogue, type Failure } from '../../../core/errors.ts';
-import type { FailureRow } from './failure-table.ts';
+import type { FailedRequests } from './failure-table.ts';
 import { LAST_HOUR, requestsOf } from './figure-slots.ts';
 import { figuresOf, nsText, trafficOf } from './overview-figures.ts';
 import type {
@@ -107,7 +107,7 @@ const ANSWERS: Readonly<Record<string, string>> = {
 };
 
 function causeOf(
-  { kind, lastMs, detail, requestId, status, deployment, replica }: FailureRow,
+  { kind, lastMs, detail, requestId, status, deployment, replica }: FailedRequests,
   points: readonly number[],
   count: number,
   { pool }: OverviewSources,

@@ -14,6 +14,7 @@ import type { OverviewJson } from './overview-json.ts';
 import { OverviewMeter } from './overview-meter.ts';
 import { overviewOf, withoutUrls } from './overview-snapshot.ts';
 import type { OverviewSources } from './overview-sources.ts';
+import type { OverviewReport } from './overview-tally.ts';
 
 const LIFE_MS = 1000;
 /** Longest wait for the queue, which may be in another process. */
@@ -60,6 +61,11 @@ export class Overview implements Component, Observer {
 
   closed(exchange: Exchange): void {
     this.#meter.closed(exchange);
+  }
+
+  /** Counts requests that have ended in another thread. */
+  report(report: OverviewReport): void {
+    this.#meter.report(report);
   }
 
   /** The snapshot of this second. `hasUrls`: with the addresses of replicas. */

@@ -1,6 +1,6 @@
 // Failed requests by cause and replica, times to the first token, changes of the scale, and since when a state holds.
 import { describe, expect, it } from 'vitest';
-import { BAR_MS, FailureTable } from '../../../../src/control/admin/overview/failure-table.ts';
+import { BAR_MS, failedRequest, FailureTable } from '../../../../src/control/admin/overview/failure-table.ts';
 import { FirstTokenTimes } from '../../../../src/control/admin/overview/first-token-times.ts';
 import { classOf, failureOfRequest } from '../../../../src/control/admin/overview/request-outcome.ts';
 import { ScaleHistory } from '../../../../src/control/admin/overview/scale-history.ts';
@@ -68,7 +68,7 @@ describe('a request', () => {
 describe('failed requests', () => {
   const count = (table: FailureTable, facts: Partial<Exchange>, nowMs: number): void => {
     const exchange = ended(facts);
-    table.count(exchange, classOf(exchange), nowMs);
+    table.add(failedRequest(exchange, classOf(exchange), nowMs));
   };
 
   it('are counted by cause in 12 bars, with the last one as the example', () => {

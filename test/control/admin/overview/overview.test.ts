@@ -1,11 +1,15 @@
 // GET /v1/overview and GET /v1/me of an admin server in this process.
+import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Overview } from '../../../../src/control/admin/overview/overview.ts';
 import type { MeJson } from '../../../../src/control/admin/overview/me-json.ts';
 import type { OverviewJson } from '../../../../src/control/admin/overview/overview-json.ts';
 import type { OverviewSources } from '../../../../src/control/admin/overview/overview-sources.ts';
+import { OverviewTally } from '../../../../src/control/admin/overview/overview-tally.ts';
 import type { NextToExpire } from '../../../../src/async/queue/queue.ts';
-import { Exchanges } from '../../../../src/core/exchange/exchange.ts';
+import type { Cause } from '../../../../src/core/errors.ts';
+import { Exchanges, type Exchange } from '../../../../src/core/exchange/exchange.ts';
+import { LlmFacts } from '../../../../src/core/exchange/llm-facts.ts';
 import { Pool } from '../../../../src/data-plane/replicas/pool.ts';
 import { closeAdmins, startAdmin } from '../../../kit/admin.ts';
 import { configOf, deploymentOptions } from '../../../kit/deployment.ts';
@@ -189,6 +193,77 @@ describe('GET /v1/overview', () => {
       cause: 'answer_5xx',
     });
     expect(causes).toMatchObject([{ cause: 'answer_5xx', count: 5, origin: 'replica', status: 500 }]);
+  });
+});
+
+describe('requests of other threads', () => {
+  const request = fc.record({
+    thread: fc.nat(2),
+    status: fc.constantFrom(200, 200, 404, 429, 500, 502),
+    cause: fc.constantFrom<Cause>('ok', 'queue_full', 'reset_midway', 'client_gone'),
+    replica: fc.constantFrom('', 'r0', 'r1'),
+    ms: fc.constantFrom(0, 3, 50, 2000),
+    stream: fc.boolean(),
+    passedMs: fc.constantFrom(0, 40, 7000),
+  });
+
+  it('are in the overview as those of the main thread', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(request, { maxLength: 60 }), async (requests) => {
+        let nowMs = NOW;
+        const pool = poolOf('dep1');
+        const [one, all] = [0, 1].map(() => new Overview(sourcesOf(pool), () => nowMs)) as [
+          Overview,
+          Overview,
+        ];
+        const tallies = [1, 2].map(() => new OverviewTally(() => nowMs));
+        const report = (): void => {
+          for (const tally of tallies) {
+            const counted = tally.take();
+            if (counted !== undefined) all.report(structuredClone(counted));
+          }
+        };
+        for (const { thread, status, cause, replica, ms, stream, passedMs } of requests) {
+          if (nowMs + passedMs > nowMs) report();
+          nowMs += passedMs;
+          const llm = stream
+            ? Object.assign(new LlmFacts(), {
+                isStream: true,
+                firstTokenMs: 1000 + ms,
+                inputTokens: 5,
+                outputTokens: 7,
+                cost: 0.5,
+              })
+            : undefined;
+          const times = { startMs: 1000, endMs: 1000 + ms, protocol: 'http' };
+          const facts = {
+            id: `id-${nowMs}`,
+            detail: 'why',
+            deployment: 0,
+            recordedAs: 0,
+            status,
+            cause,
+            replica,
+            llm,
+          };
+          const exchange = { ...times, ...facts } as Exchange;
+          one.closed(exchange);
+          (thread === 0 ? all : tallies[thread - 1]!).closed(exchange);
+        }
+        report();
+        nowMs += 2000;
+        const [expected, found] = await Promise.all([one.encoded(true), all.encoded(true)]);
+        const sorted = (body: string) => {
+          const { causes, ...others } = JSON.parse(body) as OverviewJson;
+          const named = causes.map(
+            ({ example_request_id: _id, replica: _replica, status: _status, ...facts }) => facts,
+          );
+          return { ...others, causes: named.sort((a, b) => (a.cause < b.cause ? -1 : 1)) };
+        };
+        expect(sorted(found.body)).toEqual(sorted(expected.body));
+      }),
+      { numRuns: 60 },
+    );
   });
 });
 
