@@ -6,6 +6,7 @@ import type { SharedKeyUses } from '../../core/keys/key-use-table.ts';
 import { waitAtMost } from '../../core/wait.ts';
 import { answer } from '../../core/worker-rpc.ts';
 import type { Modules } from '../modules.ts';
+import { takeReport } from '../thread-reports.ts';
 import type { FromDataThread } from './from-thread.ts';
 import { PoolChannel } from './pool-channel.ts';
 import { RunningThread } from './running-thread.ts';
@@ -109,8 +110,11 @@ export class DataThreads {
       },
       connection ? [connection.port] : [],
       {
-        received: (message) =>
-          message.kind === 'pool' ? poolChannel.received(message.message) : this.#received(running, message),
+        received: (message) => {
+          if (message.kind === 'pool') poolChannel.received(message.message);
+          else if (message.kind === 'requests') takeReport(this.#modules, thread, message.report);
+          else this.#received(running, message);
+        },
         ended: (problem) => this.#ended(thread, problem, performance.now() - startedMs),
       },
     );
@@ -122,7 +126,7 @@ export class DataThreads {
     return thread.call('listen', dataServer.address.port, admin.address.port);
   }
 
-  #received(thread: RunningThread, message: Exclude<FromDataThread, { kind: 'pool' }>): void {
+  #received(thread: RunningThread, message: Exclude<FromDataThread, { kind: 'pool' | 'requests' }>): void {
     const { log, autoscaler, keys, prices, pathMissed, queue } = this.#modules;
     switch (message.kind) {
       case 'calls':
@@ -154,12 +158,13 @@ export class DataThreads {
 
   /** A thread runs no more. Gives back what it held, and starts another one. */
   #ended(thread: number, problem: string, ranMs: number): void {
-    const { log, pool, counters, limits, keyUses, recorder } = this.#modules;
+    const { log, pool, counters, limits, keyUses, autoscaler, recorder } = this.#modules;
     this.#running.delete(thread);
     pool.threadLost(thread);
     counters.lost(thread);
     limits.lost(thread);
     keyUses.lost(thread);
+    autoscaler.lost(thread);
     recorder.disconnect(thread);
     if (this.#isStopping) return;
     const failures = ranMs > STABLE_MS ? 0 : (this.#failures[thread] ?? 0);

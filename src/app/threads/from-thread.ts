@@ -3,6 +3,7 @@
 import type { LifecycleEvent } from '../../core/events.ts';
 import type { Call, CallResult } from '../../core/worker-rpc.ts';
 import type { MissedPath } from '../../data-plane/server/data-server.ts';
+import type { RequestReport } from '../thread-reports.ts';
 import type { UnpricedCount } from '../../telemetry/llm/prices.ts';
 
 export type FromDataThread =
@@ -18,6 +19,8 @@ export type FromDataThread =
   | { readonly kind: 'event'; readonly event: LifecycleEvent }
   /** A client asks for a replica of the deployment. */
   | { readonly kind: 'wake'; readonly deployment: number }
+  /** What requests have done since the last message. */
+  | { readonly kind: 'requests'; readonly report: RequestReport }
   /** When keys were last used, since the last message: id and milliseconds since 1970. */
   | { readonly kind: 'keysUsed'; readonly uses: readonly (readonly [string, number])[] }
   | { readonly kind: 'missedPath'; readonly missed: MissedPath }

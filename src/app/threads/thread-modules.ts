@@ -23,6 +23,7 @@ import { RequestPrices } from '../../telemetry/llm/request-prices.ts';
 import { ThreadCounters } from '../../telemetry/metrics/thread-counters.ts';
 import { newDataServer } from '../build-data-plane.ts';
 import { SharedLimits } from '../shared-limits.ts';
+import { RequestReporter } from '../thread-reports.ts';
 import type { FromDataThread } from './from-thread.ts';
 import { PoolChannel } from './pool-channel.ts';
 import { ThreadRecorder } from './thread-recorder.ts';
@@ -45,6 +46,7 @@ export class ThreadModules {
   readonly #counters: ThreadCounters;
   readonly #overload: Overload;
   readonly #keyUses: KeyUseTable;
+  readonly #reporter: RequestReporter;
   /** Last uses of keys that the main thread knows. */
   readonly #knownUses = new Map<string, number>();
   /** Ports of weir: of the data server and of the admin server. */
@@ -99,6 +101,7 @@ export class ThreadModules {
       log: this.log,
       limits,
     });
+    this.#reporter = new RequestReporter((report) => send({ kind: 'requests', report }));
     this.recorder.requests.attach(exchanges);
     // In the order of observers.ts.
     const observers = [
@@ -106,6 +109,7 @@ export class ThreadModules {
       ...(access ? [access] : []),
       this.#counters.inFlight,
       this.#counters.llm,
+      this.#reporter,
       ...this.recorder.requests.observers(deploymentAt),
       missedPaths(deploymentAt, (missed) => send({ kind: 'missedPath', missed })),
     ];
@@ -136,6 +140,7 @@ export class ThreadModules {
     this.#overload.stop();
     this.#counters.eventLoop.stop();
     clearInterval(this.#timer);
+    this.#reporter.flush();
     this.#report();
     this.log.flushEvents();
     this.recorder.close();
