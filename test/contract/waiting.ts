@@ -1,7 +1,7 @@
 // The behaviour of the wait queue and of retries that both lanes share. One suite, run for each lane.
 import { once } from 'node:events';
 import { mkdtempSync, writeFileSync } from 'node:fs';
-import type { RequestListener, ServerResponse } from 'node:http';
+import { Agent, type RequestListener, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -432,10 +432,15 @@ proxy: { retry: { max_time: 3s, max_body: 64KiB, exclude_paths: [/v1/never] } }
       const closed = replicas[1]!;
       await closed.close();
       const bodies = [undefined, '{}', Buffer.alloc(2 * MIB, 'y')];
-      // One after the other, and each replica in turn, so at least one of the first two gets the closed one.
+      // One after the other, and each replica in turn, so at least one of the first two gets the closed one. On one
+      // connection, since each data thread takes turns of its own.
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
       const responses = [];
       for (const body of bodies)
-        responses.push(await call(weir.url, '/x', body === undefined ? {} : { method: 'PUT', body }));
+        responses.push(
+          await call(weir.url, '/x', body === undefined ? { agent } : { method: 'PUT', body, agent }),
+        );
+      agent.destroy();
       expect(responses.map((response) => response.status)).toEqual([200, 200, 200]);
       expect(responses.filter((response) => response.headers[ATTEMPTS] === '2').length).toBe(1);
       await weir.expectMetric('weir_replica_state{deployment_id="twins",replica="r1",state="down"}', 1);

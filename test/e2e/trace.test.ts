@@ -1,4 +1,5 @@
 // Traces with the real binary: the traceparent that a replica gets and the stored record belong to the same trace.
+import { Agent } from 'node:http';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { childSpanId, REPLICA_SPAN } from '../../src/core/exchange/identity.ts';
 import { spansOf } from '../../src/telemetry/tracing/request-spans.ts';
@@ -52,7 +53,9 @@ for (const lane of ['fast', 'full'])
     it('makes a request a child of the client’s span, and the replica’s spans children of the request', async () => {
       const weir = await start([here]);
       const headers = { traceparent: `00-${TRACE}-${SPAN}-01` };
-      const id = idOf(await call(weir.url, '/x', { headers }));
+      // One connection, since each data thread has connections of its own to the replica.
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      const id = idOf(await call(weir.url, '/x', { headers, agent }));
       const record = await expectRequestRecord(data, id);
       expect(record).toMatchObject({ traceId: TRACE, parentSpanId: SPAN });
       expect(record.fields['is_sampled']).toBe(true);
@@ -69,7 +72,8 @@ for (const lane of ['fast', 'full'])
       // The first request finds no connection.
       expect(below.map(({ name }) => name)).toEqual(['weir.connect', 'GET']);
       expect(below.at(-1)!.spanId).toBe(partsOf(traceparents.get('/x')).spanId);
-      const again = await expectRequestRecord(data, idOf(await call(weir.url, '/again')));
+      const again = await expectRequestRecord(data, idOf(await call(weir.url, '/again', { agent })));
+      agent.destroy();
       expect(
         spansOf(again, { modelId: '', scheme: 'http', genAi: 'common' }).map(({ name }) => name),
       ).toEqual(['GET', 'GET']);
