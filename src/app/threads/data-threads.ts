@@ -1,7 +1,7 @@
 // The data threads besides the main thread: starts them, tells them what has changed, and replaces one that has ended.
 // Invariant: what a thread held that has ended is given back before another one takes its number.
 import { backoffMs } from '../../core/backoff.ts';
-import { describe } from '../../core/errors.ts';
+import { describe, WeirError } from '../../core/errors.ts';
 import type { SharedKeyUses } from '../../core/keys/key-use-table.ts';
 import { waitAtMost } from '../../core/wait.ts';
 import { answer } from '../../core/worker-rpc.ts';
@@ -31,6 +31,8 @@ export class DataThreads {
   readonly #failures: number[] = [];
   #isListening = false;
   #isStopping = false;
+  /** Why a thread could not be started; '' if all could. */
+  #problem = '';
 
   /** `count`: number of data threads, the main thread included. */
   constructor(modules: Modules, count: number) {
@@ -43,9 +45,18 @@ export class DataThreads {
     for (let thread = 1; thread < this.#count; thread++) this.#start(thread);
   }
 
-  /** Has all threads accept connections, on the port of the main thread. */
+  /** Has all threads accept connections, on the port of the main thread. Rejects with a WeirError if one cannot. */
   async listen(): Promise<void> {
-    await Promise.all(Array.from(this.#running.values(), (thread) => this.#listen(thread)));
+    await Promise.allSettled(
+      Array.from(this.#running, async ([thread, running]) => {
+        try {
+          await this.#listen(running);
+        } catch (error) {
+          this.#failed(thread, describe(error));
+        }
+      }),
+    );
+    if (this.#problem !== '') throw new WeirError('thread_failed', this.#problem);
     this.#isListening = true;
   }
 
@@ -167,6 +178,7 @@ export class DataThreads {
     autoscaler.lost(thread);
     recorder.disconnect(thread);
     if (this.#isStopping) return;
+    if (!this.#isListening) return this.#failed(thread, problem);
     const failures = ranMs > STABLE_MS ? 0 : (this.#failures[thread] ?? 0);
     this.#failures[thread] = failures + 1;
     const pauseMs = backoffMs(failures, FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
@@ -174,10 +186,13 @@ export class DataThreads {
     setTimeout(() => void this.#restart(thread), pauseMs).unref();
   }
 
+  #failed(thread: number, problem: string): void {
+    this.#problem ||= `data thread ${thread} cannot serve requests: ${problem}`;
+  }
+
   async #restart(thread: number): Promise<void> {
     if (this.#isStopping) return;
     this.#start(thread);
-    if (!this.#isListening) return;
     const { log } = this.#modules;
     try {
       await this.#listen(this.#running.get(thread)!);
