@@ -1,7 +1,7 @@
 // npm run soak: sends many mixed requests with random aborts to a real weir, then compares the counts of both sides.
 // Invariant: weir's counters contain every request of this client exactly once, gauges end at 0, and memory at the end
 // is that after the warm-up. Otherwise the exit code is 1.
-// Usage: node bench/soak.ts [REQUESTS, default 1000000]
+// Usage: node bench/soak.ts [REQUESTS, default 1000000] [THREADS, default 1]
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { residentBytes } from './cpu.ts';
 
 const total = Number(process.argv[2] ?? 1_000_000);
+const threads = Number(process.argv[3] ?? 1);
 const CONNECTIONS = 64;
 
 /** Called when the replica has the request of a path, to which it never responds. */
@@ -45,6 +46,7 @@ const weir = spawn(
   fileURLToPath(new URL('../bin/weir', import.meta.url)),
   [
     'serve',
+    `--threads=${threads}`,
     `--replica=http://127.0.0.1:${(replica.address() as AddressInfo).port}`,
     '--listen=127.0.0.1:0',
     '--admin=127.0.0.1:0',

@@ -223,7 +223,7 @@ describe('the JSON schema', () => {
       const [part, ...names] = path;
       const inner = names.reduceRight<unknown>(
         (value, name) => ({ [name]: value }),
-        ['integer', '0 to 1'].includes(info.kind)
+        ['integer', 'integer \\| auto', '0 to 1'].includes(info.kind)
           ? Number(info.defaultText)
           : info.kind === 'boolean'
             ? info.defaultText === 'true'

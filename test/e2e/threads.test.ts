@@ -151,7 +151,7 @@ it('holds the rate of a key over all threads together', async () => {
 
 it('accepts asynchronous requests in every thread, and tells of them in every thread', async () => {
   const replica = await startEcho();
-  const weir = await start(['--replica', replica.url]);
+  const weir = await start(['--replica', replica.url, '--async-status-rate=1000']);
   const body = JSON.stringify({ model_input: { prompt: 'x' } });
   const submitted = await toAll(weir, '/async_predict', { method: 'POST', body });
   expect(new Set(submitted.map(({ status }) => status))).toEqual(new Set([201]));
