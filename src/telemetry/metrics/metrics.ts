@@ -11,7 +11,7 @@ import { metricFamilies } from './metric-families.ts';
 import type { MetricParts, MetricSources } from './metric-sources.ts';
 
 export { MetricCounters } from './counters.ts';
-export { ThreadCounters, type CounterSettings } from './thread-counters.ts';
+export { ThreadCounters } from './thread-counters.ts';
 export { metricFamilies } from './metric-families.ts';
 export type { Family } from './family.ts';
 export type { MetricParts, ScalingFigures } from './metric-sources.ts';

@@ -9,7 +9,7 @@ import type { RecorderInput } from './recorder-input.ts';
 /** How long running requests are collected before they are sent. */
 const GATHER_MS = 20;
 /** Maximum weight of the data of all threads that the recorder has not acknowledged. */
-export const MAX_QUEUED_BYTES = 64 * 1024 ** 2;
+const MAX_QUEUED_BYTES = 64 * 1024 ** 2;
 /** Maximum weight with bodies, so that a few large bodies do not displace many lines. */
 const MAX_QUEUED_BYTES_WITH_BODIES = MAX_QUEUED_BYTES / 2;
 const RUNNING_BYTES = 128;
