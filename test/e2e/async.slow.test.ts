@@ -268,8 +268,7 @@ describe.each(LANES)('POST …/async_predict %s', (_lane, args) => {
       '--async-status-rate=2',
       ...lane,
     ]);
-    const statuses = [];
-    for (let i = 0; i < 5; i++) statuses.push(await submit(weir, { model_input: {} }));
+    const statuses = await Promise.all([1, 2, 3, 4, 5].map(() => submit(weir, { model_input: {} })));
     expect(statuses.filter(({ status }) => status === 201).length).toBeGreaterThanOrEqual(3);
     const refused = statuses.filter(({ status }) => status === 429);
     expect(refused.length).toBeGreaterThan(0);
