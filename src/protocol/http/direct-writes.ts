@@ -1,4 +1,4 @@
-// Writes short texts to a socket without the bookkeeping of a stream, which costs more than the rest of a small response.
+// Writes to a socket without the bookkeeping of a stream, which costs more than the rest of a small response.
 // Hot path.
 // Invariant: bytes keep their order, also with those that are written to the socket as a stream.
 // Node has no public function for that. Where its internal one is missing nothing is written here.
@@ -21,7 +21,10 @@ interface StreamBinding {
 }
 
 type WithHandle = Socket & {
-  readonly _handle: { writeLatin1String(request: WriteRequest, text: string): number } | null;
+  readonly _handle: {
+    writeLatin1String(request: WriteRequest, text: string): number;
+    writeBuffer(request: WriteRequest, bytes: Uint8Array): number;
+  } | null;
 };
 
 const binding = findBinding();
@@ -61,15 +64,32 @@ export class DirectWrites {
 
   /** Writes text of Latin-1 characters. Returns false if it must be written to the socket as a stream. */
   write(text: string): boolean {
+    const handle = text.length > MAX_TEXT ? undefined : this.#handle();
+    // The stream meets the same error, and reports it.
+    return handle !== undefined && handle.writeLatin1String(unused!, text) === 0 && this.#begun();
+  }
+
+  /** The same with bytes, which must not change while `isPending`. */
+  writeBytes(bytes: Uint8Array): boolean {
+    const handle = this.#handle();
+    return handle !== undefined && handle.writeBuffer(unused!, bytes) === 0 && this.#begun();
+  }
+
+  /** `undefined`: the socket must be written to as a stream. */
+  #handle(): NonNullable<WithHandle['_handle']> | undefined {
     const socket = this.#socket;
-    if (socket === undefined || this.isPending || text.length > MAX_TEXT) return false;
+    if (socket === undefined || this.isPending) return undefined;
     const handle = socket._handle;
     // Corked bytes count for the length. `writable` is false after `end`.
-    if (handle === null || socket.connecting || socket.writableLength > 0 || !socket.writable) return false;
-    const request = unused!;
-    // The stream meets the same error, and reports it.
-    if (handle.writeLatin1String(request, text) !== 0) return false;
+    if (handle === null || socket.connecting || socket.writableLength > 0 || !socket.writable)
+      return undefined;
+    return handle;
+  }
+
+  /** A write has begun: it is done, unless the system has taken only a part. */
+  #begun(): true {
     if (binding!.streamBaseState[binding!.kLastWriteWasAsync] === 0) return true;
+    const request = unused!;
     unused = new binding!.WriteWrap();
     this.isPending = true;
     request.oncomplete = (status) => this.#completed(status);

@@ -82,7 +82,7 @@ export class Http2Connection {
     this.listener = listener;
     this.isServer = options.role === 'server';
     this.streams = new OpenStreams(this.isServer, options.counters);
-    this.output = new Output(socket, options.maxUnreadBytes);
+    this.output = new Output(socket, options.maxUnreadBytes, () => this.#onDrain());
     this.headerWriter = new HeaderWriter(this.output, this.#encoder);
     this.sender = new DataSender(this.output, this.headerWriter);
     this.guard = new FloodGuard(options);

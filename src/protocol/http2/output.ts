@@ -1,6 +1,7 @@
 // What a connection writes: frames are gathered in one buffer and written once per turn of the event loop. Hot path.
 // Invariant: a buffer that the socket still writes from is not written into. An idle connection has no buffer.
 import type { Socket } from 'node:net';
+import { DirectWrites } from '../http/direct-writes.ts';
 import {
   FLAG,
   FRAME,
@@ -57,10 +58,16 @@ export class Output {
   #isDirty = false;
   /** Buffers that the socket may still write from. */
   readonly #lent: Buffer[] = [];
+  readonly #writes: DirectWrites;
 
-  constructor(socket: Socket, maxUnreadBytes: number) {
+  /** `drained` is called when the socket has taken all bytes that it did not take at once. */
+  constructor(socket: Socket, maxUnreadBytes: number, drained: () => void) {
     this.#socket = socket;
     this.#maxUnreadBytes = maxUnreadBytes;
+    this.#writes = new DirectWrites(socket, {
+      written: drained,
+      failed: (error) => socket.destroy(error),
+    });
   }
 
   /** Makes room for `count` bytes from `at` on, and keeps those before. Nothing is written meanwhile. */
@@ -148,11 +155,12 @@ export class Output {
     if (this.length === 0 || socket.destroyed) return;
     this.#recycle();
     const { bytes } = this;
-    const hasRoom = socket.write(bytes.subarray(0, this.length));
+    const whole = bytes.subarray(0, this.length);
+    const hasRoom = this.#writes.writeBytes(whole) ? !this.#writes.isPending : socket.write(whole);
     this.length = 0;
     this.bytes = NONE;
     const unread = socket.writableLength;
-    if (unread === 0) return giveBuffer(bytes);
+    if (unread === 0 && !this.#writes.isPending) return giveBuffer(bytes);
     this.#lent.push(bytes);
     if (!hasRoom) this.isFull = true;
     if (unread > this.#maxUnreadBytes) this.isOverflowing = true;
@@ -170,7 +178,7 @@ export class Output {
   }
 
   #recycle(): void {
-    if (this.#lent.length === 0 || this.#socket.writableLength > 0) return;
+    if (this.#lent.length === 0 || this.#socket.writableLength > 0 || this.#writes.isPending) return;
     for (const buffer of this.#lent) giveBuffer(buffer);
     this.#lent.length = 0;
   }

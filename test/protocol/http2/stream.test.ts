@@ -256,12 +256,15 @@ describe('a head', () => {
 describe('output', () => {
   it('of one turn is one write', async () => {
     const { peer, recorded, connection } = await start(get(1));
-    const { socket } = connection.connection;
     const written: number[] = [];
-    const write = socket.write.bind(socket);
-    socket.write = (bytes: Buffer) => {
+    // Each system call begins here, that of a stream too.
+    const { _handle: handle } = connection.connection.socket as unknown as {
+      _handle: { writeBuffer(request: object, bytes: Uint8Array): number };
+    };
+    const write = handle.writeBuffer.bind(handle);
+    handle.writeBuffer = (request, bytes) => {
       written.push(bytes.length);
-      return write(bytes);
+      return write(request, bytes);
     };
     recorded.stream.head().add(':status', '200').send(false);
     recorded.stream.write(BODY, 0, 10, false);
