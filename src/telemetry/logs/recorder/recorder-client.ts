@@ -57,6 +57,8 @@ export interface RecorderConnection {
 interface OtherInput {
   readonly ring: SharedArrayBuffer;
   readonly reconnect: (connection: RecorderConnection) => void;
+  /** Number of the recorder thread that it was connected to last. */
+  recorderThread: number;
 }
 
 export class RecorderClient {
@@ -127,7 +129,7 @@ export class RecorderClient {
    */
   connect(input: number, reconnect: (connection: RecorderConnection) => void): RecorderConnection {
     this.open();
-    const other = { ring: this.#newRing(), reconnect };
+    const other = { ring: this.#newRing(), reconnect, recorderThread: -1 };
     this.#others.set(input, other);
     return this.#connection(input, other);
   }
@@ -170,7 +172,9 @@ export class RecorderClient {
   }
 
   /** Has the recorder thread read the ring of another data thread. */
-  #connection(input: number, { ring }: OtherInput): RecorderConnection {
+  #connection(input: number, other: OtherInput): RecorderConnection {
+    const { ring } = other;
+    other.recorderThread = this.#threads - 1;
     const { port1, port2 } = new MessageChannel();
     this.#change({ kind: 'input', input, ring, port: port2 }, [port2]);
     return {
@@ -179,7 +183,7 @@ export class RecorderClient {
       input,
       hasLines: this.#options.fd !== -1,
       port: port1,
-      recorderThread: this.#threads - 1,
+      recorderThread: other.recorderThread,
     };
   }
 
@@ -221,7 +225,8 @@ export class RecorderClient {
       this.open();
       // The store is opened before other threads write for the new recorder thread.
       this.#listener?.restarted();
-      for (const [input, other] of this.#others) other.reconnect(this.#connection(input, other));
+      for (const [input, other] of this.#others)
+        if (other.recorderThread < this.#threads - 1) other.reconnect(this.#connection(input, other));
     }, pauseMs).unref();
     this.#listener?.ended(reason, pauseMs);
   }

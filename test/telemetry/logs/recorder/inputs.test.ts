@@ -16,6 +16,8 @@ import { until } from '../../../kit/until.ts';
 afterEach(removeFolders);
 
 const THREADS = 3;
+/** So many that the bodies of two threads, 10 MB each, fit into the limit of what is not stored. */
+const COUNT = 300;
 
 /** A log store with data threads that record into it. */
 class ThreadedLogs {
@@ -98,20 +100,20 @@ it('records every request of every thread once, in its order, with its own bodie
   await own.open();
   const inputs = [1, 2];
   for (const input of inputs) own.start(input, `t${input}`);
-  const counts = await Promise.all(inputs.map((input) => own.record(input, 600)));
-  expect(counts).toEqual([600, 600]);
+  const counts = await Promise.all(inputs.map((input) => own.record(input, COUNT)));
+  expect(counts).toEqual([COUNT, COUNT]);
   const lines = await own.stop();
   const records = recordsIn(own.data);
   expect(records.map(({ seq }) => seq)).toEqual(records.map((_, i) => i + 1));
   for (const name of ['t1', 't2']) {
     const requests = records.filter(({ fields }) => String(fields['path']).startsWith(`/${name}/`));
-    expect(requests.map(({ fields }) => fields['path'])).toEqual(pathsOf(name, 600));
+    expect(requests.map(({ fields }) => fields['path'])).toEqual(pathsOf(name, COUNT));
     requests.forEach(({ request, replica }, i) => {
       expect(request?.trim().replace(/x+$/, '').trim()).toBe(i % 3 === 0 ? undefined : `${name} ${i}`);
       expect(replica).toBe(`r-${name}-${i % 3}`);
     });
     const logged = lines.filter(({ path }) => String(path).startsWith(`/${name}/`));
-    expect(logged.map(({ path }) => path)).toEqual(pathsOf(name, 600));
+    expect(logged.map(({ path }) => path)).toEqual(pathsOf(name, COUNT));
   }
   expect(own.logs.figures).toMatchObject({ dropped: new Map(), queuedBytes: 0, ringBytes: 0 });
 });
@@ -170,4 +172,30 @@ it('counts what threads had recorded when the recorder thread ended, and records
     .map((record) => attributesOf(record)['path'])
     .filter((path) => /\/[678]\d\d$/.test(String(path)));
   expect(last).toHaveLength(600);
+}, 30_000);
+
+it('records what a thread does that begins while there is no recorder thread', async () => {
+  const own = new ThreadedLogs();
+  await own.open();
+  own.start(2, 'other');
+  await own.record(2, 30);
+  // No JSON, which ends the thread.
+  expect(await own.logs.post([line('bad', { attributes: '{' })])).toEqual({ problem: 'store_unusable' });
+  own.start(1, 'late');
+  await own.record(1, 30);
+  let refused = 1;
+  await until('the store is open', async () => {
+    const isStored = 'stored' in (await own.logs.post([line('last')]));
+    if (!isStored) refused++;
+    return isStored;
+  });
+  await Promise.all([1, 2].map((input) => own.record(input, 30)));
+  await own.stop();
+  const { figures } = own.logs;
+  const requests = recordsIn(own.data, 'kind:request');
+  const late = requests
+    .map(({ fields }) => String(fields['path']))
+    .filter((path) => path.startsWith('/late/'));
+  expect(late.slice(-30)).toEqual(pathsOf('late', 60).slice(-30));
+  expect(requests.length + figures.dropped.get('store_unusable')! - refused).toBe(120);
 }, 30_000);
