@@ -2,8 +2,8 @@
 // Invariant: no error contains any line of a file, since it may be a private key.
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { createSecureContext } from 'node:tls';
 import { describe } from './errors.ts';
+import { nodeTls } from './node-tls.ts';
 
 /** A certificate with its chain and its private key, as PEM. */
 export interface KeyPair {
@@ -99,7 +99,7 @@ export function readKeyPair(
     );
   else
     try {
-      createSecureContext({ cert: cert.text, key: key.text });
+      nodeTls().createSecureContext({ cert: cert.text, key: key.text });
     } catch (error) {
       // Refused by OpenSSL, for example since the key is too short.
       const reason = (error as { reason?: string }).reason ?? (error as NodeJS.ErrnoException).code;

@@ -1,10 +1,10 @@
 // Makes request ids and span ids.
 // Invariant: a request id has 37 lowercase hex digits, and the first 12 are milliseconds, so that ids sort by time.
 import { randomFillSync } from 'node:crypto';
-import { customAlphabet } from 'nanoid';
 
 const TIME_DIGITS = 12;
 const RANDOM_DIGITS = 25;
+const SPAN_DIGITS = 16;
 const DIGITS = Buffer.from('0123456789abcdef');
 
 /** Random bytes of the next ids, one for each digit. To ask for few takes nearly as long as to ask for many. */
@@ -13,6 +13,17 @@ let used = random.length;
 /** The last id. */
 const text = Buffer.allocUnsafeSlow(TIME_DIGITS + RANDOM_DIGITS);
 let textMs = -1;
+/** The last span id. */
+const span = Buffer.allocUnsafeSlow(SPAN_DIGITS);
+
+/** Fills the rest of `id`, from a position on, with random hex digits. */
+function fillRandom(id: Buffer, from: number): void {
+  if (used + id.length - from > random.length) {
+    randomFillSync(random);
+    used = 0;
+  }
+  for (let at = from; at < id.length; at++) id[at] = DIGITS[random[used++]! & 15]!;
+}
 
 /**
  * A new id for a request that began at `epochMs` (docs/contracts/serving.md 3): 12 digits of time and 25 random ones. Hot
@@ -23,18 +34,13 @@ export function requestId(epochMs: number): string {
     textMs = epochMs;
     text.write(epochMs.toString(16).padStart(TIME_DIGITS, '0'), 0, 'latin1');
   }
-  if (used === random.length) {
-    randomFillSync(random);
-    used = 0;
-  }
-  for (let at = TIME_DIGITS; at < text.length; at++) text[at] = DIGITS[random[used++]! & 15]!;
+  fillRandom(text, TIME_DIGITS);
   return text.latin1Slice(0, text.length);
 }
 
-const randomHex = customAlphabet('0123456789abcdef', 16);
-
 /** A W3C span id: 16 lowercase hex digits, not all zero. Two of them make a trace id. */
 export function spanId(): string {
-  const id = randomHex();
+  fillRandom(span, 0);
+  const id = span.latin1Slice(0, span.length);
   return id === '0000000000000000' ? spanId() : id;
 }

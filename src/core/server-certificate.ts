@@ -1,9 +1,10 @@
 // The certificate of one server, and the authorities of its clients: reads them, and reads them again when files change.
 // Invariant: files that cannot be used change nothing, and no session of clients goes on under other files.
 import { randomBytes } from 'node:crypto';
-import { createSecureContext, type SecureContext } from 'node:tls';
+import type { SecureContext } from 'node:tls';
 import { readAuthorities, readKeyPair, type KeyPair } from './certificates.ts';
 import { WeirError } from './errors.ts';
+import { nodeTls } from './node-tls.ts';
 import { ALONE, type ThreadShare } from './shared-arrays.ts';
 import type { ServerTlsOptions } from './server-tls-options.ts';
 
@@ -176,7 +177,7 @@ export class ServerCertificate {
 
   /** Files that were read anew have a new key of session tickets, so sessions end with the old ones. */
   #contextOf({ pair: { cert, key }, authorities, ticketKey }: CertificateFiles): SecureContext {
-    return createSecureContext({
+    return nodeTls().createSecureContext({
       cert,
       key,
       ticketKeys: Buffer.from(ticketKey),

@@ -1,11 +1,12 @@
 // Webhooks: checks a URL, and makes one attempt to deliver a result. The queue's outbox makes further attempts.
 // Invariant: an attempt ends within webhook.timeout and tells whether another one may succeed.
 import { isIP } from 'node:net';
-import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
+import type { SecureContext } from 'node:tls';
 import { readAuthorities } from '../../core/certificates.ts';
 import { WeirError } from '../../core/errors.ts';
 import { WEBHOOK_ID_HEADER, WEBHOOK_SIGNATURE_HEADER } from '../../core/header-names.ts';
 import { isLoopback } from '../../core/loopback.ts';
+import { nodeTls } from '../../core/node-tls.ts';
 import { requestOnce, type OneShotRequest, type OneShotResult } from '../../protocol/http/one-shot.ts';
 import { AddressPolicy } from './address-policy.ts';
 import type { WebhookOptions } from './options.ts';
@@ -221,5 +222,6 @@ async function unlessEnded<T>(ending: AbortSignal, promise: Promise<T>): Promise
 function trustIn(file: string): SecureContext {
   const read = readAuthorities(file);
   if ('problem' in read) throw new WeirError('bad_settings', `webhook.ca_file ${read.problem}`);
+  const { createSecureContext, getCACertificates } = nodeTls();
   return createSecureContext({ ca: [...getCACertificates('default'), read.pem] });
 }

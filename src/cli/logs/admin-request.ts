@@ -1,8 +1,8 @@
 // One request to an admin server: over TCP, TLS or a Unix socket. The response can be read while it comes in.
 // Not protocol/http/one-shot.ts, which reads a response to its end.
-import { request as httpsRequest } from 'node:https';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { socketPathIn } from '../../core/address.ts';
+import { nodeHttps } from '../../core/node-tls.ts';
 import { request as httpRequest } from '../../protocol/http/node-http.ts';
 import type { ClientTls } from '../client-tls.ts';
 
@@ -54,7 +54,7 @@ export function requestAdmin(
         ? httpRequest({ ...options, socketPath, path, host: 'localhost' }, answered)
         : url.startsWith('https:')
           ? // Stated here, since otherwise NODE_TLS_REJECT_UNAUTHORIZED=0 would turn verification off.
-            httpsRequest(`${url}${path}`, { ...options, ...tls, rejectUnauthorized: true }, answered)
+            nodeHttps().request(`${url}${path}`, { ...options, ...tls, rejectUnauthorized: true }, answered)
           : httpRequest(`${url}${path}`, options, answered);
     req.on('error', reject);
     req.end(text);

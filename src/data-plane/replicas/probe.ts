@@ -2,9 +2,9 @@
 // Invariant: a probe ends within its time limit, and its result distinguishes a failure from silence, since a silent
 // replica may only be busy.
 import { connect } from 'node:net';
-import { connect as connectTls } from 'node:tls';
 import { describe } from '../../core/errors.ts';
 import { formatAddress } from '../../core/address.ts';
+import { nodeTls } from '../../core/node-tls.ts';
 import { requestOnce } from '../../protocol/http/one-shot.ts';
 import { tlsProblem } from '../../protocol/http/tls-errors.ts';
 import { agentFor, OwnConnection } from './own-connection.ts';
@@ -64,7 +64,7 @@ export function probeProblem(reported: ConnectionError): string {
 export const connectionProbe: Probe = ({ url, tls }, timeoutMs) =>
   new Promise((resolve) => {
     const target = targetOf(url);
-    const socket = tls === undefined ? connect(target) : connectTls({ ...target, ...tls });
+    const socket = tls === undefined ? connect(target) : nodeTls().connect({ ...target, ...tls });
     const done = (problem: string, isSilent = false) => {
       clearTimeout(timer);
       socket.destroy();

@@ -1,8 +1,8 @@
 // Opens sockets to replicas that speak HTTP/2.
 // Invariant: no byte of HTTP/2 is sent to a server over TLS before it has selected h2.
 import { connect, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
 import { NO_HTTP2 } from '../../protocol/http/tls-errors.ts';
+import { nodeTls } from '../../core/node-tls.ts';
 import type { ProbeTarget } from './probe.ts';
 import { targetOf } from './replica-url.ts';
 
@@ -34,7 +34,7 @@ export function connectHttp2({ url, tls }: ProbeTarget, connected: (socket: Sock
       connected(socket);
     });
   }
-  const socket = connectTls({ ...target, ...tls, ALPNProtocols: ['h2'] });
+  const socket = nodeTls().connect({ ...target, ...tls, ALPNProtocols: ['h2'] });
   return socket.once('secureConnect', () => {
     if (socket.alpnProtocol !== 'h2') return socket.destroy(refused(NO_HTTP2));
     socket.setKeepAlive(true, KEEP_ALIVE_PROBE_MS);

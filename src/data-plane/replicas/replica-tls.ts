@@ -2,8 +2,9 @@
 // Invariant: a certificate is always verified, whatever Node's environment variables say, and against a name from the
 // configuration, never one from a client.
 import { isIP } from 'node:net';
-import { createSecureContext, type SecureContext } from 'node:tls';
+import type { SecureContext } from 'node:tls';
 import { readAuthorities } from '../../core/certificates.ts';
+import { nodeTls } from '../../core/node-tls.ts';
 import type { DeploymentOptions } from './options.ts';
 import { speaksTls, type ReplicaUrl } from './replica-url.ts';
 
@@ -34,7 +35,7 @@ export function trustOf({ id, tls_ca }: DeploymentOptions): ReplicaTrust | { rea
 /** Makes the trust of certificate authorities that were read before. */
 export const trustIn = (pem: string): ReplicaTrust => ({
   pem,
-  context: pem === '' ? undefined : createSecureContext({ ca: pem, minVersion: 'TLSv1.2' }),
+  context: pem === '' ? undefined : nodeTls().createSecureContext({ ca: pem, minVersion: 'TLSv1.2' }),
 });
 
 /** The TLS options for a replica; `undefined` for one in clear text. */

@@ -3,10 +3,10 @@
 // Invariant: it settles once, never rejects, holds at most `maxBodyBytes`, and leaves no timer and no connection, kept
 // ones aside.
 import type { Agent, ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import { request as httpsRequest } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import { describe } from '../../core/errors.ts';
+import { nodeHttps } from '../../core/node-tls.ts';
 import { request as httpRequest } from './node-http.ts';
 import { tlsProblem } from './tls-errors.ts';
 
@@ -177,7 +177,7 @@ class Attempt {
 
 function open(wanted: OneShotRequest, agent: Agent | undefined): ClientRequest {
   const { method, host, port, socketPath, path, headers, body, tls, addresses } = wanted;
-  return (tls === undefined ? httpRequest : httpsRequest)({
+  return (tls === undefined ? httpRequest : nodeHttps().request)({
     method,
     host,
     port,

@@ -1,7 +1,7 @@
 // Sets which buffer a socket reads into, after the socket was made. Hot path.
 // Node has the option `onread` for sockets that connect only, and asks its function for a buffer after each read.
 import { Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 
 /** Called after bytes[0, size) were read. Returns false to read no more until `resume`. */
 export type ReadListener = (size: number, bytes: Buffer) => boolean;
@@ -32,7 +32,7 @@ export function readInto(socket: Socket, buffer: Buffer, onRead: ReadListener): 
   const internals = socket as unknown as Internals;
   const handle = internals._handle;
   if (keys === undefined || typeof handle?.useUserBuffer !== 'function') return false;
-  if (socket.constructor !== Socket && !(socket instanceof TLSSocket)) return false;
+  if (socket.constructor !== Socket && (socket as Partial<TLSSocket>).encrypted !== true) return false;
   // What was read before would be lost.
   if (socket.readableLength > 0) return false;
   internals[keys.buffer] = buffer;

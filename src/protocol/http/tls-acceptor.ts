@@ -8,9 +8,10 @@
 //                  ├► clear text: 400, or GOAWAY, in clear text
 //                  └► late, or broken: closed, with a TLS alert
 import type { Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { subjectText } from '../../core/client-subject.ts';
 import type { Failure } from '../../core/errors.ts';
+import { nodeTls } from '../../core/node-tls.ts';
 import type { RefusedHandshake, ServerCertificate } from '../../core/server-certificate.ts';
 import { protocolOf } from './http2-preface.ts';
 import { hasSubject } from './peer.ts';
@@ -108,7 +109,8 @@ export class TlsAcceptor {
 
   #secure(raw: Socket, timer: NodeJS.Timeout): void {
     const { client_certificates: asked } = this.#certificate.options;
-    const socket = new TLSSocket(raw, {
+    const { TLSSocket: SecureSocket } = nodeTls();
+    const socket = new SecureSocket(raw, {
       isServer: true,
       secureContext: this.#certificate.context,
       requestCert: asked !== 'off',

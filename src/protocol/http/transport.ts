@@ -1,7 +1,8 @@
 // POSTs to one receiver, on a connection that is kept.
 // Invariant: a request ends within its time limit, and at most `maxBodyBytes` of a response are held.
 import type { Agent as PlainAgent, IncomingHttpHeaders } from 'node:http';
-import { Agent as TlsAgent } from 'node:https';
+import type { Agent as TlsAgent } from 'node:https';
+import { nodeHttps } from '../../core/node-tls.ts';
 import { Agent } from './node-http.ts';
 import { requestOnce, type OneShotFailure } from './one-shot.ts';
 
@@ -29,7 +30,8 @@ export class Transport {
     this.#url = new URL(url);
     this.#timeoutMs = timeoutMs;
     const options = { keepAlive: true, maxSockets: 4, maxFreeSockets: 1, timeout: IDLE_MS };
-    this.#agent = this.#url.protocol === 'https:' ? new TlsAgent(options) : new Agent(options);
+    const { Agent: AgentOfScheme } = this.#url.protocol === 'https:' ? nodeHttps() : { Agent };
+    this.#agent = new AgentOfScheme(options);
   }
 
   /** Sends it once. `signal` ends it. */

@@ -1,8 +1,9 @@
 // The metrics page: all families in Prometheus text or OpenMetrics, then the replicas' own families.
 // Invariant: a family that cannot be read is left out and counted; the other families are still on the page.
-// Only this file imports prom-client. There is one registry per format, since prom-client renames counters in place
+// Only this file loads prom-client, with the first page, and of it only the registry: the rest needs 15 MB of memory. There is one registry per format, since prom-client renames counters in place
 // when it writes OpenMetrics.
-import { Registry, type Metric } from 'prom-client';
+import { createRequire } from 'node:module';
+import type { Metric, Registry } from 'prom-client';
 import type { MetricCounters } from './counters.ts';
 import { DeploymentLabels, type Labels } from './deployment-labels.ts';
 import type { Family } from './family.ts';
@@ -31,30 +32,34 @@ const END = '# EOF\n';
 
 export class Metrics {
   readonly #sources: MetricSources;
-  readonly #registries: Record<ExpositionFormat, Pick<Registry, 'metrics'> & { contentType: string }>;
+  readonly #families: readonly Family[];
+  readonly #registries = new Map<ExpositionFormat, Registry>();
 
   constructor(sources: MetricSources, families: readonly Family[] = metricFamilies) {
     this.#sources = sources;
-    this.#registries = {
-      text: this.#register(new Registry(), families),
-      openmetrics: this.#register(openMetricsRegistry(), families),
-    };
+    this.#families = families;
   }
 
   contentType(format: ExpositionFormat): string {
-    return this.#registries[format].contentType;
+    return this.#registry(format).contentType;
   }
 
   /** The page with the values of this moment, and with the replicas' pages as they were last fetched. */
   async page(format: ExpositionFormat): Promise<string> {
-    const own = await this.#registries[format].metrics();
+    const own = await this.#registry(format).metrics();
     const merged = mergedPage(this.#sources.replicaMetrics.pages(), format === 'openmetrics');
     if (merged === '' || !own.endsWith(END)) return own + merged;
     return own.slice(0, -END.length) + merged + END;
   }
 
-  #register<R extends { registerMetric(metric: Metric): void }>(registry: R, families: readonly Family[]): R {
-    for (const family of families) registry.registerMetric(this.#exposed(family));
+  /** The registry of a format, made with its first page. */
+  #registry(format: ExpositionFormat): Registry {
+    let registry = this.#registries.get(format);
+    if (registry === undefined) {
+      registry = newRegistry(format);
+      for (const family of this.#families) registry.registerMetric(this.#exposed(family));
+      this.#registries.set(format, registry);
+    }
     return registry;
   }
 
@@ -101,10 +106,11 @@ export class Metrics {
   }
 }
 
-/** A registry that writes OpenMetrics. The type of its constructor knows the text format only. */
-function openMetricsRegistry(): Registry {
-  const registry = new Registry();
-  registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE as never);
+/** An empty registry. The types of its library know the text format only. */
+function newRegistry(format: ExpositionFormat): Registry {
+  const PromRegistry = createRequire(import.meta.url)('prom-client/lib/registry.js') as typeof Registry;
+  const registry = new PromRegistry();
+  if (format === 'openmetrics') registry.setContentType(PromRegistry.OPENMETRICS_CONTENT_TYPE as never);
   return registry;
 }
 

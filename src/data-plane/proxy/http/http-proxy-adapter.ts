@@ -2,12 +2,16 @@
 // Invariant: nothing that http-proxy sets or would send reaches the replica or the client: path, headers and responses
 // are weir's own.
 import type { Agent, ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
+import { createRequire } from 'node:module';
 import { Stream, type Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
-import httpProxy, { type ProxyServer } from 'http-proxy';
+import type { ProxyServer } from 'http-proxy';
 import { headersToReplica, type ForwardedRequest } from '../../../protocol/http/forwarded-headers.ts';
 import type { RemovedHeaders } from '../../../protocol/http/removed-headers.ts';
 import { speaksHttp2, type Replica } from '../../replicas/pool.ts';
+
+/** Loads the library. */
+const httpProxy = () => createRequire(import.meta.url)('http-proxy') as typeof import('http-proxy');
 
 /** Methods for which the absence of a body is sent as Content-Length: 0 (RFC 9110 8.6). */
 const METHODS_WITH_BODY = new Set(['POST', 'PUT', 'PATCH']);
@@ -44,15 +48,24 @@ export interface UpgradeListener {
 }
 
 export class HttpProxyAdapter {
-  readonly #server: ProxyServer;
+  readonly #connectTimeoutMs: number;
+  #made: ProxyServer | undefined;
 
   constructor(connectTimeoutMs: number) {
-    this.#server = httpProxy.createProxyServer({
-      selfHandleResponse: true,
-      connectTimeout: connectTimeoutMs,
-    });
-    // Required by http-proxy. It emits errors of clients that have left; the forwarders notice those themselves.
-    this.#server.on('error', () => undefined);
+    this.#connectTimeoutMs = connectTimeoutMs;
+  }
+
+  /** Made with the first request that does not take the fast lane, since the library needs 16 MB of memory. */
+  get #server(): ProxyServer {
+    if (this.#made === undefined) {
+      this.#made = httpProxy().createProxyServer({
+        selfHandleResponse: true,
+        connectTimeout: this.#connectTimeoutMs,
+      });
+      // Required by http-proxy. It emits errors of clients that have left; the forwarders notice those themselves.
+      this.#made.on('error', () => undefined);
+    }
+    return this.#made;
   }
 
   /** Sends the head of `req` to a replica. Listen to 'response' of the created request for the response. */

@@ -1,7 +1,8 @@
 // Node's agents for connections to replicas: those of the full lane and of queued requests.
 import type { Agent as HttpAgentType } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
+import type { Agent as HttpsAgent, AgentOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
+import { nodeHttps } from '../../../core/node-tls.ts';
 import { Agent as HttpAgent } from '../../../protocol/http/node-http.ts';
 import { Http2ReplicaSocket } from '../../../protocol/http2/http1/http2-replica-socket.ts';
 import type { ConnectionSource } from '../../../protocol/http2/http1/shared-connection.ts';
@@ -24,31 +25,41 @@ class Http2Agent extends HttpAgent {
 }
 
 export class ReplicaAgents {
+  readonly #options: AgentOptions & { readonly noDelay: true };
+  readonly #maxAgeMs: number;
   readonly #http: HttpAgentType;
-  readonly #https: HttpsAgent;
-
+  /** Made for the first replica with TLS. */
+  #https: HttpsAgent | undefined;
   readonly #replicas: Http2Replicas;
   readonly #http2 = new WeakMap<Replica, HttpAgentType>();
 
   constructor({ replica_idle_timeout, replica_connection_age }: ProxyOptions, replicas: Http2Replicas) {
     this.#replicas = replicas;
-    const options = {
+    this.#maxAgeMs = replica_connection_age;
+    this.#options = {
       keepAlive: true,
-      scheduling: 'lifo' as const,
+      scheduling: 'lifo',
       maxFreeSockets: 1024,
       noDelay: true,
       // An agent applies it to unused sockets only.
       timeout: replica_idle_timeout,
     };
-    this.#http = new HttpAgent(options);
-    this.#https = new HttpsAgent(options);
-    if (replica_connection_age > 0)
-      for (const agent of [this.#http, this.#https]) limitAge(agent, replica_connection_age);
+    this.#http = this.#limited(new HttpAgent(this.#options));
   }
 
   of(replica: Replica): HttpAgentType {
     if (speaksHttp2(replica.url)) return this.#http2Of(replica);
-    return replica.url.protocol === 'https:' ? this.#https : this.#http;
+    return replica.url.protocol === 'https:' ? this.#httpsAgent() : this.#http;
+  }
+
+  #httpsAgent(): HttpsAgent {
+    const { Agent: TlsAgent } = nodeHttps();
+    return (this.#https ??= this.#limited(new TlsAgent(this.#options)));
+  }
+
+  #limited<A extends HttpAgentType>(agent: A): A {
+    if (this.#maxAgeMs > 0) limitAge(agent, this.#maxAgeMs);
+    return agent;
   }
 
   #http2Of(replica: Replica): HttpAgentType {
@@ -61,7 +72,7 @@ export class ReplicaAgents {
   count(): { active: number; idle: number } {
     let active = 0;
     let idle = 0;
-    for (const { sockets, freeSockets } of [this.#http, this.#https]) {
+    for (const { sockets, freeSockets } of [this.#http, ...(this.#https ? [this.#https] : [])]) {
       active += countOf(sockets);
       idle += countOf(freeSockets);
     }
@@ -70,7 +81,7 @@ export class ReplicaAgents {
 
   close(): void {
     this.#http.destroy();
-    this.#https.destroy();
+    this.#https?.destroy();
   }
 }
 

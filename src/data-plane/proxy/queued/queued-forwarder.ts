@@ -4,12 +4,12 @@
 // Not protocol/http/one-shot.ts, since the exchange is measured and captured while the response comes in, and the sweep of
 // all deadlines limits it.
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import { request as httpsRequest } from 'node:https';
 import { steadyNow } from '../../../core/clock.ts';
 import type { Expiring } from '../../../core/deadlines.ts';
 import { describe, type Cause, type Failure } from '../../../core/errors.ts';
 import type { Exchange, Exchanges } from '../../../core/exchange/exchange.ts';
 import { ID_HEADER_LOWER, REQUEST_ID_HEADER_LOWER, TRACE_HEADER } from '../../../core/header-names.ts';
+import { nodeHttps } from '../../../core/node-tls.ts';
 import { hasNoBody } from '../../../protocol/http/body-framing.ts';
 import { request as httpRequest } from '../../../protocol/http/node-http.ts';
 import { LlmFollower } from '../../../protocol/llm/llm-follower.ts';
@@ -140,7 +140,7 @@ export class QueuedForwarder implements Expiring, ActiveRequest, AttemptListener
     const { id, body } = this.#request!;
     const exchange = this.#exchange!;
     this.#isConnected = false;
-    const to = (url.protocol === 'https:' ? httpsRequest : httpRequest)({
+    const to = (url.protocol === 'https:' ? nodeHttps().request : httpRequest)({
       host: url.host,
       port: url.port,
       ...(url.path !== undefined && { socketPath: url.path }),
