@@ -19,7 +19,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const REFERENCE = 'docs/reference/';
 
 /** Generated files: path from the root of the repository, and what makes the text. */
-const GENERATED_FILES: Readonly<Record<string, () => string>> = {
+const GENERATED_FILES: Readonly<Record<string, () => string | Promise<string>>> = {
   [`${REFERENCE}benchmarks.md`]: benchmarksPage,
   [`${REFERENCE}cli.md`]: cliPage,
   [`${REFERENCE}errors.md`]: errorsPage,
@@ -48,10 +48,10 @@ const strays = (): string[] =>
     .filter((file) => !(file in GENERATED_FILES));
 
 /** Generated files whose text is not what the source says, with the text wanted; `undefined`: no such file is generated. */
-export function outdated(): Map<string, string | undefined> {
+export async function outdated(): Promise<Map<string, string | undefined>> {
   const found = new Map<string, string | undefined>(strays().map((file) => [file, undefined]));
   for (const [file, make] of Object.entries(GENERATED_FILES)) {
-    const text = make();
+    const text = await make();
     if (textOf(file) !== text) found.set(file, text);
   }
   return found;
@@ -59,7 +59,7 @@ export function outdated(): Map<string, string | undefined> {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const isCheck = process.argv.includes('--check');
-  for (const [file, text] of outdated()) {
+  for (const [file, text] of await outdated()) {
     if (isCheck) {
       process.stderr.write(`${file} differs from the source: run npm run docs\n`);
       process.exitCode = 1;

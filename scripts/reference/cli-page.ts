@@ -36,8 +36,9 @@ const exitCodes = <N extends string>(
   );
 
 /** The page. */
-export function cliPage(): string {
+export async function cliPage(): Promise<string> {
   const options = optionsHelp();
+  const loaded = await Promise.all(commands.map(({ load }) => load()));
   return page(
     '# Command line',
     GENERATED,
@@ -47,11 +48,11 @@ export function cliPage(): string {
       ['command', 'description'],
       commands.map(({ name, summary }) => [`[${code(`weir ${name}`)}](#weir-${name})`, summary]),
     ),
-    ...commands.flatMap(({ name, usage, summary, details }) => [
+    ...commands.flatMap(({ name, summary }, i) => [
       `## weir ${name}`,
-      fenced('text', `weir ${usage}`),
+      fenced('text', `weir ${loaded[i]!.usage}`),
       summary,
-      ...detailsOf(details, options),
+      ...detailsOf(loaded[i]!.details(), options),
     ]),
     '## Options',
     'Options of `serve`, `run`, `check` and `settings`. [Settings](settings.md) has the same list as tables.',

@@ -2,9 +2,8 @@
 
 /** One command. `run` resolves to the exit code. */
 export interface Command {
-  readonly name: string;
   readonly usage: string;
-  readonly summary: string;
-  readonly details: string;
+  /** What its help says below the summary. */
+  details(): string;
   run(args: readonly string[]): Promise<number>;
 }

@@ -6,10 +6,8 @@ import { optionsHelp } from '../help.ts';
 import { EXIT, printProblems } from '../usage-errors.ts';
 
 export const check: Command = {
-  name: 'check',
   usage: 'check [--config weir.yaml] [OPTIONS]',
-  summary: 'Checks a configuration and lists all mistakes. Exit code 2 if there are any.',
-  details: optionsHelp(),
+  details: optionsHelp,
   async run(args) {
     const loaded = load(args, process.env);
     if (!loaded.ok) return printProblems(loaded.problems);

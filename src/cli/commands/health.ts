@@ -1,7 +1,7 @@
 // weir health: calls a health endpoint of a running weir, for health checks in containers without curl.
 // Invariant: it ends within its timeout, with exit code 0 or 1.
-import { createSecureContext } from 'node:tls';
 import type { Address } from '../../core/address.ts';
+import { nodeTls } from '../../core/node-tls.ts';
 import { load } from '../../config/config.ts';
 import { requestOnce, type OneShotResult, type OneShotTls } from '../../protocol/http/one-shot.ts';
 import {
@@ -70,10 +70,8 @@ const reachable = ({ host }: Address): string =>
   host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
 
 export const health: Command = {
-  name: 'health',
   usage: 'health [--admin 127.0.0.1:9464] [--ready]',
-  summary: 'Checks whether a running weir is alive (or, with --ready, ready). Exit code 0 if so, else 1.',
-  details:
+  details: () =>
     'Calls /livez, or /readyz with --ready, at the address of the admin server (admin.listen). The address is read\n' +
     'from the same flags, variables and file as for weir serve. If admin.tls.cert is set, or with --admin https://…, it\n' +
     'uses TLS. It verifies the certificate with --admin https://… or --ca-file.\n\n' +
@@ -88,7 +86,7 @@ export const health: Command = {
     const { listen, tls: server } = loaded.config.admin;
     // Without --ca-file the authority of weir's own certificate is not known here, and nothing secret is sent.
     const tls: OneShotTls = {
-      secureContext: createSecureContext(client),
+      secureContext: nodeTls().createSecureContext(client),
       isUnverified: !isHttps && client.ca === undefined,
     };
     const result = await requestOnce({

@@ -136,10 +136,8 @@ async function run(word: string, id: string | undefined, values: Values): Promis
 }
 
 export const keys: Command = {
-  name: 'keys',
   usage: 'keys create|list|revoke|hash [OPTIONS]',
-  summary: 'Makes, lists and removes keys of the admin API and of clients.',
-  details: DETAILS,
+  details: () => DETAILS,
   async run(args) {
     let parsed;
     try {

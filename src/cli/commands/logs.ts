@@ -42,10 +42,8 @@ function refuse(problems: readonly string[]): number {
 }
 
 export const logs: Command = {
-  name: 'logs',
   usage: 'logs [--since 1h] [-f] [-o text|json|jsonl|csv|none] [FILTERS]',
-  summary: 'Prints records: log lines of replicas, requests, and lifecycle events of weir.',
-  details: DETAILS,
+  details: () => DETAILS,
   async run(args) {
     const wanted = readArguments(args, process.env, Date.now());
     if (!('filters' in wanted)) return refuse(wanted);

@@ -47,10 +47,8 @@ function maskText(args: readonly string[]): number {
 }
 
 export const mask: Command = {
-  name: 'mask',
   usage: 'mask test [--rules email,card] [--pattern RE2] [--drop PATH] [--hash PATH] [TEXT]',
-  summary: 'Shows what the rules of logs.mask do to a text or JSON body, from the argument or stdin.',
-  details: `The masked text goes to stdout. What the rules found, and where, goes to stderr.
+  details: () => `The masked text goes to stdout. What the rules found, and where, goes to stderr.
 
   --rules LIST     rules as in logs.mask [all]
   --pattern RE2    an expression as in logs.redact_patterns; may be repeated

@@ -6,10 +6,9 @@ import { optionsHelp } from '../help.ts';
 import { runSidecar } from './serve.ts';
 
 export const run: Command = {
-  name: 'run',
   usage: 'run --replica URL [OPTIONS] -- COMMAND [ARGUMENT …]',
-  summary: 'Starts a replica as child process, forwards requests to it, and restarts it when it dies.',
-  details: `SIGTERM and SIGINT drain: weir finishes running requests, then stops the replica and exits. SIGUSR1, SIGUSR2,
+  details:
+    () => `SIGTERM and SIGINT drain: weir finishes running requests, then stops the replica and exits. SIGUSR1, SIGUSR2,
 SIGWINCH and SIGCONT go to the replica; SIGHUP too, unless there is a configuration file or certificate to reload.
 
 ${optionsHelp()}`,

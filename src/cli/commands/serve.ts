@@ -1,6 +1,7 @@
 // weir serve, and the life of the process that weir run shares: signals, reload, exit.
 // Invariant: the first SIGTERM or SIGINT drains, a second one ends the drain at once, and the exit code is 0.
 import { load, problemsInFiles } from '../../config/config.ts';
+import { sourceStack } from '../../core/source-stack.ts';
 import { startSidecar } from '../../app/sidecar.ts';
 import type { Command } from '../command.ts';
 import { optionsHelp } from '../help.ts';
@@ -40,7 +41,7 @@ export async function runSidecar(
   if (command) for (const signal of passedOn) process.on(signal, () => sidecar.signalChild(signal));
   reloader.start(sidecar);
   process.on('uncaughtException', (error) => {
-    sidecar.log.error('uncaught exception', { error: error.stack ?? String(error) });
+    sidecar.log.error('uncaught exception', { error: sourceStack(error) });
     sidecar.log.sink.flush();
     process.exit(EXIT.internal);
   });
@@ -51,10 +52,9 @@ export async function runSidecar(
 }
 
 export const serve: Command = {
-  name: 'serve',
   usage: 'serve --replica URL [--replica URL …] [OPTIONS]',
-  summary: 'Forwards requests to replicas that already run.',
-  details: `SIGTERM and SIGINT drain: weir finishes running requests and exits; a second one exits at once. SIGHUP
+  details:
+    () => `SIGTERM and SIGINT drain: weir finishes running requests and exits; a second one exits at once. SIGHUP
 reloads the configuration file, the certificate and the file of client keys, as a change of these files does.
 
 ${optionsHelp()}`,

@@ -11,11 +11,9 @@ import { EXIT, printProblems } from '../usage-errors.ts';
 const MAX_VALUE_WIDTH = 60;
 
 export const showSettings: Command = {
-  name: 'settings',
   usage: 'settings [--config weir.yaml] [OPTIONS]\n       weir settings --schema',
-  summary:
-    'Prints every setting, its value and the origin of the value (flag, variable, file line or default).',
-  details: `--schema prints the JSON schema of the configuration file instead. Editors use it to complete and check
+  details:
+    () => `--schema prints the JSON schema of the configuration file instead. Editors use it to complete and check
 weir.yaml: write it to weir.schema.json and begin weir.yaml with the line
   # yaml-language-server: $schema=weir.schema.json
 

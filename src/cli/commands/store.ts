@@ -121,10 +121,8 @@ const ACTIONS: Readonly<Record<string, (args: readonly string[]) => Promise<numb
 };
 
 export const store: Command = {
-  name: 'store',
   usage: 'store delete --where QUERY … | store backup DIR | store restore DIR',
-  summary: 'Deletes records of a running weir, backs up its data folder, or restores a backup.',
-  details: `weir store delete --where QUERY [--start TIME] [--end TIME] [--dry-run] [--urgent]
+  details: () => `weir store delete --where QUERY [--start TIME] [--end TIME] [--dry-run] [--urgent]
 Records are gone from all answers when the command ends, and from the files within a day.
 
   --where QUERY     the records, in the query language of weir logs

@@ -4,10 +4,8 @@ import type { Command } from '../command.ts';
 import { EXIT, printProblems } from '../usage-errors.ts';
 
 export const showVersion: Command = {
-  name: 'version',
   usage: 'version',
-  summary: 'Prints the version, as weir --version does.',
-  details: '',
+  details: () => '',
   async run([unexpected]) {
     if (unexpected !== undefined)
       return printProblems([`unexpected argument ${JSON.stringify(unexpected)}; weir version takes none`]);
