@@ -6,8 +6,7 @@ const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 const PADDING = 0x3d;
 const INVALID = -1;
 /** The six bits of each byte of text. */
-const DIGITS = new Int8Array(256).fill(INVALID);
-for (let i = 0; i < ALPHABET.length; i++) DIGITS[ALPHABET.charCodeAt(i)] = i;
+const DIGITS = Int8Array.from({ length: 256 }, (_, byte) => ALPHABET.indexOf(String.fromCharCode(byte)));
 
 export class Base64Decoder {
   /** Digits of the group of four that has begun, and their bits. */

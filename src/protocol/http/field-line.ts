@@ -188,8 +188,13 @@ export function fieldKind(bytes: Uint8Array, at: number, length: number): number
 }
 
 /** Names of SET_BY_WEIR by their length. */
-const namesByLength: (readonly string[] | undefined)[] = [];
-for (const name of SET_BY_WEIR) namesByLength[name.length] = [...(namesByLength[name.length] ?? []), name];
+const namesByLength: readonly (readonly string[] | undefined)[] = Array.from(
+  { length: Math.max(...Array.from(SET_BY_WEIR, (name) => name.length)) + 1 },
+  (_, length) => {
+    const names = Array.from(SET_BY_WEIR).filter((name) => name.length === length);
+    return names.length === 0 ? undefined : names;
+  },
+);
 
 /** `isLookalike` for the `length` bytes at `at`. Most names have a length that none of weir's has. */
 export function isLookalikeAt(bytes: Uint8Array, at: number, length: number): boolean {

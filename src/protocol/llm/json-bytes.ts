@@ -13,18 +13,22 @@ export const CLOSE_LIST = 0x5d;
 export const OPEN_OBJECT = 0x7b;
 export const CLOSE_OBJECT = 0x7d;
 
+/** A table of all bytes: 1 for those that are given. */
+export function tableOf(bytes: readonly number[]): Uint8Array {
+  const table = new Uint8Array(256);
+  for (const byte of bytes) table[byte] = 1;
+  return table;
+}
+
 /** 1: a byte of a string that is neither a quote nor a backslash. */
 export const PLAIN = new Uint8Array(256).fill(1);
 PLAIN[QUOTE] = PLAIN[BACKSLASH] = 0;
 /** 1: a byte that ends a number, `true`, `false` or `null`. */
-export const ENDS_SCALAR = new Uint8Array(256);
-for (const end of [COMMA, CLOSE_LIST, CLOSE_OBJECT, SPACE, 0x09, LF, CR]) ENDS_SCALAR[end] = 1;
+export const ENDS_SCALAR = tableOf([COMMA, CLOSE_LIST, CLOSE_OBJECT, SPACE, 0x09, LF, CR]);
 /** 1: a byte that begins a number, `true`, `false` or `null`. */
-export const BEGINS_SCALAR = new Uint8Array(256);
-for (const one of '-0123456789tfn') BEGINS_SCALAR[one.charCodeAt(0)] = 1;
+export const BEGINS_SCALAR = tableOf(Array.from('-0123456789tfn', (one) => one.charCodeAt(0)));
 /** 1: quotes and brackets. */
-export const STRUCTURE = new Uint8Array(256);
-for (const one of [QUOTE, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT]) STRUCTURE[one] = 1;
+export const STRUCTURE = tableOf([QUOTE, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT]);
 
 /** A number of 0 or more with a fraction or an exponent; NaN if it is not a whole one. */
 export function wholeNumber(bytes: Buffer, from: number, to: number): number {

@@ -2,7 +2,7 @@
 // is read far faster than another one (json-skimmer.ts). Hot path.
 // Invariant: `match` accepts a text only if JsonSkimmer gives the same values for it. The time is in proportion to the
 // text.
-import { BACKSLASH, PLAIN, QUOTE, SPACE } from './json-bytes.ts';
+import { BACKSLASH, PLAIN, QUOTE, SPACE, tableOf } from './json-bytes.ts';
 import { MAX_HELD_BYTES } from './held-bytes.ts';
 import type { SkimListener } from './skim-node.ts';
 import { TextEnd } from './text-end.ts';
@@ -44,8 +44,7 @@ export interface FormParts {
 /** 1: a byte of a string that is neither a quote, nor a backslash, nor a control character. */
 const SIMPLE = PLAIN.map((isPlain, byte) => (byte < SPACE ? 0 : isPlain));
 /** 1: a byte of a number. */
-const OF_NUMBER = new Uint8Array(256);
-for (const one of '0123456789+-.eE') OF_NUMBER[one.charCodeAt(0)] = 1;
+const OF_NUMBER = tableOf(Array.from('0123456789+-.eE', (one) => one.charCodeAt(0)));
 
 /** What the listener is told of a place: nothing; only whether it has a string; its string or number. */
 const TOLD = { nothing: 0, filled: 1, value: 2 } as const;

@@ -32,11 +32,14 @@ function plant(symbol: number, code: number, length: number): void {
   children[state]![code & 1] = -(symbol + 1);
 }
 
-let code = 0;
-for (let length = 1; length <= 30; length++) {
-  code *= 2;
-  for (const [symbol, its] of LENGTHS.entries()) if (its === length) plant(symbol, code++, length);
+function plantAll(): void {
+  let code = 0;
+  for (let length = 1; length <= 30; length++) {
+    code *= 2;
+    for (const [symbol, its] of LENGTHS.entries()) if (its === length) plant(symbol, code++, length);
+  }
 }
+plantAll();
 
 /** A step yields a byte, in bits 0 to 7. */
 const HAS_BYTE = 1 << 8;
@@ -45,24 +48,28 @@ const IS_REFUSED = 1 << 9;
 /** Bits from here on: the next state. */
 const STATE_SHIFT = 16;
 /** What four bits do, at `state * 16 + bits`. No code is shorter than five bits, so they yield at most one byte. */
-const steps = new Int32Array(children.length * 16);
+const steps = Int32Array.from({ length: children.length * 16 }, (_, i) => stepOf(i >> 4, i & 15));
 
-for (let state = 0; state < children.length; state++)
-  for (let bits = 0; bits < 16; bits++) {
-    let at = state;
-    let step = 0;
-    for (let shift = 3; shift >= 0; shift--) {
-      at = children[at]![(bits >> shift) & 1]!;
-      if (at >= 0) continue;
-      step |= at === -(EOS + 1) ? IS_REFUSED : HAS_BYTE | (-at - 1);
-      at = 0;
-    }
-    steps[state * 16 + bits] = step | (at << STATE_SHIFT);
+function stepOf(state: number, bits: number): number {
+  let at = state;
+  let step = 0;
+  for (let shift = 3; shift >= 0; shift--) {
+    at = children[at]![(bits >> shift) & 1]!;
+    if (at >= 0) continue;
+    step |= at === -(EOS + 1) ? IS_REFUSED : HAS_BYTE | (-at - 1);
+    at = 0;
   }
+  return step | (at << STATE_SHIFT);
+}
 
 /** 1 for each state in which a string may end: after at most 7 ones since the last symbol. */
-const mayEnd = new Uint8Array(children.length);
-for (let state = 0, bits = 0; bits <= 7; bits++, state = children[state]![1]) mayEnd[state] = 1;
+const mayEnd = endStates();
+
+function endStates(): Uint8Array {
+  const states = new Uint8Array(children.length);
+  for (let state = 0, bits = 0; bits <= 7; bits++, state = children[state]![1]) states[state] = 1;
+  return states;
+}
 
 /** Most bytes that `length` bytes can decode to. */
 export const maxDecodedLength = (length: number): number => Math.floor((length * 8) / 5);

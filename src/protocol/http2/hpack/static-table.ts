@@ -84,12 +84,15 @@ export interface StaticName {
   readonly values: ReadonlyMap<string, number>;
 }
 
-const names = new Map<string, { index: number; values: Map<string, number> }>();
-for (const [i, [name, value]] of STATIC_TABLE.entries()) {
-  const known = names.get(name);
-  if (known === undefined) names.set(name, { index: i + 1, values: new Map([[value, i + 1]]) });
-  else known.values.set(value, i + 1);
+function namesOfTable(): ReadonlyMap<string, StaticName> {
+  const names = new Map<string, { index: number; values: Map<string, number> }>();
+  for (const [i, [name, value]] of STATIC_TABLE.entries()) {
+    const known = names.get(name);
+    if (known === undefined) names.set(name, { index: i + 1, values: new Map([[value, i + 1]]) });
+    else known.values.set(value, i + 1);
+  }
+  return names;
 }
 
 /** The names of the static table. */
-export const STATIC_NAMES: ReadonlyMap<string, StaticName> = names;
+export const STATIC_NAMES = namesOfTable();

@@ -32,18 +32,23 @@ const ISSUERS: readonly (readonly [from: string, to: string, lengths: readonly n
   ['2200', '2204', [16, 17, 18, 19]],
 ];
 
-/** Lengths by the first four digits; `undefined`: of no issuer. */
-const LENGTHS = Array.from({ length: 10_000 }, (_, i) => {
-  const first = String(i).padStart(4, '0');
-  return ISSUERS.find(([from, to]) => {
-    const prefix = first.slice(0, from.length);
-    return prefix >= from && prefix <= to;
-  })?.[2];
-});
+let table: readonly (readonly number[] | undefined)[] | undefined;
+
+/** Lengths of the numbers that begin with these digits; `undefined`: of no issuer. The table is made for the first one. */
+function lengthsOf(digits: string): readonly number[] | undefined {
+  table ??= Array.from({ length: 10_000 }, (_, i) => {
+    const first = String(i).padStart(4, '0');
+    return ISSUERS.find(([from, to]) => {
+      const prefix = first.slice(0, from.length);
+      return prefix >= from && prefix <= to;
+    })?.[2];
+  });
+  return table[Number(digits.slice(0, 4))];
+}
 
 /** True for a number of a payment card: issuer, length and check digit. */
 const isCardNumber = (digits: string): boolean =>
-  LENGTHS[Number(digits.slice(0, 4))]?.includes(digits.length) === true && isLuhn(digits);
+  lengthsOf(digits)?.includes(digits.length) === true && isLuhn(digits);
 
 /** Between the groups of one number, always the same: a space or a dash, also of Unicode, or a `.`. */
 const SEPARATOR = /^[ \-.\u00a0\u2007\u2009-\u2013\u202f]$/;
@@ -53,7 +58,7 @@ export function cardGroups(groups: readonly DigitGroup[], from: number): number 
   const first = groups[from]!.digits;
   // People write groups of four, or four and six and five digits.
   if ((first.length !== 4 && first.length < SHORTEST) || first.length > LONGEST) return 0;
-  if (LENGTHS[Number(first.slice(0, 4))] === undefined) return 0;
+  if (lengthsOf(first) === undefined) return 0;
   let digits = first;
   let found = isCardNumber(digits) ? 1 : 0;
   for (let to = from + 1; to < groups.length; to++) {

@@ -116,14 +116,10 @@ interface NumberForm {
 }
 
 /** The forms by the length of their first group. */
-const FORMS = new Map<number, NumberForm[]>();
-for (const { rule, check, forms } of GROUPED)
-  for (const lengths of forms) {
-    const form = { rule, check, lengths };
-    const others = FORMS.get(lengths[0]!);
-    if (others === undefined) FORMS.set(lengths[0]!, [form]);
-    else others.push(form);
-  }
+const FORMS: ReadonlyMap<number, readonly NumberForm[]> = Map.groupBy(
+  GROUPED.flatMap(({ rule, check, forms }) => forms.map((lengths) => ({ rule, check, lengths }))),
+  ({ lengths }) => lengths[0]!,
+);
 
 /** One separator between groups. */
 const SEPARATOR = /^[ \-.\u00a0\u202f]$/;

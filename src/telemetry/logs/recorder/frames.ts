@@ -111,8 +111,10 @@ export const PROTOCOLS = ['http', 'websocket', 'grpc'] as const;
 export const aligned = (bytes: number): number => (bytes + 7) & ~7;
 
 const NO_DIGIT = 0xff;
-const DIGITS = new Uint8Array(256).fill(NO_DIGIT);
-for (let digit = 0; digit < 16; digit++) DIGITS[digit.toString(16).charCodeAt(0)] = digit;
+const DIGITS = Uint8Array.from({ length: 256 }, (_, byte) => {
+  const digit = '0123456789abcdef'.indexOf(String.fromCharCode(byte));
+  return digit === -1 ? NO_DIGIT : digit;
+});
 
 /**
  * Packs lowercase hex digits, two in a byte; an odd last one becomes the high half of a byte. Returns false if there is
