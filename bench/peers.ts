@@ -3,7 +3,7 @@
 // any kind. What weir stores and logs is part of its peer.
 import { execFileSync, spawn, spawnSync, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, cpSync, mkdtempSync, openSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, cpSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -62,9 +62,8 @@ function buildWeir(): string {
   const root = path('..');
   const into = join(dir, 'weir');
   execFileSync('npm', ['run', '-s', 'build'], { cwd: root });
-  for (const part of ['bin', 'dist', 'package.json'])
+  for (const part of ['bin', 'dist', 'proto', 'package.json'])
     cpSync(join(root, part), join(into, part), { recursive: true });
-  symlinkSync(join(root, 'node_modules'), join(into, 'node_modules'));
   return join(into, 'bin/weir');
 }
 /** Launcher of the weir that is measured. */

@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
-# Runs the built package as it is published: without sources, with the dependencies beside it. It must serve the web page.
+# Runs the built package as it is published: without sources and without node_modules/. It must serve the web page.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 npm run -s build
 dist=$(mktemp -d)
 trap '[ -z "${weir:-}" ] || kill "$weir"; rm -rf "$dist"' EXIT
 cp -r bin dist proto package.json "$dist"
-ln -s "$PWD/node_modules" "$dist/node_modules"
 "$dist/bin/weir" check --replica http://127.0.0.1:8000
 
 "$dist/bin/weir" serve --replica http://127.0.0.1:8000 --listen 127.0.0.1:0 --admin 127.0.0.1:0 \

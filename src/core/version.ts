@@ -1,7 +1,8 @@
 // The version in package.json, for metrics, logs and `weir version`.
 import { readFileSync } from 'node:fs';
+import { packageFile } from './package-file.ts';
 
-const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+const manifest = JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as {
   version: string;
 };
 

@@ -29,7 +29,10 @@ interface PendingCall {
   readonly reject: (error: Error) => void;
 }
 
-/** URL of a thread's file beside the module `base` (its import.meta.url), in the sources and in the build. */
+/**
+ * URL of the file of a thread or process, beside the module `base` (its import.meta.url), in the sources and in the bundle.
+ * `scripts/build-bundle.ts` finds these files by the calls.
+ */
 export const threadFile = (name: string, base: string): URL =>
   new URL(`./${name}${base.endsWith('.ts') ? '.ts' : '.js'}`, base);
 

@@ -26,6 +26,8 @@ export interface StartOptions {
   rest?: string[];
   env?: Record<string, string>;
   cwd?: string;
+  /** The launcher of another weir than that of this checkout. */
+  bin?: string;
 }
 
 const running = new Set<Weir>();
@@ -122,7 +124,7 @@ function threadsArgs(args: readonly string[]): string[] {
 export async function startWeir(args: string[], options: StartOptions = {}): Promise<Weir> {
   const dataDir = join(tmpdir(), `weir-data-${randomUUID()}`);
   const child = spawn(
-    BIN,
+    options.bin ?? BIN,
     [
       options.command ?? 'serve',
       '--listen=127.0.0.1:0',
@@ -170,10 +172,11 @@ export async function stopAll(): Promise<void> {
 export async function runWeir(
   args: string[],
   env: Record<string, string> = {},
+  bin = BIN,
 ): Promise<{ code: number | null; out: string; err: string }> {
   const dataDir = join(tmpdir(), `weir-data-${randomUUID()}`);
   const isOpening = args[0] === 'serve' || args[0] === 'run';
-  const child = spawn(BIN, args, {
+  const child = spawn(bin, args, {
     env: { ...cleanEnv(), ...(isOpening && { WEIR_DATA_DIR: dataDir }), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     cwd: ROOT,

@@ -2,13 +2,14 @@
 // Invariant: at most one child process runs; it and its descendants have ended before the next one starts.
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { threadFile } from '../../core/worker-rpc.ts';
 import type { InventoryCard } from './nvidia-cards.ts';
 import type { InventoryOutput } from './nvidia-inventory-process.ts';
 import { isAlive, readProcesses } from '../processes/process-table.ts';
 import type { CollectorReading, Collector } from '../runner.ts';
 
-/** The program of the child process, with the extension of this file: .ts in source, .js in the build. */
-const PROGRAM = fileURLToPath(import.meta.url).replace(/(\.\w+)$/, '-process$1');
+/** The program of the child process. */
+const PROGRAM = fileURLToPath(threadFile('nvidia-inventory-process', import.meta.url));
 /** Normal output has a few hundred bytes per card. */
 const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
 

@@ -5,12 +5,11 @@ import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { packageFile } from '../../core/package-file.ts';
 import { acceptsCoding } from '../../protocol/http/accept-coding.ts';
 
 /** Where `npm run build:page` writes. */
-const BUILT = fileURLToPath(new URL('../../../dist/page/', import.meta.url));
-/** In the published package this file is in dist/ itself. */
-const BUILT_IN_DIST = fileURLToPath(new URL('../../page/', import.meta.url));
+const BUILT = fileURLToPath(packageFile('dist/page/'));
 
 /** All that a browser may do with the page. Styles are set by scripts, never in attributes. */
 const POLICY = [
@@ -70,7 +69,7 @@ export class WebPage {
   /** `failed`: is told of files that cannot be read. `folder`: where the build is, for tests. */
   constructor(failed: (error: unknown) => void, folder?: string) {
     this.#failed = failed;
-    this.#folder = folder ?? (import.meta.url.endsWith('.ts') ? BUILT : BUILT_IN_DIST);
+    this.#folder = folder ?? BUILT;
   }
 
   /** Answers a request for the page. Returns false, without an answer, for all other addresses. */

@@ -17,6 +17,7 @@ import {
 import { loadSync } from '@grpc/proto-loader';
 import type { Address } from '../../core/address.ts';
 import type { Logger } from '../../core/logger.ts';
+import { packageFile } from '../../core/package-file.ts';
 import type { ServerCertificate } from '../../core/server-certificate.ts';
 import { answerRefused } from '../../protocol/grpc/refused-http2.ts';
 import { awaitFirstBytes } from '../../protocol/http/http2-preface.ts';
@@ -36,8 +37,7 @@ const KEEP_ALIVE_MS = 30_000;
 /** Time in which a client in clear text must send its first bytes. */
 const FIRST_BYTES_MS = 10_000;
 
-// The same relative path from the sources and from the build.
-const proto = (name: string): string => fileURLToPath(new URL(`../../../proto/${name}`, import.meta.url));
+const proto = (name: string): string => fileURLToPath(packageFile(`proto/${name}`));
 
 interface ScaledObjectRef {
   readonly scalerMetadata?: Readonly<Record<string, string>>;

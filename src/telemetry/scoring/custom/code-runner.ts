@@ -9,10 +9,11 @@ import { constants, setPriority } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { LineSplitter } from '../../../core/line-splitter.ts';
+import { threadFile } from '../../../core/worker-rpc.ts';
 import type { RunnerAnswer, RunnerRequest } from './runner-messages.ts';
 
-/** The program of the process, with the extension of this file: .ts in source, .js in the build. */
-const PROGRAM = fileURLToPath(import.meta.url).replace(/(\.\w+)$/, '-process$1');
+/** The program of the process. */
+const PROGRAM = fileURLToPath(threadFile('code-runner-process', import.meta.url));
 /** An answer of 64 KiB, with each of its characters escaped twice. */
 const MAX_LINE_BYTES = 1024 * 1024;
 /** The process ends calls itself; it is killed if it does not. */
