@@ -39,6 +39,7 @@ export class Outbox {
   readonly #running = new Set<Promise<void>>();
   readonly #receivers: ReceiverLimits;
   #isClaiming = false;
+  #claims = Promise.resolve();
   #isWanted = false;
   #isStopped = false;
 
@@ -51,16 +52,19 @@ export class Outbox {
   /** Starts deliveries, if there are any. */
   wake(): void {
     this.#isWanted = true;
-    if (!this.#isClaiming) void this.#work();
+    if (!this.#isClaiming) this.#claims = this.#work();
   }
 
   stop(): void {
     this.#isStopped = true;
   }
 
-  /** Resolves when no delivery is running. */
+  /** Resolves when no delivery is running or being claimed. */
   async settled(): Promise<void> {
-    while (this.#running.size > 0) await Promise.all(this.#running);
+    do {
+      await this.#claims;
+      await Promise.all(this.#running);
+    } while (this.#running.size > 0 || this.#isClaiming);
   }
 
   async #work(): Promise<void> {

@@ -61,7 +61,8 @@ export class Worker {
   #isStopped = false;
   /** One timer for all deployments after the store has failed. */
   #retry: NodeJS.Timeout | undefined;
-  #runs = new Set<Promise<void>>();
+  readonly #runs = new Set<Promise<void>>();
+  readonly #claims = new Set<Promise<void>>();
 
   constructor(deps: WorkerDeps, options: QueueOptions) {
     this.#deps = deps;
@@ -72,14 +73,14 @@ export class Worker {
   wakeAll(): void {
     for (const deployment of this.#deps.deployments()) {
       this.#queue(deployment).isEmpty = false;
-      void this.#work(deployment);
+      this.#start(deployment);
     }
   }
 
   /** A replica may be free. Called at the end of each request, so it returns at once if no task waits. */
   wake(deployment: string): void {
     const queue = this.#queue(deployment);
-    if (!queue.isEmpty && !queue.isClaiming) void this.#work(deployment);
+    if (!queue.isEmpty && !queue.isClaiming) this.#start(deployment);
   }
 
   /** Starts no further task. Running tasks continue. */
@@ -88,15 +89,20 @@ export class Worker {
     clearTimeout(this.#retry);
   }
 
-  /** Resolves when no task runs and the end of each is stored. */
+  /** Resolves when no task runs or is being claimed, and the end of each is stored. */
   async settled(): Promise<void> {
-    while (this.#runs.size > 0) await Promise.all(this.#runs);
+    while (this.#runs.size + this.#claims.size > 0) await Promise.all([...this.#claims, ...this.#runs]);
   }
 
   #queue(deployment: string): DeploymentQueue {
     let queue = this.#deployments.get(deployment);
     if (queue === undefined) this.#deployments.set(deployment, (queue = new DeploymentQueue()));
     return queue;
+  }
+
+  #start(deployment: string): void {
+    const claims = this.#work(deployment).finally(() => this.#claims.delete(claims));
+    this.#claims.add(claims);
   }
 
   /** Claims and starts tasks while there are slots. */
@@ -119,6 +125,11 @@ export class Worker {
         continue;
       }
       queue.isEmpty = false;
+      if (this.#isStopped) {
+        slot.release();
+        await this.#settle(task.id, (store) => store.giveBack(task.id));
+        break;
+      }
       queue.running++;
       const run = this.#run(task, slot, queue).finally(() => {
         queue.running--;
