@@ -6,6 +6,7 @@ import { code, GENERATED, page, table } from '../markdown.ts';
 /** File or folder below `data.dir`, content. A test compares the names with the folder of a running weir. */
 export const FILES: readonly (readonly [names: string, content: string])[] = [
   ['weir.lock, weir.pid', 'lock, since one weir uses the folder at a time, and the id of its process'],
+  ['restart.sock', 'socket on which weirs that were replaced send their last records'],
   ['weir.id', 'random id of the folder, a part of the field `pod` of records'],
   [
     'logs/logs-DAY-SEQ.sqlite',

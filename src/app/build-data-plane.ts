@@ -49,11 +49,11 @@ export interface DataServerParts {
 }
 
 export function buildDataServer(modules: Modules): DataServer {
-  const { config, pool, queue, exchanges, proxy, webhooks, access, admission, log, limits } = modules;
+  const { config, pool, exchanges, proxy, webhooks, access, admission, log, limits } = modules;
   return newDataServer({
     config,
     pool,
-    queue,
+    queue: modules.queueOfRoutes,
     exchanges,
     proxy,
     webhooks,

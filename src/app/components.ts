@@ -33,13 +33,14 @@ export function componentsOf(modules: Modules): Component[] {
     modules.autoscaler,
     ...(child ? [child] : []),
     modules.queue,
+    ...(modules.earlierWeirs ? [modules.earlierWeirs] : []),
     component('deployments', { start: () => deploymentEvents(log, [], config.deployments) }),
     component(modules.threads.name, {
       start: () => startThreads(modules),
       stop: (deadlineMs) => modules.threads.stop(deadlineMs),
     }),
     modules.pool,
-    component('proxy', { stop: () => proxy.close() }),
+    component(PROXY, { stop: () => proxy.close() }),
     ingress(modules),
   ];
 }
@@ -62,6 +63,20 @@ const ingress = ({ dataServer, threads, threadCount }: Modules): Component => ({
     await Promise.all([dataServer.stop(deadlineMs), threads.stop(deadlineMs)]);
   },
 });
+
+/**
+ * True for a component that stops when the next weir takes the data folder: those that use it or belong to the operators'
+ * API. The others forward requests, and go on.
+ */
+export function belongsToFolder(modules: Modules, { name }: Component): boolean {
+  const { counters, overload, queue, threads, pool, dataServer } = modules;
+  const others: readonly string[] = [counters.own.eventLoop, overload, threads, pool, dataServer].map(
+    (one) => one.name,
+  );
+  return !others.includes(name) && name !== PROXY && (name !== queue.name || queue.isInFolder);
+}
+
+const PROXY = 'proxy';
 
 const component = (name: string, steps: Partial<Omit<Component, 'name'>>): Component => ({
   name,

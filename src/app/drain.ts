@@ -35,6 +35,7 @@ export class Drain {
   readonly #modules: DrainedModules;
   readonly #times: DrainTimes;
   readonly #ended = Promise.withResolvers<void>();
+  readonly #limited = Promise.withResolvers<void>();
   #isRunning = false;
 
   constructor(modules: DrainedModules, times: DrainTimes) {
@@ -49,7 +50,7 @@ export class Drain {
 
   /** Drains and stops everything; resolves when the log is flushed. */
   async run(lifecycle: Lifecycle): Promise<void> {
-    const { log, pool, queue, autoscaler, counters, proxy, dataServer, threads } = this.#modules;
+    const { log, pool, queue, autoscaler, counters } = this.#modules;
     const { drain_delay, drain_timeout } = this.#times;
     this.#isRunning = true;
     pool.startDraining();
@@ -60,14 +61,35 @@ export class Drain {
       timeout_ms: drain_timeout,
       hint: 'a second SIGINT or SIGTERM ends the drain now',
     });
-    const ended = this.#ended.promise;
-    await waitAtMost(drain_delay, ended);
-    void ended.then(() => {
+    await waitAtMost(drain_delay, this.#ended.promise);
+    await this.#stop(lifecycle, drain_timeout);
+  }
+
+  /**
+   * Lets all connections end after another weir has taken over, however long that takes, and stops everything. Requests
+   * go on waiting for replicas. After `limit` they have `drain_timeout`.
+   */
+  async leave(lifecycle: Lifecycle): Promise<void> {
+    const { queue, dataServer } = this.#modules;
+    this.#isRunning = true;
+    queue.pause();
+    await Promise.race([dataServer.leave(), this.#limited.promise]);
+    await this.#stop(lifecycle, this.#times.drain_timeout);
+  }
+
+  /** Limits the time of `leave` to `drain_timeout` from now. */
+  limit(): void {
+    this.#limited.resolve();
+  }
+
+  async #stop(lifecycle: Lifecycle, timeoutMs: number): Promise<void> {
+    const { log, proxy, dataServer, threads } = this.#modules;
+    void this.#ended.promise.then(() => {
       proxy.abortAll('draining');
       dataServer.endDrain();
       threads.endDrain();
     });
-    await lifecycle.stop(performance.now() + drain_timeout);
+    await lifecycle.stop(performance.now() + timeoutMs);
     log.flushEvents();
     log.sink.flush();
   }

@@ -30,7 +30,7 @@ import { version } from '../core/version.ts';
 import type { WebhookDelivery } from '../async/webhook/webhook.ts';
 import { storedOutput, type LineOwner, type StoredOutput } from './child-output.ts';
 import { recordEvents, type EventsStored } from './event-recorder.ts';
-import { RequestRecords, traceSubject, type NamedRequests } from './request-records.ts';
+import { RequestRecords, traceSubject, type NamedRequests, type RecordTarget } from './request-records.ts';
 
 type DeploymentConfig = Config['deployments'][number];
 
@@ -65,6 +65,8 @@ export class LogPipeline {
   readonly #eventsStored: EventsStored;
   /** What is recorded of the exchanges of the main thread. */
   readonly requests: RequestRecords;
+  /** Records requests once the store belongs to the next weir. */
+  #handedOver: RecordTarget['ended'] | undefined;
   /** Whether log lines may name running requests. */
   readonly namedRequests: NamedRequests;
 
@@ -92,7 +94,7 @@ export class LogPipeline {
     const ofChild = this.#child ? 'with several replicas' : 'never';
     this.namedRequests = logs && config.logs.files.length > 0 ? 'always' : ofChild;
     this.requests = new RequestRecords(config, this.#capture, this.#tracing, this.namedRequests, {
-      ended: (exchange, deployment) => logs?.requestEnded(exchange, deployment),
+      ended: (exchange, deployment) => this.record(exchange, deployment),
       logged: (exchange, deployment) => recorder.input.request(exchange, deployment, false),
       routed: (exchange, deployment) => logs?.requestRouted(exchange, deployment),
     });
@@ -142,6 +144,19 @@ export class LogPipeline {
   /** Spans of a stored request. */
   spansOf(record: LogRecord): readonly Span[] {
     return this.#tracing.spansOf(record);
+  }
+
+  /** Records a request that has ended, here or in an earlier weir. */
+  readonly record: RecordTarget['ended'] = (exchange, deployment) => {
+    if (this.#handedOver) this.#handedOver(exchange, deployment);
+    else this.logs?.requestEnded(exchange, deployment);
+  };
+
+  /** Gives the requests that end from here on to `record`, since the store belongs to the next weir soon. */
+  handOver(record: RecordTarget['ended']): void {
+    this.isUp = false;
+    this.#log.recorder = undefined;
+    this.#handedOver = this.logs && record;
   }
 
   /** Applies a changed configuration to later lines. `supervised`: the replica that weir runs. */

@@ -48,6 +48,8 @@ import { buildAdmin, buildAutoscaler, buildChild, buildOverview } from './build-
 import { buildDataServer, buildPool } from './build-data-plane.ts';
 import { buildQueue, buildWebhooks } from './build-queue.ts';
 import { Drain } from './drain.ts';
+import { EarlierWeirs } from './restart/earlier-weirs.ts';
+import { QueueOfRoutes } from './restart/queue-of-routes.ts';
 import { observersOf } from './observers.ts';
 import { LogPipeline } from './log-pipeline.ts';
 import { DataThreads } from './threads/data-threads.ts';
@@ -111,6 +113,9 @@ export class Modules {
   readonly collectors: Collectors;
   readonly webhooks: Webhooks;
   readonly queue: Queue;
+  readonly queueOfRoutes: QueueOfRoutes;
+  /** `undefined`: this weir replaces no other one, or nothing is kept on disk. */
+  readonly earlierWeirs: EarlierWeirs | undefined;
   readonly autoscaler: Autoscaler;
   readonly metrics: Metrics;
   readonly dataServer: DataServer;
@@ -120,11 +125,15 @@ export class Modules {
   readonly overview: Overview;
   readonly admin: Admin;
 
-  /** Throws a WeirError for settings that cannot be used, such as an unreadable certificate. */
+  /**
+   * Throws a WeirError for settings that cannot be used, such as an unreadable certificate. `replacesAnother`: another weir
+   * has started this one to take its place.
+   */
   constructor(
     config: Config,
     command: readonly string[] | undefined,
     explain: () => readonly ExplainedSetting[],
+    replacesAnother = false,
   ) {
     this.config = config;
     this.threadCount = config.threads === 'auto' ? availableParallelism() : config.threads;
@@ -186,6 +195,7 @@ export class Modules {
     this.collectors = buildCollectors(this);
     this.webhooks = buildWebhooks(this);
     this.queue = buildQueue(this);
+    this.queueOfRoutes = new QueueOfRoutes(this.queue);
     this.autoscaler = buildAutoscaler(this);
     this.metrics = buildMetrics(this);
     this.dataServer = buildDataServer(this);
@@ -196,6 +206,7 @@ export class Modules {
     this.drain = new Drain(this, config.ingress);
     this.overview = buildOverview(this);
     this.admin = buildAdmin(this, explain);
+    this.earlierWeirs = replacesAnother ? this.#newEarlierWeirs() : undefined;
     this.logPipeline.requests.attach(this.exchanges);
     for (const observer of observersOf(this)) this.exchanges.observe(observer);
     if (this.log.isDebug)
@@ -207,6 +218,19 @@ export class Modules {
     const { logs } = this.logPipeline;
     if (logs === undefined && async.store !== 'file') return undefined;
     return new DataFolder(data.dir, logs ? ['logs', EXPORTS, DOWNLOADS] : [], this.log);
+  }
+
+  #newEarlierWeirs(): EarlierWeirs | undefined {
+    if (this.dataFolder === undefined) return undefined;
+    return new EarlierWeirs({
+      folder: this.config.data.dir,
+      log: this.log,
+      record: (exchange, deployment) => {
+        this.access?.charge(exchange);
+        this.logPipeline.record(exchange, deployment);
+      },
+      queue: (operation, args) => this.queueOfRoutes.runFor(operation, args),
+    });
   }
 
   #newAccess(open: OpenPaths): ClientAccess | undefined {

@@ -12,7 +12,7 @@ import { readSources, type ConfigSources } from './sources.ts';
 export { problemsInFiles } from './contradictions.ts';
 export { explain, needRestart } from './explain.ts';
 export type { Config } from './schema.ts';
-export { CLIENT, OLD_CLIENT } from './variables.ts';
+export { CLIENT, LAUNCHER_VARIABLE, OLD_CLIENT, RESTART_VARIABLE } from './variables.ts';
 
 /** A log line about an accepted configuration. */
 export interface Notice {

@@ -17,6 +17,13 @@ export const CLIENT = {
 export const OLD_CLIENT = { url: 'WEIR_ADMIN_URL', key: 'WEIR_ADMIN_KEY' } as const;
 
 const ONLY_CLIENT: ReadonlySet<string> = new Set([...Object.values(CLIENT), OLD_CLIENT.url]);
+/** What bin/weir says: the path with which it was called. */
+export const LAUNCHER_VARIABLE = 'WEIR_LAUNCHER';
+/** What a weir that is being replaced says to the new one (app/restart/predecessor.ts). */
+export const RESTART_VARIABLE = 'WEIR_RESTART';
+/** Set by weir itself. */
+const OWN: ReadonlySet<string> = new Set([LAUNCHER_VARIABLE, RESTART_VARIABLE]);
+
 const NOT_SETTINGS: readonly string[] = [REPLICA.variable, CONFIG.variable];
 
 const byVariable = new Map(
@@ -32,7 +39,7 @@ export function readVariables(
   const links: string[] = [];
   for (const [name, value] of Object.entries(env)) {
     if (!name.startsWith('WEIR_') || value === undefined) continue;
-    if (NOT_SETTINGS.includes(name) || ONLY_CLIENT.has(name)) continue;
+    if (NOT_SETTINGS.includes(name) || ONLY_CLIENT.has(name) || OWN.has(name)) continue;
     const setting = byVariable.get(name);
     if (setting) given.push({ path: pathSetBy(setting), value, origin: name });
     else if (isServiceLink(name, env)) links.push(name);

@@ -8,6 +8,8 @@ export interface Address {
   readonly port: number;
   /** Absolute path of a Unix socket; `undefined` for TCP. */
   readonly path?: string;
+  /** A socket that listens there already (core/inherited-sockets.ts); `undefined`: it is to be made. */
+  readonly inherited?: { readonly fd: number; readonly isOwn: boolean };
 }
 
 /** What the address of a client is called that came through a Unix socket, since it has none. */

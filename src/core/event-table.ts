@@ -83,7 +83,7 @@ const inEnvironment = (environment: string): string =>
 /** All events. Messages that the contract has are worded as there (docs/contracts/serving.md 6.5). */
 export const EVENTS = {
   weir_started: byOperator<
-    EventSubject & { version: string; data: string; admin: string; scaler?: string | undefined }
+    EventSubject & { version: string; pid: number; data: string; admin: string; scaler?: string | undefined }
   >('info', 'listening', (of) => `weir ${of.version} started; listening for clients on ${of.data}.`),
   weir_draining: byOperator<EventSubject & { running: number; timeout_ms: number; hint: string }>(
     'info',
@@ -92,6 +92,22 @@ export const EVENTS = {
       `weir is draining: it accepts no new requests; requests still running: ${of.running}, at most ${of.timeout_ms} ms more.`,
   ),
   weir_stopped: byOperator('info', 'stopped', () => 'weir stopped.'),
+  weir_restarting: byOperator<EventSubject & { pid: number }>(
+    'info',
+    'restarting',
+    (of) => `A new weir is starting to replace this one: process ${of.pid}.`,
+  ),
+  weir_restart_failed: byOperator<EventSubject & { problem: string }>(
+    'error',
+    'restart failed',
+    (of) => `The new weir did not start; this one goes on: ${of.problem}.`,
+  ),
+  weir_replaced: byOperator<EventSubject & { pid: number; running: number }>(
+    'info',
+    'replaced',
+    (of) =>
+      `The new weir, process ${of.pid}, accepts connections; requests still running here: ${of.running}.`,
+  ),
   configuration_reloaded: byOperator<EventSubject & { take_a_restart?: readonly string[] | undefined }>(
     'info',
     'configuration reloaded',

@@ -32,10 +32,13 @@ export class Lifecycle {
     }
   }
 
-  /** Stops all components in reverse order. An error of one is logged, and the others are stopped all the same. */
-  async stop(deadlineMs: number): Promise<void> {
-    const components = this.#started.reverse();
-    this.#started = [];
+  /**
+   * Stops all components, or those that `isMeant` selects, in reverse order. An error of one is logged, and the others are
+   * stopped all the same.
+   */
+  async stop(deadlineMs: number, isMeant: (component: Component) => boolean = () => true): Promise<void> {
+    const components = this.#started.filter(isMeant).reverse();
+    this.#started = this.#started.filter((component) => !components.includes(component));
     for (const component of components) {
       try {
         await component.stop(deadlineMs);

@@ -30,15 +30,9 @@ export type LimitsJob = { readonly thread: number; readonly threads: number; rea
   | { readonly kind: 'die'; readonly locks: Int32Array }
 );
 
-/** A request that was allowed: Date.now() before and after it was checked. */
-export interface AllowedRequest {
-  readonly beforeMs: number;
-  readonly afterMs: number;
-}
-
-/** What a thread found. `most`: requests that ran at the same time. */
+/** What a thread found: times of allowed requests (Date.now()), the most that ran at the same time, or nothing. */
 export interface LimitsFound {
-  readonly allowed: readonly AllowedRequest[];
+  readonly allowedMs: readonly number[];
   readonly most: number;
   readonly refused: number;
 }
@@ -46,7 +40,7 @@ export interface LimitsFound {
 export const CLIENT = 'app';
 
 function run(job: LimitsJob): LimitsFound {
-  const allowed: AllowedRequest[] = [];
+  const allowedMs: number[] = [];
   let [most, refused] = [0, 0];
   // All threads begin together.
   Atomics.add(job.start, 0, 1);
@@ -59,14 +53,14 @@ function run(job: LimitsJob): LimitsFound {
       locks.unlock(0);
     }
     if (job.kind === 'die') locks.lock(0);
-    return { allowed, most, refused };
+    return { allowedMs, most, refused };
   }
   const use = new KeyUseTable(job.threads, job.thread, job.shared).of(CLIENT);
   if (job.kind === 'rate') {
     const endMs = Date.now() + job.durationMs;
     for (let nowMs = Date.now(); nowMs < endMs; nowMs = Date.now()) {
       use.came();
-      if (use.begin(job.limits, nowMs) === undefined) allowed.push({ beforeMs: nowMs, afterMs: Date.now() });
+      if (use.begin(job.limits, nowMs) === undefined) allowedMs.push(nowMs);
       else refused++;
     }
   } else
@@ -74,11 +68,11 @@ function run(job: LimitsJob): LimitsFound {
       if (job.kind === 'charge') use.charge(3, 0.25, Date.now());
       else if (use.begin(job.limits, Date.now()) === undefined) {
         most = Math.max(most, Atomics.add(job.running, 0, 1) + 1);
-        allowed.push({ beforeMs: 0, afterMs: 0 });
+        allowedMs.push(0);
         Atomics.sub(job.running, 0, 1);
         use.end();
       } else refused++;
-  return { allowed, most, refused };
+  return { allowedMs, most, refused };
 }
 
 if (!isMainThread && parentPort !== null) {

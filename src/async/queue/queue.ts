@@ -117,6 +117,19 @@ export class Queue implements Component {
     await openQueue.store.close();
   }
 
+  /** True if its tasks are in the data folder, so that only one weir can have them. */
+  get isInFolder(): boolean {
+    return this.#options.store === 'file';
+  }
+
+  /** Starts no further task or delivery, and waits until none runs, at most `ms` milliseconds. */
+  async settle(ms: number): Promise<void> {
+    this.pause();
+    const openQueue = await this.#opening?.catch(() => undefined);
+    if (openQueue === undefined) return;
+    await waitAtMost(ms, Promise.all([openQueue.worker.settled(), openQueue.outbox.settled()]));
+  }
+
   /** A replica of this deployment is free, and no synchronous request waits for it. */
   capacityFreed(deployment: string): void {
     this.#openQueue?.worker.wake(deployment);
@@ -197,6 +210,7 @@ export class Queue implements Component {
     return (await this.#opened())?.store.nextToExpire();
   }
 
+  /** Queued and running tasks of a deployment, as last known. */
   depth(deployment: string): QueueDepth {
     return this.#openQueue?.store.depth(deployment) ?? { queued: 0, inProgress: 0 };
   }

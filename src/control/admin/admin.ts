@@ -108,8 +108,8 @@ export const endpoints: readonly Endpoint<Context>[] = [
 /** Half of them may be from one address, so that it cannot keep probes and operators out. */
 const MAX_CONNECTIONS = 1000;
 
-/** Time for live tails to receive their last event. */
-const TAIL_END_MS = 500;
+/** Time for running answers to end, and for live tails to receive their last event. */
+const LAST_ANSWERS_MS = 500;
 
 /** Status for an error of Node's parser; 400 for all others. */
 const STATUS_OF_ERROR: Readonly<Record<string, number>> = {
@@ -134,6 +134,7 @@ export class Admin {
   readonly #front: ServerFront;
   readonly perAddress = new ConnectionsPerAddress(MAX_CONNECTIONS / 2);
   readonly #latest = new WeakMap<Socket, ServerResponse>();
+  #isStopping = false;
 
   /** `certificate`: `undefined` means clear text. */
   constructor(
@@ -182,6 +183,7 @@ export class Admin {
       : undefined;
     this.#server.on('request', (req, res) => {
       this.#latest.set(req.socket, res);
+      if (this.#isStopping) res.shouldKeepAlive = false;
       // No answer is read as a script, or embedded by pages of other origins.
       res.setHeader('X-Content-Type-Options', 'nosniff');
       res.setHeader('Cross-Origin-Resource-Policy', 'same-origin');
@@ -196,7 +198,12 @@ export class Admin {
   }
 
   get address(): Address {
-    return boundAddress(this.#server);
+    return boundAddress(this.#server, this.#options.listen);
+  }
+
+  /** The server that listens. */
+  get listener(): Server {
+    return this.#server;
   }
 
   /** Answers what Node's parser refuses, as Node itself does, and tells clients that speak TLS apart. */
@@ -216,15 +223,15 @@ export class Admin {
     return this.#tails.count;
   }
 
-  /** Ends live tails with an event, then closes all connections. */
+  /** Ends live tails with an event, lets short answers end, then closes all connections. */
   async stop(deadlineMs: number): Promise<void> {
     const { promise: closed, resolve } = Promise.withResolvers<void>();
+    this.#isStopping = true;
     this.#server.close(() => resolve());
-    const hadTails = this.#tails.count > 0;
     this.#tails.end('shutdown');
     this.#server.closeIdleConnections();
     this.#front.close();
-    if (hadTails) await waitAtMost(Math.min(TAIL_END_MS, deadlineMs - performance.now()), closed);
+    await waitAtMost(Math.min(LAST_ANSWERS_MS, deadlineMs - performance.now()), closed);
     this.#server.closeAllConnections();
   }
 }

@@ -2,6 +2,7 @@
 // Invariant: it starts and stops no replica; KEDA, an HPA or a person reads the decision. `routed` and `closed` are on
 // the hot path.
 //   sliding-mean.ts  mean of requests in flight   desired-replicas.ts  load → replicas   keda.ts  gRPC server for KEDA
+import type { Server } from 'node:net';
 import type { Component } from '../../core/lifecycle.ts';
 import type { Address } from '../../core/address.ts';
 import type { Logger } from '../../core/logger.ts';
@@ -113,6 +114,11 @@ export class Autoscaler implements Component {
   /** Address of the KEDA server; `undefined` if it is not enabled. */
   get address(): Address | undefined {
     return this.#kedaServer?.address;
+  }
+
+  /** The KEDA server that listens; `undefined` if it is not enabled. */
+  get listener(): Server | undefined {
+    return this.#kedaServer?.listener;
   }
 
   /** The latest decision for each deployment of the configuration. */

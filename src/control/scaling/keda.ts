@@ -113,7 +113,12 @@ export class KedaServer {
   }
 
   get address(): Address {
-    return boundAddress(this.#listener);
+    return boundAddress(this.#listener, this.#options.listen);
+  }
+
+  /** The server that listens. */
+  get listener(): NetServer {
+    return this.#listener;
   }
 
   /**

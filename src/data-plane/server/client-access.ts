@@ -143,12 +143,17 @@ export class ClientAccess implements Observer {
   }
 
   closed(exchange: Exchange): void {
-    const { key, isAsync, llm, cause, startEpochMs, startMs, endMs } = exchange;
+    const { key, isAsync, cause } = exchange;
     if (key === '') return;
-    const use = this.#uses.of(key);
     // A task of the queue began and ended for its client when it was submitted.
-    if (!isAsync && (cause === 'ok' || !this.#refused.has(exchange))) use.end();
-    if (llm === undefined) return;
+    if (!isAsync && (cause === 'ok' || !this.#refused.has(exchange))) this.#uses.of(key).end();
+    this.charge(exchange);
+  }
+
+  /** Charges the tokens of a request to its client. */
+  charge({ key, llm, startEpochMs, startMs, endMs }: Exchange): void {
+    if (key === '' || llm === undefined) return;
+    const use = this.#uses.of(key);
     const { inputTokens, outputCount, cost } = llm;
     const tokens = (inputTokens === UNKNOWN ? 0 : inputTokens) + (outputCount === UNKNOWN ? 0 : outputCount);
     use.charge(tokens, Number.isNaN(cost) ? 0 : cost, startEpochMs + endMs - startMs);

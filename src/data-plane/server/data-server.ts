@@ -6,7 +6,7 @@
 //              ─► http2-server.ts for HTTP/2, detected by its first bytes or by ALPN
 //                  └ requests that are no gRPC calls: each has a socket of its own, for the fast lane or http1-server.ts
 //   Every connection passes protocol/http/server-front.ts first: TLS, Unix sockets.
-import type { Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Address } from '../../core/address.ts';
 import { SubjectHeader } from '../../core/client-subject.ts';
@@ -158,7 +158,23 @@ export class DataServer {
   }
 
   get address(): Address {
-    return boundAddress(this.#http1.server);
+    return boundAddress(this.#http1.server, this.#options.listen);
+  }
+
+  /** The server that listens. */
+  get listener(): Server {
+    return this.#http1.server;
+  }
+
+  /**
+   * Lets another process accept new connections from the same socket. Open ones go on: HTTP/2 ends with its last stream,
+   * HTTP/1.1 with its next response, or when it was idle for `keep_alive_timeout`, so that no request meets a connection
+   * that is being closed. Resolves when no connection is left.
+   */
+  leave(): Promise<void> {
+    this.#fast?.drain(false);
+    this.#http2.drain();
+    return this.#http1.leave();
   }
 
   /**

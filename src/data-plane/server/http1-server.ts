@@ -18,6 +18,7 @@ import { DEBUG_HEADER, ID_HEADER, ID_HEADER_LOWER, TRACE_HEADER } from '../../co
 import { ClientStream } from '../../protocol/http/client-stream.ts';
 import { singleValueOf, type ForwardedRequest } from '../../protocol/http/forwarded-headers.ts';
 import { sendJson } from '../../protocol/http/json-response.ts';
+import { leaveSocket } from '../../protocol/http/listen.ts';
 import { createServer } from '../../protocol/http/node-http.ts';
 import { peerOf } from '../../protocol/http/peer.ts';
 import { takeConnections } from '../../protocol/http/server-front.ts';
@@ -141,6 +142,15 @@ export class Http1Server {
     this.#isDraining = true;
     this.server.close();
     this.server.closeIdleConnections();
+  }
+
+  /**
+   * Lets another process accept new connections. Responses to further requests close their connection, and idle ones are
+   * not closed before their time. Resolves when no connection is left, whoever serves it.
+   */
+  leave(): Promise<void> {
+    this.#isDraining = true;
+    return leaveSocket(this.server);
   }
 
   #onRequest(req: IncomingMessage, res: ServerResponse): void {

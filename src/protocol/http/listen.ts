@@ -1,7 +1,9 @@
-// Makes a server listen on an address.
-// Invariant: a Unix socket has its mode before a client can connect to it.
-import { chmodSync, renameSync } from 'node:fs';
-import { createServer, type AddressInfo, type Server } from 'node:net';
+// Makes a server listen on an address, or on a socket that the process has inherited.
+// Invariant: a Unix socket has its mode before a client can connect to it. A socket that another process listens on too
+// goes on when this one stops: no connection that waits to be accepted is lost, and the file of a Unix socket stays.
+import { chmodSync, renameSync, unlinkSync } from 'node:fs';
+import { createServer, Server, type AddressInfo } from 'node:net';
+import { dirname, join } from 'node:path';
 import { WeirError } from '../../core/errors.ts';
 import { formatAddress, unixAddress, type Address } from '../../core/address.ts';
 import { freeSocketPath, fileAt } from './unix-socket.ts';
@@ -32,7 +34,10 @@ export async function listen(
   option: string,
   use: PortUse = 'alone',
 ): Promise<void> {
-  const { path } = address;
+  const { path, inherited } = address;
+  if (inherited !== undefined && use !== 'alone')
+    throw listenError(address, 'an inherited socket serves one thread, and threads is above 1', option);
+  if (inherited !== undefined) return listenOnInherited(server, address, inherited, option);
   const problem = path === undefined ? '' : await freeSocketPath(path);
   if (problem !== '') throw listenError(address, problem, option);
   if (use === 'first' && address.port !== 0) await expectFree(address, option);
@@ -59,37 +64,84 @@ async function expectFree(address: Address, option: string): Promise<void> {
   await new Promise((resolve) => server.close(resolve));
 }
 
-/** Node binds a Unix socket before `listen` returns. */
+/** The kind of the socket must be that of the address, since the address says how clients are called. */
+function listenOnInherited(
+  server: Server,
+  address: Address,
+  { fd, isOwn }: NonNullable<Address['inherited']>,
+  option: string,
+): Promise<void> {
+  const { path } = address;
+  return new Promise((resolve, reject) => {
+    const failed = (error: Error) =>
+      reject(
+        listenError(address, `the inherited socket ${fd} cannot be used: ${error.message}`, option, error),
+      );
+    server.once('error', failed);
+    server.listen({ fd, backlog: BACKLOG }, () => {
+      server.off('error', failed);
+      const isUnix = server.address() === null;
+      if (isUnix === (path !== undefined)) {
+        // The file of systemd's socket is systemd's.
+        if (path !== undefined && isOwn) removeAtClose(server, path);
+        return resolve();
+      }
+      const kind = isUnix ? 'a Unix socket' : 'a TCP socket';
+      server.close();
+      reject(listenError(address, `the inherited socket ${fd} is ${kind}`, option));
+    });
+  });
+}
+
+/**
+ * Node binds a Unix socket before `listen` returns, and removes the path that it has bound when the server is closed. It
+ * binds another name in the folder, which is renamed, so that the file is replaced at once and kept if it is to stay.
+ */
 function listenOnSocket(server: Server, path: string, mode: number, listening: () => void): void {
+  const bound = join(dirname(path), `.w${process.pid}`);
   const before = process.umask(OWNER_ONLY);
   try {
-    server.listen({ path, backlog: BACKLOG }, listening);
+    server.listen({ path: bound, backlog: BACKLOG }, listening);
   } finally {
     process.umask(before);
   }
   if (!server.listening) return;
-  chmodSync(path, mode);
-  keepOthers(server, path);
+  chmodSync(bound, mode);
+  renameSync(bound, path);
+  removeAtClose(server, path);
 }
 
-/** Node removes the path when the server is closed, whatever is there then: it may be the socket of another process. */
-function keepOthers(server: Server, path: string): void {
+/** Servers whose Unix socket another process listens on too. */
+const shared = new WeakSet<Server>();
+
+/** Removes the file of the socket when the server is closed, unless it is the socket of another process by then. */
+function removeAtClose(server: Server, path: string): void {
   const own = fileAt(path);
   const close = server.close.bind(server);
   server.close = (done) => {
-    const now = fileAt(path);
-    const isOther = now !== undefined && now !== own;
-    const aside = `${path}.${process.pid}`;
-    try {
-      if (isOther) renameSync(path, aside);
-    } catch {
-      // The folder cannot be changed, so Node cannot remove the file either.
-      return close(done);
-    }
+    const isOpen = server.listening;
     close(done);
-    if (isOther) renameSync(aside, path);
+    if (isOpen && !shared.has(server) && fileAt(path) === own) unlinkSync(path);
     return server;
   };
+}
+
+/** The file descriptor of the socket on which a server listens. */
+export function listeningFd(server: Server): number {
+  const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
+  return fd;
+}
+
+/** Another process listens on the socket too: its file stays when the server is closed. */
+export const shareSocket = (server: Server): void => void shared.add(server);
+
+/**
+ * Stops accepting connections, since another process accepts them. Those that are open go on, also idle ones: `close` of
+ * an HTTP server would close these. Resolves when none is left.
+ */
+export function leaveSocket(server: Server): Promise<void> {
+  shareSocket(server);
+  return new Promise((resolve) => void Server.prototype.close.call(server, () => resolve()));
 }
 
 function listenError(address: Address, reason: string, option: string, cause?: Error): WeirError {
@@ -97,8 +149,9 @@ function listenError(address: Address, reason: string, option: string, cause?: E
   return new WeirError('listen_failed', detail, { cause });
 }
 
-/** The address that a server listens on, with the port that was chosen for port 0. */
-export function boundAddress(server: Server): Address {
-  const bound = server.address() as AddressInfo | string;
-  return typeof bound === 'string' ? unixAddress(bound) : { host: bound.address, port: bound.port };
+/** The address that a server listens on, with the port that was chosen for port 0. `wanted`: the one of its settings. */
+export function boundAddress(server: Server, { path }: Address): Address {
+  if (path !== undefined) return unixAddress(path);
+  const { address, port } = server.address() as AddressInfo;
+  return { host: address, port };
 }

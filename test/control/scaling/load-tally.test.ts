@@ -3,7 +3,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Exchange } from '../../../src/core/exchange/exchange.ts';
 import { read } from '../../../src/core/read-settings.ts';
-import { Autoscaler, LoadTally, type ScaledDeployment } from '../../../src/control/scaling/autoscaler.ts';
+import {
+  Autoscaler,
+  LoadTally,
+  type LoadChange,
+  type ScaledDeployment,
+} from '../../../src/control/scaling/autoscaler.ts';
 import { scaleOptions } from '../../../src/control/scaling/options.ts';
 import { quietLog } from '../../kit/quiet-log.ts';
 
@@ -50,7 +55,7 @@ describe('requests of other threads', () => {
         const report = (): void => {
           for (const [i, tally] of tallies.entries()) {
             const changes = tally.take();
-            if (changes !== undefined) all.report(i + 1, structuredClone(changes));
+            if (changes !== undefined) all.report(i + 1, structuredClone(changes) as LoadChange[]);
           }
         };
         let tickMs = clock.nowMs;

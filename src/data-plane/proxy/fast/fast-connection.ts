@@ -269,7 +269,7 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
     this.resume();
     // In a later tick, since many refused requests in one piece would nest as deep as they are many.
     if (this.#held !== undefined) process.nextTick(this.#readHeld);
-    else if (this.#lane.isDraining) this.closeIfIdle();
+    else if (this.#lane.closesIdle) this.closeIfIdle();
   }
 
   /** Closes the connection once everything is written. What the client still sends is read and dropped. */

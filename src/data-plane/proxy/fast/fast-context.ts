@@ -67,6 +67,8 @@ export interface FastContext extends Omit<ForwarderContext, 'deadlines'>, FastLa
 /** The client connections of a lane. */
 export interface ConnectionSet<Connection> {
   readonly isDraining: boolean;
+  /** Connections on which no request runs are to be closed. */
+  readonly closesIdle: boolean;
   /** The connection is closed, or belongs to the full lane now. */
   remove(connection: Connection): void;
 }

@@ -19,6 +19,7 @@ export class FastLane implements ConnectionSet<FastConnection> {
   readonly #context: FastContext;
   readonly #connections = new Set<FastConnection>();
   isDraining = false;
+  closesIdle = false;
 
   constructor(context: FastContext) {
     this.#context = context;
@@ -33,10 +34,13 @@ export class FastLane implements ConnectionSet<FastConnection> {
     this.#connections.delete(connection);
   }
 
-  /** From now on every connection is closed when no request runs on it. */
-  drain(): void {
+  /**
+   * From now on every response closes its connection. `closesIdle`: so is every connection on which no request runs.
+   */
+  drain(closesIdle = true): void {
     this.isDraining = true;
-    for (const connection of this.#connections) connection.closeIfIdle();
+    this.closesIdle = closesIdle;
+    if (closesIdle) for (const connection of this.#connections) connection.closeIfIdle();
   }
 
   abortAll(failure: Failure): void {
