@@ -57,7 +57,7 @@ describe('a limit of a key with three threads', () => {
       kind: 'concurrency',
       shared: table.share([CLIENT]),
       limits: { concurrency: 2 },
-      rounds: 50_000,
+      rounds: 400_000,
       running,
     });
     expect(Math.max(...found.map(({ most }) => most))).toBeLessThanOrEqual(2);
@@ -67,7 +67,7 @@ describe('a limit of a key with three threads', () => {
 
   it('counts the tokens and the cost of all threads', async () => {
     const table = new KeyUseTable(THREADS);
-    const rounds = 20_000;
+    const rounds = 400_000;
     await runThreads({ kind: 'charge', shared: table.share([CLIENT]), rounds });
     const use = table.of(CLIENT);
     expect(use.tokens).toBe(THREADS * rounds * 3);
