@@ -76,6 +76,18 @@ describe('RequestTotals', () => {
     expect(read.map((block) => block.status)).toEqual([100, 101, 102, 103, 104, 105, 106, 107, OTHER]);
     expect(read.at(-1)!.count).toBe(2 * (900 - 8));
   });
+
+  it('counts each status of each deployment with the highest limits', () => {
+    const totals = make(64, 900);
+    const times = { startMs: 0, endMs: 1, firstByteMs: 1, requestBytes: 0, responseBytes: 0 };
+    for (const deployment of [36, 63])
+      for (let status = 100; status < 1000; status++)
+        for (let n = 0; n < 2; n++)
+          totals.observe({ ...times, deployment, isAsync: true, status } as Exchange);
+    const read = [...totals.read()];
+    expect(read).toHaveLength(2 * 900);
+    expect(read.every(({ count }) => count === 2)).toBe(true);
+  });
 });
 
 describe('InFlight', () => {

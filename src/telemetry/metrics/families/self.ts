@@ -68,7 +68,7 @@ export const selfFamilies: readonly Family[] = [
   single(
     'weir_process_heap_used_bytes',
     'gauge',
-    'JavaScript heap in use by this process, in bytes.',
+    'JavaScript heap in use by the main thread, in bytes.',
     () => process.memoryUsage().heapUsed,
   ),
   single(
