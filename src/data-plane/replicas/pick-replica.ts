@@ -1,6 +1,6 @@
 // Chooses the replica for the next request. Hot path.
 // Invariant: the choice changes no state.
-import type { Replica } from './replica.ts';
+import { hasRoom, type Replica } from './replica.ts';
 
 /**
  * Returns the least loaded ready replica with fewer than `cap` requests, or `undefined` if there is none. Ties go to
@@ -18,14 +18,15 @@ export function leastLoaded(
   const count = replicas.length;
   for (let i = 0; i < count; i++) {
     const replica = replicas[(start + i) % count]!;
-    if (!replica.hasRoom(cap) || replica === avoid) continue;
-    const load = replica.load;
+    const { word } = replica;
+    if (!hasRoom(word, cap) || replica === avoid) continue;
+    const load = replica.loadAt(word);
     if (load < bestLoad) {
       best = replica;
       bestLoad = load;
     }
   }
-  if (best === undefined && avoid !== undefined && avoid.hasRoom(cap))
+  if (best === undefined && avoid !== undefined && hasRoom(avoid.word, cap))
     // It may have left the list since the failure.
     return replicas.includes(avoid) ? avoid : undefined;
   return best;

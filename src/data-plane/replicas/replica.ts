@@ -35,7 +35,8 @@ const FAILURES = 2;
 const SILENT_SINCE = 2;
 const RETURNED = 3;
 
-const hasRoom = (word: number, cap: number): boolean => word < NOT_READY && (word & ~RETURNING) < cap;
+/** `word`: the word of a replica. True if it is ready and has fewer than `cap` requests in flight. */
+export const hasRoom = (word: number, cap: number): boolean => word < NOT_READY && (word & ~RETURNING) < cap;
 
 /** The count: requests in flight, of all threads. */
 export class Replica extends PlaceCount {
@@ -93,11 +94,6 @@ export class Replica extends PlaceCount {
     return this.word < NOT_READY;
   }
 
-  /** True if it is ready and has fewer than `cap` requests in flight. */
-  hasRoom(cap: number): boolean {
-    return hasRoom(this.word, cap);
-  }
-
   /** Takes a place for `thread`. Returns false if there is none any more. */
   take(cap: number, thread = this.thread): boolean {
     const { word } = this;
@@ -136,7 +132,11 @@ export class Replica extends PlaceCount {
 
   /** Load for comparison: requests in flight, scaled up while the replica has only just returned. */
   get load(): number {
-    const { word } = this;
+    return this.loadAt(this.word);
+  }
+
+  /** The load if the word is `word`. */
+  loadAt(word: number): number {
     return (word & RETURNING) === 0 ? countIn(word) : this.#returningLoad();
   }
 
