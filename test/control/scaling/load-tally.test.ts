@@ -6,7 +6,6 @@ import { read } from '../../../src/core/read-settings.ts';
 import {
   Autoscaler,
   LoadTally,
-  type LoadChange,
   type ScaledDeployment,
 } from '../../../src/control/scaling/autoscaler.ts';
 import { scaleOptions } from '../../../src/control/scaling/options.ts';
@@ -55,7 +54,7 @@ describe('requests of other threads', () => {
         const report = (): void => {
           for (const [i, tally] of tallies.entries()) {
             const changes = tally.take();
-            if (changes !== undefined) all.report(i + 1, structuredClone(changes) as LoadChange[]);
+            if (changes !== undefined) all.report(i + 1, structuredClone(changes));
           }
         };
         let tickMs = clock.nowMs;
