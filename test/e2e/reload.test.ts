@@ -1,6 +1,6 @@
 // Configuration changes while requests are running.
 import { mkdtempSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
-import type { RequestListener } from 'node:http';
+import { Agent, type RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
@@ -204,7 +204,10 @@ ${nextWeight === undefined ? '' : `  - { id: dep2, environment: production, roll
     );
   write(100, undefined);
   const weir = await startWeir(['--config', file, ...quick]);
-  const ask = async (path: string) => (await call(weir.url, path, { method: 'POST', body: '{}' })).text;
+  // One connection, since each data thread divides its own requests.
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const ask = async (path: string) =>
+    (await call(weir.url, path, { method: 'POST', body: '{}', agent })).text;
   const shares = async (count: number) => {
     const texts = [];
     for (let i = 0; i < count; i++)

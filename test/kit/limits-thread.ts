@@ -30,9 +30,15 @@ export type LimitsJob = { readonly thread: number; readonly threads: number; rea
   | { readonly kind: 'die'; readonly locks: Int32Array }
 );
 
-/** What a thread found: times of allowed requests (Date.now()), the most that ran at the same time, or nothing. */
+/** A request that was allowed: Date.now() before and after it was checked. */
+export interface AllowedRequest {
+  readonly beforeMs: number;
+  readonly afterMs: number;
+}
+
+/** What a thread found. `most`: requests that ran at the same time. */
 export interface LimitsFound {
-  readonly allowedMs: readonly number[];
+  readonly allowed: readonly AllowedRequest[];
   readonly most: number;
   readonly refused: number;
 }
@@ -40,7 +46,7 @@ export interface LimitsFound {
 export const CLIENT = 'app';
 
 function run(job: LimitsJob): LimitsFound {
-  const allowedMs: number[] = [];
+  const allowed: AllowedRequest[] = [];
   let [most, refused] = [0, 0];
   // All threads begin together.
   Atomics.add(job.start, 0, 1);
@@ -53,14 +59,14 @@ function run(job: LimitsJob): LimitsFound {
       locks.unlock(0);
     }
     if (job.kind === 'die') locks.lock(0);
-    return { allowedMs, most, refused };
+    return { allowed, most, refused };
   }
   const use = new KeyUseTable(job.threads, job.thread, job.shared).of(CLIENT);
   if (job.kind === 'rate') {
     const endMs = Date.now() + job.durationMs;
     for (let nowMs = Date.now(); nowMs < endMs; nowMs = Date.now()) {
       use.came();
-      if (use.begin(job.limits, nowMs) === undefined) allowedMs.push(nowMs);
+      if (use.begin(job.limits, nowMs) === undefined) allowed.push({ beforeMs: nowMs, afterMs: Date.now() });
       else refused++;
     }
   } else
@@ -68,11 +74,11 @@ function run(job: LimitsJob): LimitsFound {
       if (job.kind === 'charge') use.charge(3, 0.25, Date.now());
       else if (use.begin(job.limits, Date.now()) === undefined) {
         most = Math.max(most, Atomics.add(job.running, 0, 1) + 1);
-        allowedMs.push(0);
+        allowed.push({ beforeMs: 0, afterMs: 0 });
         Atomics.sub(job.running, 0, 1);
         use.end();
       } else refused++;
-  return { allowedMs, most, refused };
+  return { allowed, most, refused };
 }
 
 if (!isMainThread && parentPort !== null) {

@@ -206,8 +206,11 @@ export class KeyUse {
   #fill(bucket: number, nowMs: number, perMs: number, most: number): number {
     const limits = this.#limits;
     const passedMs = nowMs - limits[bucket + 1]!;
+    let level = limits[bucket]!;
+    if (passedMs > 0) level += passedMs * perMs;
     if (passedMs > 0 || passedMs < -LATE_MS) limits[bucket + 1] = nowMs;
-    return (limits[bucket] = Math.min(most, limits[bucket]! + Math.max(0, passedMs) * perMs));
+    if (level > most) level = most;
+    return (limits[bucket] = level);
   }
 
   #spend(cost: number, day: number): void {
@@ -224,6 +227,7 @@ export class KeyUse {
   }
 
   #sum(column: number): number {
+    if (this.#locks === undefined) return this.#own[column]!;
     let sum = 0;
     for (let i = 0; i < this.#threads.length; i++) sum += this.#threads[i]![column]!;
     return sum;

@@ -1,9 +1,11 @@
 // Credit of a connection: how it waits for room, and that it never waits for none.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { SharedArrays } from '../../../src/core/shared-arrays.ts';
 import { ConnectionWindow } from '../../../src/protocol/http2/connection-window.ts';
 import { Http2HeldBytes } from '../../../src/protocol/http2/http2-held-bytes.ts';
 import type { Output } from '../../../src/protocol/http2/output.ts';
+import { until } from '../../kit/until.ts';
 import { optionsFor } from './kit/endpoints.ts';
 
 const MIB = 1024 ** 2;
@@ -89,6 +91,25 @@ it('without room the others have a window beside the stream that holds most, and
   }
   expect(others).toBeGreaterThanOrEqual((MIB * 3) / 4);
   expect(others).toBeLessThanOrEqual((MIB * 17) / 16);
+});
+
+it('a connection gets credit again when another thread has made room', async () => {
+  const memory = new SharedArrays();
+  const [own, other] = [0, 1].map((thread) => {
+    const arrays = thread === 0 ? memory : new SharedArrays(memory.buffers);
+    return new Http2HeldBytes(64 * MIB, { threads: 2, thread, arrays });
+  }) as [Http2HeldBytes, Http2HeldBytes];
+  other.add(63 * MIB);
+  expect(own.bytes).toBe(63 * MIB);
+  const pair = windowOf(own);
+  pass(pair, pair.peer.credit);
+  expect([own.waiting, other.waiting]).toEqual([1, 0]);
+  const { credit } = pair.peer;
+  other.release(40 * MIB);
+  await until('the connection has credit', () => pair.peer.credit > credit);
+  expect([own.waiting, own.bytes]).toEqual([0, 23 * MIB]);
+  own.lost(1);
+  expect(own.bytes).toBe(0);
 });
 
 it('a peer may always send more once what it sent is used up', () => {
