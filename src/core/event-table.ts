@@ -75,6 +75,9 @@ interface Addresses extends EventSubject {
   readonly removed: readonly string[];
 }
 
+/** The process that replaces this one. */
+type OtherProcess = EventSubject & { readonly pid: number };
+
 const because = (problem: string | undefined): string =>
   problem === undefined || problem === '' ? '' : `: ${problem}`;
 const inEnvironment = (environment: string): string =>
@@ -92,21 +95,16 @@ export const EVENTS = {
       `weir is draining: it accepts no new requests; requests still running: ${of.running}, at most ${of.timeout_ms} ms more.`,
   ),
   weir_stopped: byOperator('info', 'stopped', () => 'weir stopped.'),
-  weir_restarting: byOperator<EventSubject & { pid: number }>(
-    'info',
-    'restarting',
-    (of) => `A new weir is starting to replace this one: process ${of.pid}.`,
-  ),
+  weir_restarting: byOperator<OtherProcess>('info', 'restarting', (of) => `Process ${of.pid} is starting.`),
   weir_restart_failed: byOperator<EventSubject & { problem: string }>(
     'error',
     'restart failed',
     (of) => `The new weir did not start; this one goes on: ${of.problem}.`,
   ),
-  weir_replaced: byOperator<EventSubject & { pid: number; running: number }>(
+  weir_replaced: byOperator<OtherProcess & { running: number }>(
     'info',
     'replaced',
-    (of) =>
-      `The new weir, process ${of.pid}, accepts connections; requests still running here: ${of.running}.`,
+    (of) => `Process ${of.pid} accepts connections now; requests still running here: ${of.running}.`,
   ),
   configuration_reloaded: byOperator<EventSubject & { take_a_restart?: readonly string[] | undefined }>(
     'info',
