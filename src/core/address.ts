@@ -18,7 +18,7 @@ export const UNIX_CLIENT = 'unix';
 const UNIX_SCHEME = 'unix:';
 
 /** Longest path of a Unix socket in bytes (`sun_path` in unix(7), with a zero byte at the end). */
-const MAX_PATH_BYTES = 107;
+export const MAX_SOCKET_PATH_BYTES = 107;
 
 /** The address of a Unix socket. */
 export const unixAddress = (path: string): Address => ({ host: 'localhost', port: 0, path });
@@ -26,8 +26,8 @@ export const unixAddress = (path: string): Address => ({ host: 'localhost', port
 /** Reads the path of a Unix socket, or says what is wrong with it: the end of a sentence. */
 export function readSocketPath(path: string): { readonly path: string } | { readonly problem: string } {
   const bytes = Buffer.byteLength(path);
-  if (bytes > MAX_PATH_BYTES)
-    return { problem: `the path has ${bytes} bytes, and a Unix socket allows ${MAX_PATH_BYTES}` };
+  if (bytes > MAX_SOCKET_PATH_BYTES)
+    return { problem: `the path has ${bytes} bytes, and a Unix socket allows ${MAX_SOCKET_PATH_BYTES}` };
   // Without control characters, since the path is shown in logs.
   if (!/^\/[^\p{Cc}]*[^\p{Cc}/]$/u.test(path))
     return { problem: 'the path must begin with / and name a file, such as unix:/run/weir.sock' };

@@ -1,12 +1,12 @@
 // Makes a server listen on an address, or on a socket that the process has inherited.
 // Invariant: a Unix socket has its mode before a client can connect to it. A socket that another process listens on too
 // goes on when this one stops: no connection that waits to be accepted is lost, and the file of a Unix socket stays.
-import { chmodSync, renameSync, unlinkSync } from 'node:fs';
+import { chmodSync, closeSync, openSync, renameSync, unlinkSync } from 'node:fs';
 import { createServer, Server, type AddressInfo } from 'node:net';
-import { dirname, join } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { WeirError } from '../../core/errors.ts';
-import { formatAddress, unixAddress, type Address } from '../../core/address.ts';
-import { freeSocketPath, fileAt } from './unix-socket.ts';
+import { formatAddress, MAX_SOCKET_PATH_BYTES, unixAddress, type Address } from '../../core/address.ts';
+import { boundPath, freeSocketPath, fileAt } from './unix-socket.ts';
 
 /** Connections that may wait to be accepted. The operating system may allow fewer. */
 const BACKLOG = 4096;
@@ -95,15 +95,22 @@ function listenOnInherited(
 
 /**
  * Node binds a Unix socket before `listen` returns, and removes the path that it has bound when the server is closed. It
- * binds another name in the folder, which is renamed, so that the file is replaced at once and kept if it is to stay.
+ * binds another name in the folder, which is renamed, so that the file is replaced at once and kept if it is to stay. A
+ * name that is too long for a socket is reached through a descriptor of its folder.
  */
 function listenOnSocket(server: Server, path: string, mode: number, listening: () => void): void {
-  const bound = join(dirname(path), `.w${process.pid}`);
+  const bound = boundPath(path);
+  const isLong = Buffer.byteLength(bound) > MAX_SOCKET_PATH_BYTES;
+  const folder = isLong ? openSync(dirname(path), 'r') : -1;
   const before = process.umask(OWNER_ONLY);
   try {
-    server.listen({ path: bound, backlog: BACKLOG }, listening);
+    server.listen(
+      { path: isLong ? `/proc/self/fd/${folder}/${basename(bound)}` : bound, backlog: BACKLOG },
+      listening,
+    );
   } finally {
     process.umask(before);
+    if (isLong) closeSync(folder);
   }
   if (!server.listening) return;
   chmodSync(bound, mode);

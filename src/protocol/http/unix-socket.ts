@@ -1,7 +1,9 @@
 // Takes the path of a Unix socket before a server listens on it.
 // Invariant: only the file of a socket that no process listens on is removed.
 import { lstatSync, readdirSync, readFileSync, readlinkSync, unlinkSync, type Stats } from 'node:fs';
+import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
+import { basename, dirname, join } from 'node:path';
 import { describe } from '../../core/errors.ts';
 
 /**
@@ -22,6 +24,12 @@ export async function freeSocketPath(path: string): Promise<string> {
     return `the socket of an ended process cannot be removed: ${describe(error)}`;
   }
 }
+
+/** The name that a socket at `path` is bound to before it is renamed (listen.ts), which /proc goes on to show. */
+export const boundPath = (path: string): string => `${boundPrefix(path)}${process.pid}`;
+
+const boundPrefix = (path: string): string =>
+  join(dirname(path), `.w${createHash('sha256').update(basename(path)).digest('hex').slice(0, 6)}-`);
 
 /** Which file is at `path`; `undefined`: none. */
 export function fileAt(path: string): string | undefined {
@@ -57,7 +65,9 @@ function listenerOf(path: string): number | undefined {
     .flatMap((line) => {
       // Num RefCount Protocol Flags Type St Inode Path; a listening socket has the flag __SO_ACCEPTCON.
       const [, , , flags, , , inode, ...name] = line.trim().split(/\s+/);
-      return name.join(' ') === path && flags === '00010000' ? [`socket:[${inode}]`] : [];
+      const bound = name.join(' ');
+      const isIt = bound === path || bound.startsWith(boundPrefix(path));
+      return isIt && flags === '00010000' ? [`socket:[${inode}]`] : [];
     });
   if (inodes.length === 0) return undefined;
   const pids = readNames('/proc').filter((name) => /^\d+$/.test(name));
