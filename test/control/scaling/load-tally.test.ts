@@ -3,11 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Exchange } from '../../../src/core/exchange/exchange.ts';
 import { read } from '../../../src/core/read-settings.ts';
-import {
-  Autoscaler,
-  LoadTally,
-  type ScaledDeployment,
-} from '../../../src/control/scaling/autoscaler.ts';
+import { Autoscaler, LoadTally, type ScaledDeployment } from '../../../src/control/scaling/autoscaler.ts';
 import { scaleOptions } from '../../../src/control/scaling/options.ts';
 import { quietLog } from '../../kit/quiet-log.ts';
 
