@@ -1,4 +1,4 @@
-// Loaded into weir by a long run (node --import): on SIGUSR2 it collects all garbage and prints a line about the heap.
+// Loaded into weir by a long run (node --import): on SIGWINCH it collects all garbage and prints a line about the heap.
 // Invariant: worker threads and other processes are left alone.
 import { GCProfiler, setFlagsFromString } from 'node:v8';
 import { isMainThread } from 'node:worker_threads';
@@ -29,7 +29,7 @@ function start(): void {
   const collect = runInNewContext('gc') as () => void;
   let profiler = new GCProfiler();
   profiler.start();
-  process.on('SIGUSR2', () => {
+  process.on('SIGWINCH', () => {
     const { statistics } = profiler.stop();
     const scavenges = statistics.filter(({ gcType }) => gcType === 'Scavenge');
     const survived = scavenges.reduce((sum, { beforeGC, afterGC }) => {
@@ -49,4 +49,4 @@ function start(): void {
   });
 }
 
-if (isMainThread && process.argv[1]?.endsWith('src/main.ts') === true) start();
+if (isMainThread && /\/(?:src\/main\.ts|dist\/weir\/main\.js)$/.test(process.argv[1] ?? '')) start();

@@ -47,6 +47,8 @@ const weir = spawn(
   ],
   { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, NODE_OPTIONS: `--import=${probe}` } },
 );
+// Also if this process fails.
+process.on('exit', () => weir.kill('SIGKILL'));
 
 interface Sample extends HeapLine {
   readonly residentBytes: number;
@@ -67,7 +69,7 @@ const [port, admin] = await new Promise<[number, number]>((resolve) =>
 /** Has weir collect its garbage, and reads what is left. */
 async function sample(): Promise<Sample> {
   const line = new Promise<HeapLine>((resolve) => heapLines.push(resolve));
-  weir.kill('SIGUSR2');
+  weir.kill('SIGWINCH');
   return { ...(await line), residentBytes: residentBytes(weir.pid!) };
 }
 
@@ -107,6 +109,7 @@ for (let i = 0; i < 100; i++) {
 }
 
 const problems = [...clients.problems];
+if (samples.length === 0) problems.push('the heap was never measured');
 const check = (name: string, ofWeir: number, ofClient: number) => {
   console.log(
     `${name.padEnd(36)} weir ${String(ofWeir).padStart(9)}   clients ${String(ofClient).padStart(9)}`,
