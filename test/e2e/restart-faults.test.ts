@@ -75,7 +75,7 @@ it(
       ({ event, pid }) => event === 'listening' && pid !== restarted.pid,
       TIMEOUT_MS,
     );
-    restarted.pids.push(started['pid'] as number);
+    restarted.follows(started['pid'] as number);
     await restarted.expectOldEnded(TIMEOUT_MS);
     await until('the request of the old weir is recorded', async () => {
       const { logs } = await search({ url: weir.admin }, { q: 'kind:request path:/meanwhile' });

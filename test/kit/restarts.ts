@@ -49,6 +49,12 @@ export class Restarted {
     return this.pids.at(-1)!;
   }
 
+  /** A process has taken the place of the current one. It is ended with the test. */
+  follows(pid: number): void {
+    this.pids.push(pid);
+    started.add(pid);
+  }
+
   /** Sends SIGUSR2, and waits until the new process accepts connections. Returns its log line. */
   async restart(): Promise<Line> {
     const before = this.pid;
@@ -56,8 +62,7 @@ export class Restarted {
     const lines = this.weir.lines;
     const isNew = ({ event, pid }: Line) => event === 'listening' && !this.pids.includes(pid as number);
     const line = await this.weir.expectLine('a new process', isNew, START_TIMEOUT_MS);
-    this.pids.push(line['pid'] as number);
-    started.add(this.pid);
+    this.follows(line['pid'] as number);
     await until('the old process is told', () =>
       lines.some(({ event, pid }) => event === 'replaced' && pid === this.pid),
     );

@@ -154,14 +154,14 @@ describe('a weir', () => {
        const { listen } = Server.prototype;
        Server.prototype.listen = function (...args) {
          const error = new Error('from the test');
-         process.on('SIGUSR2', () => { throw error; });
+         process.on('SIGWINCH', () => { throw error; });
          return listen.apply(this, args);
        };`,
     );
     const weir = await start(['--replica=http://127.0.0.1:1', '--log-access=false'], {
       env: { NODE_OPTIONS: `--import=${script}` },
     });
-    weir.process.kill('SIGUSR2');
+    weir.process.kill('SIGWINCH');
     const line = await weir.expectLine('the error', ({ error }) => String(error).includes('from the test'));
     expect(line['error']).toMatch(/\/src\/protocol\/http\/listen\.ts:\d+:\d+/);
     await until('it has ended', () => weir.process.exitCode !== null);
