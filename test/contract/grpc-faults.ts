@@ -654,7 +654,7 @@ export function grpcFaultsContract(library: Http2Library): void {
       const { code, id } = await new TestClient(weir.port).unary('emptyCall').outcome;
       expect(code).toBe(0);
       expect(await weir.expectExchange(id)).toMatchObject({ protocol: 'grpc', status: 0, cause: 'ok' });
-      // The replica's own answer to a request that is no call.
+      // The replica answers a request that is not a gRPC call.
       const line = weir.expectLine('the request', ({ path }) => path === '/page');
       await fetch(`${weir.url}/page`);
       expect(await line).toMatchObject({ protocol: 'http', cause: 'ok' });

@@ -1,4 +1,4 @@
-// Restarts under load, with clients of every protocol: nobody notices, and every request is recorded once.
+// Restarts under load, with clients of every protocol: no client notices, and every request is recorded once.
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants } from 'node:http2';

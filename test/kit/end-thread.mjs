@@ -1,5 +1,5 @@
 // Loaded into weir by NODE_OPTIONS (--import): ends a data thread when the file $TEST_END_THREAD/<number of the thread>
-// appears. `error` in the file: by an error that nobody catches; `exit`: at once.
+// appears. `error` in the file: by an uncaught error; `exit`: at once.
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isMainThread, workerData } from 'node:worker_threads';

@@ -202,7 +202,7 @@ export class PoolSimulation {
     const reserved = thread.pool.reserve(exchange, waiter, avoid);
     if (reserved instanceof Lease) {
       this.#runs(request, reserved);
-      // Nobody left the line meanwhile, so the request has overtaken nobody.
+      // No request left the line meanwhile, so this one has overtaken none.
       if (steps === this.#steps) equal(waiting, 0, 'a new request overtook a waiting one');
     } else if (reserved instanceof WaitEntry) {
       request.state = 'waits';

@@ -118,7 +118,7 @@ export class NextWeir {
     }
   }
 
-  /** `undefined`: nobody listens there now. */
+  /** `undefined`: no process listens there now. */
   #tryConnect(path: string): Promise<WorkerCalls | undefined> {
     const socket = connect({ path });
     return new Promise((resolve) => {

@@ -1,5 +1,5 @@
 // Entry of a data thread other than the main thread. It serves requests on the port of the data server.
-// Invariant: the thread does what the main thread says, in that order. An error that nobody catches ends it, and the main
+// Invariant: the thread does what the main thread says, in that order. An uncaught error ends it, and the main
 // thread starts another one.
 import { parentPort, workerData } from 'node:worker_threads';
 import { answer, WorkerCalls } from '../../core/worker-rpc.ts';

@@ -16,7 +16,7 @@ export function factsOfExchange(exchange: Exchange): ExchangeFacts {
   return facts;
 }
 
-/** An ended exchange with these facts. It only serves to be recorded: nobody observes it. */
+/** An ended exchange with these facts. It is only for the record: it has no observers. */
 export function exchangeOfFacts(facts: ExchangeFacts, bodies: RawBodies | undefined): Exchange {
   const exchange = Object.create(Exchange.prototype) as Record<string, unknown>;
   Object.assign(exchange, facts, {

@@ -146,7 +146,7 @@ export class Http1Server {
 
   /**
    * Lets another process accept new connections. Responses to further requests close their connection, and idle ones are
-   * not closed before their time. Resolves when no connection is left, whoever serves it.
+   * not closed before their time. Resolves when no connection is left, in either lane.
    */
   leave(): Promise<void> {
     this.#isDraining = true;

@@ -20,7 +20,7 @@ export interface ListenOptions {
   readonly socket_mode: string;
 }
 
-/** Who else listens on the port: nobody; further threads of this process; threads of this process that listen already. */
+/** What else listens on the port: nothing; further threads of this process; threads of this process that listen already. */
 export type PortUse = 'alone' | 'first' | 'further';
 
 /**
